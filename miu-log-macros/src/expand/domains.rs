@@ -1,0 +1,385 @@
+//! `log_domains`: the module with its own content, and after it the generated items.
+
+use proc_macro2::{Literal, TokenStream};
+use quote::{ToTokens, quote};
+
+use crate::lower::domains::{Domain, Domains};
+use crate::words::Level;
+
+/// The module, complete. `path` is the crate's path, `::miu_log` as a rule.
+pub(crate) fn expand(path: &TokenStream, model: &Domains) -> TokenStream {
+    let Domains { attributes, visibility, keyword, module, body, .. } = model;
+    let p = quote!(#path::__private);
+    let domain = domain_enum(&p, &model.domains);
+    let repository = repository(&p, &model.domains);
+    let process_wide = process_wide(&p);
+    let docs = model_docs(model);
+    quote! {
+        #(#attributes)*
+        #docs
+        #visibility #keyword #module {
+            #body
+            #domain
+            #repository
+            #process_wide
+        }
+    }
+}
+
+/// A module that the user has not documented gets a line, for the editor and for `missing_docs`.
+fn model_docs(model: &Domains) -> Option<TokenStream> {
+    let has_docs =
+        model.attributes.iter().any(|attribute| attribute.path().is_ident("doc")) || inner_docs(&model.body);
+    let text = format!("The log domains {}.", sentence(&model.domains));
+    (!has_docs).then(|| quote!(#[doc = #text]))
+}
+
+/// Whether the body begins with documentation of its own module, `//!`.
+fn inner_docs(body: &TokenStream) -> bool {
+    let mut start = body.clone().into_iter().take(3).map(|token| token.to_string());
+    start.next().as_deref() == Some("#")
+        && start.next().as_deref() == Some("!")
+        && start.next().is_some_and(|group| group.trim_start_matches(['[', ' ']).starts_with("doc"))
+}
+
+/// "`app`, `db` and `task`".
+fn sentence(domains: &[Domain]) -> String {
+    let names: Vec<String> = domains.iter().map(|domain| format!("`{}`", domain.name)).collect();
+    match names.as_slice() {
+        [] => "(none)".to_owned(),
+        [one] => one.clone(),
+        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
+/// What generated items may look like without the user's lints having a say. `missing_docs` is not
+/// among them: everything generated is documented.
+fn lints() -> TokenStream {
+    quote!(#[allow(dead_code, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)])
+}
+
+fn level(p: &TokenStream, level: Option<Level>) -> TokenStream {
+    match level {
+        Some(level) => {
+            let variant = quote::format_ident!("{}", level.variant());
+            quote!(#p::core::option::Option::Some(#p::Level::#variant))
+        }
+        None => quote!(#p::core::option::Option::None),
+    }
+}
+
+fn domain_enum(p: &TokenStream, domains: &[Domain]) -> TokenStream {
+    let lints = lints();
+    let core = quote!(#p::core);
+    let variants: Vec<_> = domains.iter().map(|domain| &domain.variant).collect();
+    let names: Vec<_> = domains.iter().map(|domain| &domain.name).collect();
+    let numbers = (0..domains.len()).map(Literal::usize_unsuffixed);
+    let docs =
+        domains.iter().map(|domain| format!("The `{}` domain, file `{}.log`.", domain.name, domain.file));
+    let specs = domains.iter().map(|domain| {
+        let Domain { name, file, .. } = domain;
+        let level = level(p, domain.level);
+        quote!(#p::DomainSpec { name: #name, file: #file, level: #level })
+    });
+    let about = format!("A log domain of this program: {}.", sentence(domains));
+    quote! {
+        #[doc = #about]
+        #[derive(
+            #core::clone::Clone,
+            #core::marker::Copy,
+            #core::fmt::Debug,
+            #core::cmp::PartialEq,
+            #core::cmp::Eq,
+            #core::hash::Hash,
+            #core::cmp::PartialOrd,
+            #core::cmp::Ord,
+        )]
+        #lints
+        pub enum Domain {
+            #(
+                #[doc = #docs]
+                #variants,
+            )*
+        }
+
+        #lints
+        impl Domain {
+            /// Every domain, in the order of their declaration.
+            pub const ALL: &'static [Domain] = &[#(Domain::#variants),*];
+
+            /// The domain's name, as it stands in a line and as `get` takes it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static #core::primitive::str {
+                match self {
+                    #(Domain::#variants => #names,)*
+                }
+            }
+        }
+
+        #[automatically_derived]
+        #lints
+        impl #core::fmt::Display for Domain {
+            fn fmt(&self, f: &mut #core::fmt::Formatter<'_>) -> #core::fmt::Result {
+                f.pad(Domain::as_str(*self))
+            }
+        }
+
+        #[automatically_derived]
+        #lints
+        impl #core::str::FromStr for Domain {
+            type Err = #p::UnknownDomain;
+
+            /// Reads a domain's name; the error lists the known ones.
+            fn from_str(text: &#core::primitive::str) -> #core::result::Result<Self, #p::UnknownDomain> {
+                match text {
+                    #(#names => #core::result::Result::Ok(Domain::#variants),)*
+                    _ => #core::result::Result::Err(#p::UnknownDomain::new(text, &[#(#names),*])),
+                }
+            }
+        }
+
+        #[automatically_derived]
+        #lints
+        impl #p::DomainSet for Domain {
+            const SPECS: &'static [#p::DomainSpec] = &[#(#specs),*];
+
+            fn index(self) -> #core::primitive::usize {
+                match self {
+                    #(Domain::#variants => #numbers,)*
+                }
+            }
+        }
+    }
+}
+
+/// What an editor shows for `repo.db`.
+fn field_docs(domain: &Domain) -> String {
+    let mut docs = format!("Logger of the `{}` domain: writes `{}.log`.", domain.name, domain.file);
+    if let Some(level) = domain.level {
+        docs += &format!("\n\nStarts at level `{}`.", level.name());
+    }
+    if let Some(level) = domain.max_level.filter(|level| level.0 > 0) {
+        docs += &format!("\n\nCalls below level `{}` are not compiled in.", level.name());
+    }
+    docs
+}
+
+fn repository(p: &TokenStream, domains: &[Domain]) -> TokenStream {
+    let lints = lints();
+    let core = quote!(#p::core);
+    let fields: Vec<_> = domains.iter().map(|domain| &domain.field).collect();
+    let variants = domains.iter().map(|domain| &domain.variant);
+    let docs = domains.iter().map(field_docs);
+    let types = domains.iter().map(|domain| match domain.max_level {
+        Some(level) => {
+            let least = Literal::u8_unsuffixed(level.0);
+            quote!(#p::CappedLogger<#least>)
+        }
+        None => quote!(#p::Logger),
+    });
+    let loggers = domains.iter().enumerate().map(|(index, domain)| {
+        let index = Literal::usize_unsuffixed(index);
+        match domain.max_level {
+            Some(level) => {
+                let least = Literal::u8_unsuffixed(level.0);
+                quote!(#p::Core::capped_logger::<#least>(&core, #index))
+            }
+            None => quote!(#p::Core::logger(&core, #index)),
+        }
+    });
+    let about = format!(
+        "The log repository: one logger for each of the domains {}.\n\n\
+         Made by `open` in the process that writes the files, by `worker` in a thread that logs through \
+         another repository's queue. Dropping it does what `shutdown` does.",
+        sentence(domains)
+    );
+    let specs = quote!(<Domain as #p::DomainSet>::SPECS);
+    let methods = methods(p, &core, &specs);
+    quote! {
+        #[doc = #about]
+        #lints
+        pub struct Repository {
+            #(
+                #[doc = #docs]
+                pub #fields: #types,
+            )*
+            __core: #p::Core,
+        }
+
+        #lints
+        impl Repository {
+            #methods
+
+            /// The logger of a domain that is known as a value.
+            #[must_use]
+            pub fn domain(&self, domain: Domain) -> &#p::Logger {
+                match domain {
+                    #(Domain::#variants => &self.#fields,)*
+                }
+            }
+
+            #[doc(hidden)]
+            fn __from_core(core: #p::Core) -> Self {
+                Repository {
+                    #(#fields: #loggers,)*
+                    __core: core,
+                }
+            }
+        }
+
+        #[automatically_derived]
+        #lints
+        impl #core::fmt::Debug for Repository {
+            fn fmt(&self, f: &mut #core::fmt::Formatter<'_>) -> #core::fmt::Result {
+                #core::fmt::DebugStruct::finish_non_exhaustive(
+                    #core::fmt::DebugStruct::field(
+                        &mut #core::fmt::Formatter::debug_struct(f, "Repository"),
+                        "domains",
+                        &Domain::ALL,
+                    ),
+                )
+            }
+        }
+    }
+}
+
+/// The methods that are the same whatever the domains are.
+fn methods(p: &TokenStream, core: &TokenStream, specs: &TokenStream) -> TokenStream {
+    let result = |ok: TokenStream| quote!(#core::result::Result<#ok, #p::Error>);
+    let repository = result(quote!(Self));
+    let nothing = result(quote!(()));
+    quote! {
+        /// Opens the repository: makes the log folder, opens the files, starts the listener.
+        ///
+        /// # Errors
+        ///
+        /// Where the configuration contradicts itself, the folder or a file cannot be made or
+        /// written, or another repository, of this process or of another one, is open on the folder.
+        pub fn open(config: #p::LogConfig) -> #repository {
+            match #p::Core::open(config, #specs) {
+                #core::result::Result::Ok(core) => #core::result::Result::Ok(Repository::__from_core(core)),
+                #core::result::Result::Err(error) => #core::result::Result::Err(error),
+            }
+        }
+
+        /// A repository without a listener of its own: its records go through `queue`, which comes
+        /// from [`queue`](Repository::queue).
+        ///
+        /// Where the queue cannot be joined, its records are counted as dropped;
+        /// [`try_worker`](Repository::try_worker) says why instead.
+        #[must_use]
+        pub fn worker(queue: #p::QueueHandle) -> Self {
+            Repository::__from_core(#p::Core::worker(queue, #specs))
+        }
+
+        /// As [`worker`](Repository::worker), for a caller who wants to know that the queue was joined.
+        ///
+        /// # Errors
+        ///
+        /// Where the repository that the queue belongs to is shut down, or has other domains.
+        pub fn try_worker(queue: #p::QueueHandle) -> #repository {
+            match #p::Core::try_worker(queue, #specs) {
+                #core::result::Result::Ok(core) => #core::result::Result::Ok(Repository::__from_core(core)),
+                #core::result::Result::Err(error) => #core::result::Result::Err(error),
+            }
+        }
+
+        /// The logger of a domain that is known by name.
+        ///
+        /// # Errors
+        ///
+        /// Where no domain has this name; the error lists those there are.
+        pub fn get(
+            &self,
+            name: &#core::primitive::str,
+        ) -> #core::result::Result<&#p::Logger, #p::UnknownDomain> {
+            match <Domain as #core::str::FromStr>::from_str(name) {
+                #core::result::Result::Ok(domain) => #core::result::Result::Ok(Repository::domain(self, domain)),
+                #core::result::Result::Err(error) => #core::result::Result::Err(error),
+            }
+        }
+
+        /// The queue into which this repository's records go: what a worker is made of. It can be
+        /// cloned and sent to other threads.
+        #[must_use]
+        pub fn queue(&self) -> #p::QueueHandle {
+            #p::Core::queue(&self.__core)
+        }
+
+        /// Waits until everything logged before this call has been handed to the operating system,
+        /// for at most `timeout`.
+        ///
+        /// # Errors
+        ///
+        /// Where the time was not enough, or a sink refuses to write.
+        pub fn flush(&self, timeout: #core::time::Duration) -> #nothing {
+            #p::Core::flush(&self.__core, timeout)
+        }
+
+        /// Writes what is queued, then stops the listener. Calling it again does nothing; records
+        /// logged afterwards are counted as dropped.
+        pub fn shutdown(&self) -> #p::ShutdownReport {
+            #p::Core::shutdown(&self.__core)
+        }
+
+        /// Turns debug and trace records on or off, in every domain and every worker; other levels
+        /// stay as they are.
+        pub fn set_debug_enabled(&self, enabled: #core::primitive::bool) {
+            #p::Core::set_debug_enabled(&self.__core, enabled)
+        }
+
+        /// Whether debug and trace records are turned on.
+        #[must_use]
+        pub fn debug_enabled(&self) -> #core::primitive::bool {
+            #p::Core::debug_enabled(&self.__core)
+        }
+
+        /// Sets the level of every domain; a single domain's is set on its logger.
+        pub fn set_level(&self, level: #p::Level) {
+            #p::Core::set_level(&self.__core, level)
+        }
+
+        /// The pipeline's own counters: records accepted, written and dropped, queue depth, sink errors.
+        #[must_use]
+        pub fn stats(&self) -> #p::Stats {
+            #p::Core::stats(&self.__core)
+        }
+    }
+}
+
+/// `init` and `repo`, and the one repository behind them.
+fn process_wide(p: &TokenStream) -> impl ToTokens {
+    let lints = lints();
+    let core = quote!(#p::core);
+    quote! {
+        #[doc(hidden)]
+        #lints
+        static __MIU_LOG_GLOBAL: #p::Global<Repository> = #p::Global::new();
+
+        /// Opens the process-wide repository, which [`repo`] returns from then on. Records logged
+        /// through [`repo`] before are kept and written first.
+        ///
+        /// # Errors
+        ///
+        /// Where it has been opened before, and whenever [`Repository::open`] fails; a failed start
+        /// can be tried again.
+        #[track_caller]
+        #lints
+        pub fn init(config: #p::LogConfig) -> #core::result::Result<&'static Repository, #p::Error> {
+            #p::Global::init(
+                &__MIU_LOG_GLOBAL,
+                config,
+                <Domain as #p::DomainSet>::SPECS,
+                Repository::__from_core,
+            )
+        }
+
+        /// The process-wide repository. Before [`init`] it keeps a bounded number of records, which
+        /// [`init`] then writes.
+        #[must_use]
+        #lints
+        pub fn repo() -> &'static Repository {
+            #p::Global::get(&__MIU_LOG_GLOBAL, <Domain as #p::DomainSet>::SPECS, Repository::__from_core)
+        }
+    }
+}

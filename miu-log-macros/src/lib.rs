@@ -1,0 +1,106 @@
+//! The macros of miu-log: `log_domains` and the logging statements.
+//!
+//! This file holds the entry points only. What they do is four steps, each in its own module, all
+//! on `proc_macro2` so that they run in unit tests:
+//!
+//! - [`parse`]: tokens to syntax, every user's span kept;
+//! - [`lower`]: all checks, all mistakes collected, syntax to a model that is right by construction;
+//! - [`expand`]: model to tokens, cannot fail;
+//! - [`fallback`]: mistakes plus a stub of the same shape, so that one mistake shows one error.
+//!
+//! [`template`] is the grammar of format strings and [`words`] the names that mean something.
+//!
+//! Expansions name `<crate path>::__private` and nothing else: they work in a crate that shadows
+//! `std`, `core` or `Option`, that has no prelude, or that renamed miu-log.
+
+#![forbid(unsafe_code)]
+
+mod expand;
+mod fallback;
+mod lower;
+mod parse;
+#[cfg(test)]
+mod snapshots;
+mod template;
+mod words;
+
+use proc_macro::TokenStream;
+
+/// Generates a typed log repository inside a module: one logger field per domain.
+///
+/// Inside the module appear `Repository` (one public field per domain), `Domain` (an enum of the
+/// domains), `init` and `repo` (a process-wide repository). The module keeps its own content,
+/// visibility, documentation and attributes.
+///
+/// A domain's name is also its file's name, so it is `[a-z][a-z0-9_]{0,63}`, is not a keyword, a
+/// level, or a method of the repository. Options stand in parentheses after the name:
+///
+/// | option | meaning | default |
+/// |---|---|---|
+/// | `level = "warning"` | the level the domain starts with | the configuration's |
+/// | `max_level = "info"` | the most detailed level that is compiled in | everything is |
+/// | `file = "database"` | the domain's file, without `.log` | the domain's name |
+///
+/// # Examples
+///
+/// ```ignore
+/// use miu_log::log_domains;
+///
+/// /// The areas of this service.
+/// #[log_domains(app, db(level = "warning", max_level = "info", file = "database"), task)]
+/// pub mod logs {}
+/// ```
+#[proc_macro_attribute]
+pub fn log_domains(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let path = crate_path();
+    domains(&path, arguments.into(), item.into()).into()
+}
+
+/// One logging statement; what `info!` and its siblings hand their input to.
+///
+/// The input is `[crate path] Level ; logger, fields…, "template", arguments…`, where `_` for the
+/// level means that the level is an expression after the logger.
+#[doc(hidden)]
+#[proc_macro]
+pub fn record(input: TokenStream) -> TokenStream {
+    statement(input.into()).into()
+}
+
+/// `log_domains` on testable tokens.
+fn domains(
+    path: &proc_macro2::TokenStream,
+    arguments: proc_macro2::TokenStream,
+    item: proc_macro2::TokenStream,
+) -> proc_macro2::TokenStream {
+    let head = match parse::domains::module(item) {
+        Ok(head) => head,
+        Err(refused) => return fallback::not_a_module(refused),
+    };
+    match lower::domains::lower(parse::domains::arguments(arguments), head) {
+        Ok(model) => expand::domains::expand(path, &model),
+        Err(rejected) => fallback::domains(path, *rejected),
+    }
+}
+
+/// `record` on testable tokens.
+fn statement(input: proc_macro2::TokenStream) -> proc_macro2::TokenStream {
+    match syn::parse2::<parse::record::Statement>(input).and_then(lower::record::lower) {
+        Ok(model) => expand::record::expand(&model),
+        Err(errors) => fallback::record(&errors),
+    }
+}
+
+/// The path by which the user's crate knows miu-log, whatever name its Cargo.toml gives it.
+fn crate_path() -> proc_macro2::TokenStream {
+    use proc_macro_crate::{FoundCrate, crate_name};
+
+    // `Itself` is seen by the tests, examples and doc tests of miu-log's own package, which know
+    // it as `miu_log` like everybody else. Where Cargo.toml cannot be read (another build tool),
+    // the usual name is the best guess.
+    let name = match crate_name("miu-log") {
+        Ok(FoundCrate::Name(name)) => name,
+        Ok(FoundCrate::Itself) | Err(_) => "miu_log".to_owned(),
+    };
+    let name = proc_macro2::Ident::new(&name, proc_macro2::Span::call_site());
+    quote::quote!(::#name)
+}

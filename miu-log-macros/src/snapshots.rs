@@ -1,0 +1,204 @@
+//! Expansions as a person would read them, and mistakes as the user sees them.
+//!
+//! `cargo insta review` shows what a change to the macros does to the code they write.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::quote;
+
+/// The expansion of a `log_domains`, formatted.
+fn domains(arguments: TokenStream, item: TokenStream) -> String {
+    let expansion = crate::domains(&quote!(::miu_log), arguments, item);
+    prettyplease::unparse(&syn::parse2(expansion).unwrap())
+}
+
+/// The expansion of a statement, formatted as the body of a function.
+fn statement(level: TokenStream, input: TokenStream) -> String {
+    let expansion = crate::statement(quote!([::miu_log] #level; #input));
+    prettyplease::unparse(&syn::parse2(quote!(fn statement() { #expansion })).unwrap())
+}
+
+/// The texts of all `compile_error!` in an expansion.
+fn mistakes(expansion: TokenStream) -> Vec<String> {
+    let mut found = Vec::new();
+    let tokens: Vec<TokenTree> = expansion.into_iter().collect();
+    for window in tokens.windows(3) {
+        if let [TokenTree::Ident(name), TokenTree::Punct(_), TokenTree::Group(text)] = window
+            && name == "compile_error"
+        {
+            found.push(syn::parse2::<syn::LitStr>(text.stream()).unwrap().value());
+        }
+    }
+    for token in tokens {
+        if let TokenTree::Group(group) = token {
+            found.extend(mistakes(group.stream()));
+        }
+    }
+    found
+}
+
+fn domain_mistakes(arguments: TokenStream) -> Vec<String> {
+    mistakes(crate::domains(
+        &quote!(::miu_log),
+        arguments,
+        quote!(
+            mod logs {}
+        ),
+    ))
+}
+
+fn statement_mistakes(input: TokenStream) -> Vec<String> {
+    mistakes(crate::statement(quote!([::miu_log] Info; #input)))
+}
+
+#[test]
+fn log_domains_expands() {
+    insta::assert_snapshot!(domains(
+        quote!(app, db(level = "warning", max_level = "info", file = "database")),
+        quote! {
+            /// The areas of this service.
+            #[cfg(unix)]
+            pub(crate) mod logs {
+                /// The user's own.
+                pub const ANSWER: u8 = 42;
+            }
+        },
+    ));
+}
+
+#[test]
+fn a_mistake_leaves_a_module_of_the_same_shape() {
+    insta::assert_snapshot!(domains(
+        quote!(app, Db, error, app),
+        quote!(
+            mod logs {}
+        )
+    ));
+}
+
+#[test]
+fn a_plain_message_expands() {
+    insta::assert_snapshot!(statement(quote!(Info), quote!(repo.app, "hello")));
+}
+
+#[test]
+fn fields_and_deferred_arguments_expand() {
+    insta::assert_snapshot!(statement(
+        quote!(Warning),
+        quote!(repo.task, attempt = n + 1, user = %name, err = ?e, self.id, "took {:.1} ms for {name} {0:#x}", ms),
+    ));
+}
+
+#[test]
+fn dynamic_widths_and_pretty_debug_are_formatted_at_once() {
+    insta::assert_snapshot!(statement(
+        quote!(Debug),
+        quote!(repo.app, "{:>w$} {:.*} {:#?} {:p} {w}", a, 2, b, c, &d, w = width),
+    ));
+}
+
+#[test]
+fn a_level_can_be_an_expression() {
+    insta::assert_snapshot!(statement(quote!(_), quote!(&repo.app, level_of(x), "{x}")));
+}
+
+#[test]
+fn fields_alone_are_a_record() {
+    insta::assert_snapshot!(statement(quote!(Error), quote!(repo.app, user.name, ?state)));
+}
+
+#[test]
+fn a_module_that_log_domains_is_on_keeps_its_body_token_for_token() {
+    let body = quote!(#![allow(dead_code)] pub fn f() -> u8 { 3 } impl X { fn g(self) {} });
+    let expansion = crate::domains(&quote!(::miu_log), quote!(app), quote!(mod logs { #body }));
+    assert!(expansion.to_string().contains(&body.to_string()));
+}
+
+#[test]
+fn mistakes_in_a_list_are_all_reported() {
+    let found = domain_mistakes(quote!(
+        App,
+        r#type,
+        _,
+        "db",
+        a::b,
+        error,
+        con,
+        get,
+        x(levle = "info"),
+        y(level = "wraning"),
+        x,
+        z(file = "error")
+    ));
+    assert_eq!(found.len(), 13, "{found:#?}");
+}
+
+#[test]
+fn options_are_checked_together() {
+    let found = domain_mistakes(quote!(
+        a(level = "debug", max_level = "info"),
+        b(level = warning, file = 3, file = "x", level),
+        c(file = "d"),
+        d,
+        e(file = "../etc"),
+        f(file = "f.log"),
+        g = "x",
+        h(,),
+        i_1,
+        i1,
+        self_
+    ));
+    insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
+fn arguments_and_placeholders_are_matched() {
+    let cases = [
+        quote!(a, "{} {}", 1),
+        quote!(a, "{}", 1, 2),
+        quote!(a, "{nmae}", name = 3),
+        quote!(a, "x", unused = 3),
+        quote!(a, "{x}", x = 1, 2),
+        quote!(a, "{x}", x = 1, x = 2),
+        quote!(a, x = 1, x = 2, "m"),
+        quote!(a, "{:d} {", 1),
+        quote!(a, "{3}", 1),
+        quote!(a),
+        quote!(a, "x", %y),
+        quote!(a, "x", y = %y),
+        quote!(a, %f(x), "m"),
+        quote!(a, format!("x")),
+        quote!(a, concat!("x", "y"), 3),
+        quote!(a, 42),
+        quote!(a, b"bytes"),
+        quote!(a, "name" = 3),
+        quote!(a, x =, "m"),
+        quote!("hello"),
+        quote!(a "hello"),
+        quote!(),
+        quote!(,"x"),
+        quote!(a, , "x"),
+    ];
+    let report: Vec<String> = cases
+        .into_iter()
+        .map(|case| format!("{case}\n    {}", statement_mistakes(case.clone()).join("\n    ")))
+        .collect();
+    insta::assert_snapshot!(report.join("\n"));
+}
+
+#[test]
+fn a_sound_statement_has_no_mistakes() {
+    let cases = [
+        quote!(a, "{0} {} {}", 1, 2),
+        quote!(a, "{0} {1} {x}", 1, x = 2),
+        quote!(a, "{0}", x = 2),
+        quote!(a, "{:1$} {:.2$}", 1, 2, 3),
+        quote!(a, r#"raw "{}""#, 1,),
+        quote!(a, x == y, "no"),
+        quote!(a, "{type} {self}"),
+    ];
+    for (index, case) in cases.into_iter().enumerate() {
+        let found = statement_mistakes(case.clone());
+        // A comparison is an expression, not a field.
+        assert_eq!(found.is_empty(), index != 5, "{case}: {found:?}");
+    }
+}

@@ -1,0 +1,187 @@
+//! What time it is: raw ticks on the caller's side, wall-clock time on the listener's.
+//!
+//! A record carries raw ticks: the time stamp counter where it is invariant, else nanoseconds of the monotonic
+//! clock. Only the listener converts them, by an [`Anchor`] that it renews as it runs; a record's tick count
+//! is close to the anchor, so that a small error of the rate does no harm. Tests use a clock that they turn by hand.
+
+use std::sync::Arc;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::record::UnixNanos;
+use crate::ring::tsc;
+use crate::sync::{AtomicU64, Ordering};
+
+/// Where ticks come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Clock {
+    /// The processor's invariant counter.
+    Tsc,
+    /// `CLOCK_MONOTONIC`, in nanoseconds.
+    Monotonic,
+    /// Nanoseconds since 1970 that a test sets: ticks and wall-clock time are the same.
+    Manual(Arc<AtomicU64>),
+}
+
+impl Clock {
+    /// The best clock of this machine.
+    pub(crate) fn system() -> Clock {
+        if tsc::is_invariant() { Clock::Tsc } else { Clock::Monotonic }
+    }
+
+    /// The present tick.
+    #[inline(always)]
+    pub(crate) fn ticks(&self) -> u64 {
+        match self {
+            Clock::Tsc => tsc::ticks(),
+            other => other.slow_ticks(),
+        }
+    }
+
+    #[cold]
+    fn slow_ticks(&self) -> u64 {
+        match self {
+            Clock::Tsc => tsc::ticks(),
+            Clock::Monotonic => read(ClockId::Monotonic) as u64,
+            Clock::Manual(now) => now.load(Ordering::Acquire),
+        }
+    }
+
+    /// The monotonic time in nanoseconds, for time-outs and intervals.
+    pub(crate) fn monotonic(&self) -> u64 {
+        match self {
+            Clock::Manual(now) => now.load(Ordering::Acquire),
+            _ => read(ClockId::Monotonic) as u64,
+        }
+    }
+}
+
+fn read(clock: ClockId) -> i64 {
+    let now = clock_gettime(clock);
+    now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec)
+}
+
+/// Nanoseconds a renewed anchor lasts.
+const RENEW_AFTER: u64 = 100_000_000;
+/// How long the first measurement of the counter's rate takes, in nanoseconds. The listener spends it, once.
+const FIRST_BASELINE: i64 = 200_000;
+
+/// How ticks become wall-clock time: one point where both are known, and the rate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Anchor {
+    pub(crate) ticks: u64,
+    pub(crate) unix: UnixNanos,
+    pub(crate) nanos_per_tick: f64,
+}
+
+/// The listener's converter: the clock, the present anchor and the baseline of the rate.
+#[derive(Debug)]
+pub(crate) struct Calibration {
+    clock: Clock,
+    anchor: Anchor,
+    /// Ticks and monotonic time at the start: the rate is measured from here.
+    baseline: (u64, i64),
+    last: UnixNanos,
+}
+
+impl Calibration {
+    pub(crate) fn new(clock: Clock) -> Calibration {
+        let baseline = (clock.ticks(), read(ClockId::Monotonic));
+        if matches!(clock, Clock::Tsc) {
+            while read(ClockId::Monotonic) - baseline.1 < FIRST_BASELINE {
+                std::hint::spin_loop();
+            }
+        }
+        let anchor = Anchor { ticks: 0, unix: 0, nanos_per_tick: 1.0 };
+        let mut calibration = Calibration { clock, anchor, baseline, last: i64::MIN };
+        calibration.renew();
+        calibration
+    }
+
+    /// The clock this converts for.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The present anchor.
+    pub(crate) fn anchor(&self) -> Anchor {
+        self.anchor
+    }
+
+    /// Renews the anchor where it is old. Called once a pass.
+    pub(crate) fn keep(&mut self, now_ticks: u64) {
+        let age = now_ticks.wrapping_sub(self.anchor.ticks) as f64 * self.anchor.nanos_per_tick;
+        if age > RENEW_AFTER as f64 {
+            self.renew();
+        }
+    }
+
+    fn renew(&mut self) {
+        match &self.clock {
+            Clock::Manual(now) => {
+                let now = now.load(Ordering::Acquire);
+                self.anchor = Anchor { ticks: now, unix: now as i64, nanos_per_tick: 1.0 };
+            }
+            clock => {
+                // The wall clock is read between two tick readings, so that an interruption shows as a wide gap.
+                let (mut best, mut gap) = ((0, 0, 0), u64::MAX);
+                for _ in 0..4 {
+                    let before = clock.ticks();
+                    let unix = read(ClockId::Realtime);
+                    let monotonic = read(ClockId::Monotonic);
+                    let after = clock.ticks();
+                    if after - before < gap {
+                        gap = after - before;
+                        best = (before + (after - before) / 2, unix, monotonic);
+                    }
+                }
+                let (ticks, unix, monotonic) = best;
+                let elapsed_ticks = ticks.wrapping_sub(self.baseline.0) as f64;
+                let nanos_per_tick = match clock {
+                    Clock::Tsc if elapsed_ticks > 0.0 => (monotonic - self.baseline.1) as f64 / elapsed_ticks,
+                    _ => 1.0,
+                };
+                self.anchor = Anchor { ticks, unix, nanos_per_tick };
+            }
+        }
+    }
+
+    /// The wall-clock time of a record. Records come in the order of their ticks, and their times never go back by less
+    /// than a second: what looks like that is the anchor's renewal, not a clock that was set.
+    #[inline]
+    pub(crate) fn unix(&mut self, ticks: u64) -> UnixNanos {
+        let delta = ticks.wrapping_sub(self.anchor.ticks) as i64;
+        let unix = self.anchor.unix.saturating_add((delta as f64 * self.anchor.nanos_per_tick) as i64);
+        let back = self.last.saturating_sub(unix);
+        self.last = if back > 0 && back < 1_000_000_000 { self.last } else { unix };
+        self.last
+    }
+
+    /// So many nanoseconds in ticks.
+    pub(crate) fn ticks_of(&self, nanos: u64) -> u64 {
+        (nanos as f64 / self.anchor.nanos_per_tick) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tick_of_now_is_the_wall_clock_of_now() {
+        let mut calibration = Calibration::new(Clock::system());
+        let before = read(ClockId::Realtime);
+        let unix = calibration.unix(calibration.clock().ticks());
+        let after = read(ClockId::Realtime);
+        assert!(unix > before - 1_000_000 && unix < after + 1_000_000, "{before} {unix} {after}");
+    }
+
+    #[test]
+    fn small_steps_back_are_levelled_and_large_ones_are_followed() {
+        let now = Arc::new(AtomicU64::new(10_000_000_000));
+        let mut calibration = Calibration::new(Clock::Manual(now));
+        assert_eq!(calibration.unix(10_000_000_500), 10_000_000_500);
+        assert_eq!(calibration.unix(10_000_000_100), 10_000_000_500);
+        assert_eq!(calibration.unix(5_000_000_000), 5_000_000_000);
+    }
+}

@@ -1,0 +1,258 @@
+//! The builder: where a repository writes, what it takes, and what happens when it cannot keep up.
+//!
+//! Values are checked when the repository is opened, on the caller's thread; an error names the option.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::layout::{ColourChoice, Pattern, Zone};
+use crate::level::Level;
+use crate::queue::OverflowPolicy;
+use crate::ring::segment::SMALLEST;
+use crate::sink::Sink;
+use crate::testing::ManualListener;
+
+/// Default of [`LogConfig::ring_limit`]: 8 MiB.
+const RING_LIMIT: usize = 8 * 1024 * 1024;
+/// Largest ring: 1 GiB.
+const LARGEST_RING: usize = 1024 * 1024 * 1024;
+/// Default of [`LogConfig::sink_timeout`].
+const SINK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How a repository is opened.
+///
+/// | option | default |
+/// | --- | --- |
+/// | [`level`](LogConfig::level) | `Debug` |
+/// | [`debug_enabled`](LogConfig::debug_enabled) | `true` |
+/// | [`console`](LogConfig::console) | stdout, coloured on a terminal |
+/// | [`level_files`](LogConfig::level_files) | `true` |
+/// | [`file_prefix`](LogConfig::file_prefix) | none |
+/// | [`layout`](LogConfig::layout) | [`Pattern::DEFAULT`] |
+/// | [`zone`](LogConfig::zone) | local time |
+/// | [`overflow`](LogConfig::overflow) | wait at most 100 ms, then shed by level |
+/// | [`ring_limit`](LogConfig::ring_limit) | 8 MiB a thread |
+/// | [`sink_timeout`](LogConfig::sink_timeout) | 2 s |
+///
+/// # Examples
+///
+/// ```no_run
+/// use miu_log::{Console, Level, LogConfig, log_domains};
+///
+/// #[log_domains(app, db)]
+/// mod logs {}
+///
+/// let config = LogConfig::new("logs")
+///     .level(Level::Info)
+///     .console(Console::stderr().min_level(Level::Warning))
+///     .file_prefix("api");
+/// let repo = logs::Repository::open(config)?;
+/// # Ok::<(), miu_log::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "a configuration does nothing until a repository is opened with it"]
+pub struct LogConfig {
+    pub(crate) folder: PathBuf,
+    pub(crate) level: Level,
+    pub(crate) debug_enabled: bool,
+    pub(crate) console: Option<Console>,
+    pub(crate) level_files: bool,
+    pub(crate) file_prefix: Option<String>,
+    pub(crate) layout: Pattern,
+    pub(crate) zone: Zone,
+    pub(crate) overflow: OverflowPolicy,
+    pub(crate) ring_limit: usize,
+    pub(crate) sink_timeout: Duration,
+    pub(crate) sinks: Vec<ExtraSink>,
+    pub(crate) manual: Option<ManualListener>,
+}
+
+/// A sink added by hand.
+pub(crate) struct ExtraSink {
+    pub(crate) name: String,
+    pub(crate) sink: Box<dyn Sink>,
+}
+
+impl std::fmt::Debug for ExtraSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ExtraSink").field(&self.name).finish()
+    }
+}
+
+impl LogConfig {
+    /// The defaults, with the log files in this folder. It is made, with mode 0750, if it is missing.
+    pub fn new(folder: impl AsRef<Path>) -> LogConfig {
+        LogConfig {
+            folder: folder.as_ref().to_owned(),
+            level: Level::Debug,
+            debug_enabled: true,
+            console: Some(Console::stdout()),
+            level_files: true,
+            file_prefix: None,
+            layout: Pattern::default(),
+            zone: Zone::Local,
+            overflow: OverflowPolicy::default(),
+            ring_limit: RING_LIMIT,
+            sink_timeout: SINK_TIMEOUT,
+            sinks: Vec::new(),
+            manual: None,
+        }
+    }
+
+    /// The lowest level that is taken, by all domains that do not say otherwise in `log_domains`.
+    pub fn level(mut self, level: Level) -> LogConfig {
+        self.level = level;
+        self
+    }
+
+    /// Whether debug and trace records are taken at the start. Nothing but these two is affected.
+    pub fn debug_enabled(mut self, enabled: bool) -> LogConfig {
+        self.debug_enabled = enabled;
+        self
+    }
+
+    /// The console: `false` for none, `true` for stdout, or a [`Console`] with its own options.
+    pub fn console(mut self, console: impl Into<ConsoleChoice>) -> LogConfig {
+        self.console = console.into().0;
+        self
+    }
+
+    /// Whether there are files per level (`debug.log`, `info.log`, `warning.log`, `error.log`, and `trace.log` and
+    /// `success.log` once they have a record) beside the files per domain.
+    pub fn level_files(mut self, wanted: bool) -> LogConfig {
+        self.level_files = wanted;
+        self
+    }
+
+    /// A prefix of all file names: `api` makes `api.db.log`. It consists of `a-z`, `0-9`, `_` and `-`, and begins with a
+    /// letter or digit.
+    pub fn file_prefix(mut self, prefix: impl Into<String>) -> LogConfig {
+        self.file_prefix = Some(prefix.into());
+        self
+    }
+
+    /// What a line looks like, in files and on the console.
+    pub fn layout(mut self, layout: Pattern) -> LogConfig {
+        self.layout = layout;
+        self
+    }
+
+    /// The time zone of the lines' time.
+    pub fn zone(mut self, zone: Zone) -> LogConfig {
+        self.zone = zone;
+        self
+    }
+
+    /// What happens when a thread's ring is full.
+    pub fn overflow(mut self, policy: OverflowPolicy) -> LogConfig {
+        self.overflow = policy;
+        self
+    }
+
+    /// How many bytes a thread's ring may grow to: a power of two from 64 KiB to 1 GiB. A ring begins with 64 KiB and
+    /// doubles while the listener does not keep up.
+    pub fn ring_limit(mut self, bytes: usize) -> LogConfig {
+        self.ring_limit = bytes;
+        self
+    }
+
+    /// How long a sink that makes no progress, such as a stopped terminal, may hold up a flush or the end of
+    /// the program.
+    pub fn sink_timeout(mut self, timeout: Duration) -> LogConfig {
+        self.sink_timeout = timeout;
+        self
+    }
+
+    /// Adds a sink that is given every record, under a name for notices and counters.
+    ///
+    /// The listener's thread calls it: one that may be slow should hand its batch to a thread of its own.
+    pub fn sink(mut self, name: impl Into<String>, sink: impl Sink + 'static) -> LogConfig {
+        self.sinks.push(ExtraSink { name: name.into(), sink: Box::new(sink) });
+        self
+    }
+
+    /// No thread: a test steps the listener and turns its clock by hand.
+    pub fn manual_listener(mut self, listener: &ManualListener) -> LogConfig {
+        self.manual = Some(listener.clone());
+        self
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        let limit = self.ring_limit;
+        if !limit.is_power_of_two() || !(SMALLEST..=LARGEST_RING).contains(&limit) {
+            return Err(Error::config(format!(
+                "ring_limit is {limit} bytes; a power of two from {SMALLEST} to {LARGEST_RING} is expected"
+            )));
+        }
+        if self.folder.as_os_str().is_empty() {
+            return Err(Error::config("the log folder's path is empty; a path such as \"logs\" is expected"));
+        }
+        Ok(())
+    }
+}
+
+/// The console: which stream, from which level on, coloured when.
+///
+/// A thread of its own writes to it, so that a stopped terminal or a full pipe stops nothing else: past 4 MiB of waiting
+/// lines new ones are dropped and counted.
+#[derive(Clone, Debug)]
+pub struct Console {
+    pub(crate) stderr: bool,
+    pub(crate) min_level: Level,
+    pub(crate) colour: ColourChoice,
+    pub(crate) layout: Option<Pattern>,
+}
+
+impl Console {
+    /// Lines go to stdout.
+    pub fn stdout() -> Console {
+        Console { stderr: false, min_level: Level::Trace, colour: ColourChoice::Auto, layout: None }
+    }
+
+    /// Lines go to stderr.
+    pub fn stderr() -> Console {
+        Console { stderr: true, ..Console::stdout() }
+    }
+
+    /// The lowest level that is shown. Default: everything the repository takes.
+    #[must_use]
+    pub fn min_level(self, level: Level) -> Console {
+        Console { min_level: level, ..self }
+    }
+
+    /// When levels are coloured. Default: on a terminal, as `NO_COLOR`, `CLICOLOR` and `CLICOLOR_FORCE` say.
+    #[must_use]
+    pub fn colour(self, colour: ColourChoice) -> Console {
+        Console { colour, ..self }
+    }
+
+    /// What a line looks like here. Default: as in the files.
+    #[must_use]
+    pub fn layout(self, layout: Pattern) -> Console {
+        Console { layout: Some(layout), ..self }
+    }
+}
+
+/// What [`LogConfig::console`] takes.
+#[derive(Clone, Debug)]
+pub struct ConsoleChoice(Option<Console>);
+
+impl From<bool> for ConsoleChoice {
+    fn from(wanted: bool) -> ConsoleChoice {
+        ConsoleChoice(wanted.then(Console::stdout))
+    }
+}
+
+impl From<Console> for ConsoleChoice {
+    fn from(console: Console) -> ConsoleChoice {
+        ConsoleChoice(Some(console))
+    }
+}
+
+impl From<Option<Console>> for ConsoleChoice {
+    fn from(console: Option<Console>) -> ConsoleChoice {
+        ConsoleChoice(console)
+    }
+}
+

@@ -1,0 +1,709 @@
+//! The caller's side of the wire format: arguments become bytes in the ring.
+//!
+//! Two steps. Staging runs user code (`Display`, `Debug`) for whatever has no raw encoding and keeps its text
+//! in a reused thread-local buffer; encoding then copies plain bytes. User code never runs while a slot is open, so a
+//! `Display` that panics or logs finds nothing half done.
+//!
+//! Which of the two a value gets is decided by its type, by method resolution: `Arg(&x).display(..)` finds [`ArgRaw`]
+//! where the type has a raw encoding and [`ArgAny`], one reference further, where it has none.
+//!
+//! Called by the macros' expansions and by `message`; imports the tags of `codec` only.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::fmt::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::codec::tag;
+
+/// Longest record: what is longer is cut, with a mark.
+pub(crate) const MAX_RECORD: usize = 16 * 1024 * 1024;
+/// How deep a `Display` that logs may nest.
+const MAX_DEPTH: u32 = 8;
+/// A scratch buffer that has grown beyond this is not kept.
+const KEEP: usize = 64 * 1024;
+
+/// Takes bytes, front to back, into a slot that has room for them.
+pub struct Out<'a> {
+    rest: &'a mut [u8],
+}
+
+impl<'a> Out<'a> {
+    #[inline(always)]
+    pub(crate) fn new(slot: &'a mut [u8]) -> Out<'a> {
+        Out { rest: slot }
+    }
+
+    #[inline(always)]
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
+        // Sizes are computed from the same values just before: there is always room. A slot too small would lose the
+        // argument, not memory safety.
+        if let Some((head, rest)) = std::mem::take(&mut self.rest).split_at_mut_checked(bytes.len()) {
+            head.copy_from_slice(bytes);
+            self.rest = rest;
+        }
+    }
+}
+
+impl fmt::Debug for Out<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Out").field("room", &self.rest.len()).finish()
+    }
+}
+
+/// Staged arguments: a value, or a nested pair of a value and the rest.
+pub trait Encode {
+    /// How many values there are.
+    const COUNT: usize;
+
+    /// Length of the encoding in bytes.
+    fn size(&self, scratch: &Scratch) -> usize;
+
+    /// Writes the encoding.
+    fn put(&self, scratch: &Scratch, out: &mut Out<'_>);
+
+    /// Writes the encoding of a record too long for a ring; no text is longer than `cap` bytes and a mark.
+    fn put_long(&self, scratch: &Scratch, cap: usize, out: &mut Vec<u8>);
+}
+
+impl Encode for () {
+    const COUNT: usize = 0;
+
+    #[inline(always)]
+    fn size(&self, _: &Scratch) -> usize {
+        0
+    }
+
+    #[inline(always)]
+    fn put(&self, _: &Scratch, _: &mut Out<'_>) {}
+
+    fn put_long(&self, _: &Scratch, _: usize, _: &mut Vec<u8>) {}
+}
+
+impl<Head: Encode, Rest: Encode> Encode for (Head, Rest) {
+    const COUNT: usize = Head::COUNT + Rest::COUNT;
+
+    #[inline(always)]
+    fn size(&self, scratch: &Scratch) -> usize {
+        self.0.size(scratch).saturating_add(self.1.size(scratch))
+    }
+
+    #[inline(always)]
+    fn put(&self, scratch: &Scratch, out: &mut Out<'_>) {
+        self.0.put(scratch, out);
+        self.1.put(scratch, out);
+    }
+
+    fn put_long(&self, scratch: &Scratch, cap: usize, out: &mut Vec<u8>) {
+        self.0.put_long(scratch, cap, out);
+        self.1.put_long(scratch, cap, out);
+    }
+}
+
+/// A type that is encoded as it is and formatted by the listener.
+pub trait Raw {
+    /// Length of the encoding in bytes, tag included.
+    fn raw_size(&self) -> usize;
+
+    /// Writes tag and value.
+    fn raw_put(&self, out: &mut Out<'_>);
+
+    /// The value's text, where it is one.
+    fn raw_text(&self) -> Option<&str> {
+        None
+    }
+}
+
+macro_rules! raw_number {
+    ($($kind:ty as $wide:ty, $tag:ident;)*) => {$(
+        impl Raw for $kind {
+            #[inline(always)]
+            fn raw_size(&self) -> usize {
+                1 + size_of::<$wide>()
+            }
+
+            #[inline(always)]
+            fn raw_put(&self, out: &mut Out<'_>) {
+                let mut bytes = [tag::$tag; 1 + size_of::<$wide>()];
+                bytes[1..].copy_from_slice(&(*self as $wide).to_le_bytes());
+                out.put(&bytes);
+            }
+        }
+    )*};
+}
+
+raw_number! {
+    i8 as i8, I8; i16 as i16, I16; i32 as i32, I32; i64 as i64, I64; i128 as i128, I128; isize as i64, I64;
+    u8 as u8, U8; u16 as u16, U16; u32 as u32, U32; u64 as u64, U64; u128 as u128, U128; usize as u64, U64;
+    f32 as f32, F32; f64 as f64, F64; bool as u8, BOOL; char as u32, CHAR;
+}
+
+impl Raw for str {
+    #[inline(always)]
+    fn raw_size(&self) -> usize {
+        5 + self.len()
+    }
+
+    #[inline(always)]
+    fn raw_put(&self, out: &mut Out<'_>) {
+        put_text(tag::STR, self, out);
+    }
+
+    fn raw_text(&self) -> Option<&str> {
+        Some(self)
+    }
+}
+
+#[inline(always)]
+fn put_text(tag: u8, text: &str, out: &mut Out<'_>) {
+    // Longer texts than u32 can count never come here: they are cut to `MAX_RECORD`.
+    let mut head = [tag; 5];
+    head[1..].copy_from_slice(&(text.len() as u32).to_le_bytes());
+    out.put(&head);
+    out.put(text.as_bytes());
+}
+
+macro_rules! raw_by_deref {
+    ($($(#[$bounds:tt])? [$($generics:tt)*] $kind:ty;)*) => {$(
+        impl<$($generics)*> Raw for $kind {
+            #[inline(always)]
+            fn raw_size(&self) -> usize {
+                (**self).raw_size()
+            }
+
+            #[inline(always)]
+            fn raw_put(&self, out: &mut Out<'_>) {
+                (**self).raw_put(out);
+            }
+
+            fn raw_text(&self) -> Option<&str> {
+                (**self).raw_text()
+            }
+        }
+    )*};
+}
+
+raw_by_deref! {
+    [T: Raw + ?Sized] &T;
+    [T: Raw + ?Sized] &mut T;
+    [T: Raw + ?Sized] Box<T>;
+    [T: Raw + ?Sized] Rc<T>;
+    [T: Raw + ?Sized] Arc<T>;
+    [] String;
+    [] Cow<'_, str>;
+}
+
+impl Raw for Duration {
+    #[inline(always)]
+    fn raw_size(&self) -> usize {
+        13
+    }
+
+    #[inline(always)]
+    fn raw_put(&self, out: &mut Out<'_>) {
+        let mut bytes = [tag::DURATION; 13];
+        bytes[1..9].copy_from_slice(&self.as_secs().to_le_bytes());
+        bytes[9..].copy_from_slice(&self.subsec_nanos().to_le_bytes());
+        out.put(&bytes);
+    }
+}
+
+impl Raw for Ipv4Addr {
+    #[inline(always)]
+    fn raw_size(&self) -> usize {
+        5
+    }
+
+    #[inline(always)]
+    fn raw_put(&self, out: &mut Out<'_>) {
+        out.put(&[tag::IPV4]);
+        out.put(&self.octets());
+    }
+}
+
+impl Raw for Ipv6Addr {
+    #[inline(always)]
+    fn raw_size(&self) -> usize {
+        17
+    }
+
+    #[inline(always)]
+    fn raw_put(&self, out: &mut Out<'_>) {
+        out.put(&[tag::IPV6]);
+        out.put(&self.octets());
+    }
+}
+
+impl Raw for IpAddr {
+    #[inline(always)]
+    fn raw_size(&self) -> usize {
+        match self {
+            IpAddr::V4(address) => address.raw_size(),
+            IpAddr::V6(address) => address.raw_size(),
+        }
+    }
+
+    #[inline(always)]
+    fn raw_put(&self, out: &mut Out<'_>) {
+        match self {
+            IpAddr::V4(address) => address.raw_put(out),
+            IpAddr::V6(address) => address.raw_put(out),
+        }
+    }
+}
+
+/// A value with a raw encoding, staged.
+#[derive(Debug)]
+pub struct Plain<'a, T: ?Sized>(&'a T);
+
+impl<'a, T: ?Sized> Plain<'a, T> {
+    #[inline(always)]
+    pub(crate) fn of(value: &'a T) -> Plain<'a, T> {
+        Plain(value)
+    }
+}
+
+impl<T: Raw + ?Sized> Encode for Plain<'_, T> {
+    const COUNT: usize = 1;
+
+    #[inline(always)]
+    fn size(&self, _: &Scratch) -> usize {
+        self.0.raw_size()
+    }
+
+    #[inline(always)]
+    fn put(&self, _: &Scratch, out: &mut Out<'_>) {
+        self.0.raw_put(out);
+    }
+
+    fn put_long(&self, _: &Scratch, cap: usize, out: &mut Vec<u8>) {
+        match self.0.raw_text() {
+            Some(text) => put_long_text(tag::STR, text, cap, out),
+            None => {
+                let start = out.len();
+                out.resize(start + self.0.raw_size(), 0);
+                self.0.raw_put(&mut Out::new(&mut out[start..]));
+            }
+        }
+    }
+}
+
+fn put_long_text(tag: u8, text: &str, cap: usize, out: &mut Vec<u8>) {
+    let kept = &text[..text.floor_char_boundary(cap)];
+    let mark = if kept.len() < text.len() { format!("… [cut, {} bytes]", text.len()) } else { String::new() };
+    out.push(tag);
+    out.extend(((kept.len() + mark.len()) as u32).to_le_bytes());
+    out.extend(kept.as_bytes());
+    out.extend(mark.as_bytes());
+}
+
+/// Text that the caller has formatted: a piece of the scratch buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct Text {
+    start: usize,
+    end: usize,
+}
+
+impl Encode for Text {
+    const COUNT: usize = 1;
+
+    #[inline(always)]
+    fn size(&self, _: &Scratch) -> usize {
+        5 + (self.end - self.start)
+    }
+
+    #[inline(always)]
+    fn put(&self, scratch: &Scratch, out: &mut Out<'_>) {
+        put_text(tag::RENDERED, scratch.piece(*self), out);
+    }
+
+    fn put_long(&self, scratch: &Scratch, cap: usize, out: &mut Vec<u8>) {
+        put_long_text(tag::RENDERED, scratch.piece(*self), cap, out);
+    }
+}
+
+/// Text that came formatted: an exception's detail.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rendered<'a>(pub(crate) &'a str);
+
+impl Encode for Rendered<'_> {
+    const COUNT: usize = 1;
+
+    fn size(&self, _: &Scratch) -> usize {
+        5 + self.0.len()
+    }
+
+    fn put(&self, _: &Scratch, out: &mut Out<'_>) {
+        put_text(tag::RENDERED, self.0, out);
+    }
+
+    fn put_long(&self, _: &Scratch, cap: usize, out: &mut Vec<u8>) {
+        put_long_text(tag::RENDERED, self.0, cap, out);
+    }
+}
+
+/// An argument of a message, on its way to being staged.
+#[derive(Debug)]
+pub struct Arg<'a, T: ?Sized>(pub &'a T);
+
+/// Staging for types with a raw encoding. The format arguments are not looked at: making them is what lets the
+/// compiler check the type against the placeholder.
+pub trait ArgRaw {
+    /// What the value becomes.
+    type Staged: Encode;
+
+    /// For `{}`.
+    fn display(self, scratch: &mut Scratch, formatted: fmt::Arguments<'_>) -> Self::Staged;
+
+    /// For `{:?}`.
+    fn debug(self, scratch: &mut Scratch, formatted: fmt::Arguments<'_>) -> Self::Staged;
+
+    /// For `{:x}`, `{:X}`, `{:o}`, `{:b}`, `{:e}` and `{:E}`.
+    fn number(self, scratch: &mut Scratch, formatted: fmt::Arguments<'_>) -> Self::Staged;
+}
+
+impl<'a, T: Raw + ?Sized> ArgRaw for Arg<'a, T> {
+    type Staged = Plain<'a, T>;
+
+    #[inline(always)]
+    fn display(self, _: &mut Scratch, _: fmt::Arguments<'_>) -> Plain<'a, T> {
+        Plain(self.0)
+    }
+
+    #[inline(always)]
+    fn debug(self, _: &mut Scratch, _: fmt::Arguments<'_>) -> Plain<'a, T> {
+        Plain(self.0)
+    }
+
+    #[inline(always)]
+    fn number(self, _: &mut Scratch, _: fmt::Arguments<'_>) -> Plain<'a, T> {
+        Plain(self.0)
+    }
+}
+
+/// Staging for all other types: formatted at once.
+pub trait ArgAny {
+    /// For `{}`.
+    fn display(self, scratch: &mut Scratch, formatted: fmt::Arguments<'_>) -> Text;
+
+    /// For `{:?}`.
+    fn debug(self, scratch: &mut Scratch, formatted: fmt::Arguments<'_>) -> Text;
+
+    /// For `{:x}` and the other number formats.
+    fn number(self, scratch: &mut Scratch, formatted: fmt::Arguments<'_>) -> Text;
+}
+
+impl<T: ?Sized> ArgAny for &Arg<'_, T> {
+    #[inline]
+    fn display(self, scratch: &mut Scratch, formatted: fmt::Arguments<'_>) -> Text {
+        scratch.eager(formatted)
+    }
+
+    #[inline]
+    fn debug(self, scratch: &mut Scratch, formatted: fmt::Arguments<'_>) -> Text {
+        scratch.eager(formatted)
+    }
+
+    #[inline]
+    fn number(self, scratch: &mut Scratch, formatted: fmt::Arguments<'_>) -> Text {
+        scratch.eager(formatted)
+    }
+}
+
+/// A value that a field can hold as it is.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the value of a log field as it is",
+    label = "not a number, text, bool, char, `Duration` or IP address",
+    note = "write `%value` to log it with `Display`, or `?value` to log it with `Debug`"
+)]
+pub trait FieldValue {
+    /// Length of the encoding in bytes.
+    fn field_size(&self) -> usize;
+
+    /// Writes tag and value.
+    fn field_put(&self, out: &mut Out<'_>);
+
+    /// The value's text, where it is one.
+    fn field_text(&self) -> Option<&str>;
+}
+
+impl<T: Raw + ?Sized> FieldValue for T {
+    #[inline(always)]
+    fn field_size(&self) -> usize {
+        self.raw_size()
+    }
+
+    #[inline(always)]
+    fn field_put(&self, out: &mut Out<'_>) {
+        self.raw_put(out);
+    }
+
+    fn field_text(&self) -> Option<&str> {
+        self.raw_text()
+    }
+}
+
+impl<T: FieldValue> FieldValue for Option<T> {
+    #[inline(always)]
+    fn field_size(&self) -> usize {
+        self.as_ref().map_or(1, T::field_size)
+    }
+
+    #[inline(always)]
+    fn field_put(&self, out: &mut Out<'_>) {
+        match self {
+            Some(value) => value.field_put(out),
+            None => out.put(&[tag::NONE]),
+        }
+    }
+
+    fn field_text(&self) -> Option<&str> {
+        self.as_ref().and_then(T::field_text)
+    }
+}
+
+/// A field's value, staged.
+#[derive(Debug)]
+pub struct Field<'a, T: ?Sized>(&'a T);
+
+/// Stages a field's value.
+#[inline(always)]
+pub fn value<T: FieldValue + ?Sized>(value: &T) -> Field<'_, T> {
+    Field(value)
+}
+
+impl<T: FieldValue + ?Sized> Encode for Field<'_, T> {
+    const COUNT: usize = 1;
+
+    #[inline(always)]
+    fn size(&self, _: &Scratch) -> usize {
+        self.0.field_size()
+    }
+
+    #[inline(always)]
+    fn put(&self, _: &Scratch, out: &mut Out<'_>) {
+        self.0.field_put(out);
+    }
+
+    fn put_long(&self, _: &Scratch, cap: usize, out: &mut Vec<u8>) {
+        match self.0.field_text() {
+            Some(text) => put_long_text(tag::STR, text, cap, out),
+            None => {
+                let start = out.len();
+                out.resize(start + self.0.field_size(), 0);
+                self.0.field_put(&mut Out::new(&mut out[start..]));
+            }
+        }
+    }
+}
+
+thread_local! {
+    /// The buffer of the thread. A statement takes it out while it needs it; a nested one makes its own.
+    static BUFFER: Cell<String> = const { Cell::new(String::new()) };
+    /// How many `Display` and `Debug` of staged values are running. Has no destructor.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Where a statement keeps the text of what it formats at once. Takes the thread's buffer at first need.
+#[derive(Debug)]
+pub struct Scratch {
+    text: String,
+    borrowed: bool,
+    too_deep: bool,
+    truncated: bool,
+}
+
+impl Default for Scratch {
+    fn default() -> Scratch {
+        Scratch::new()
+    }
+}
+
+impl Scratch {
+    /// An empty scratch. Costs nothing until it is used.
+    #[inline(always)]
+    pub const fn new() -> Scratch {
+        Scratch { text: String::new(), borrowed: false, too_deep: false, truncated: false }
+    }
+
+    /// Formats now. This is where user code runs: it may panic (the caller sees it) and it may log (its record comes first).
+    #[inline(never)]
+    pub fn eager(&mut self, formatted: fmt::Arguments<'_>) -> Text {
+        if !self.borrowed {
+            self.borrowed = true;
+            self.text = BUFFER.try_with(Cell::take).unwrap_or_default();
+            self.text.clear();
+        }
+        let start = self.text.len();
+        let Some(_level) = Nesting::enter() else {
+            self.too_deep = true;
+            return Text { start, end: start };
+        };
+        let mut capped = Capped { text: &mut self.text, start, given: 0 };
+        // An implementation that reports an error has written what it could: that much is kept.
+        let _ = capped.write_fmt(formatted);
+        let given = capped.given;
+        if given > self.text.len() - start {
+            self.truncated = true;
+            let _ = write!(self.text, "… [cut, {given} bytes]");
+        }
+        Text { start, end: self.text.len() }
+    }
+
+    fn piece(&self, text: Text) -> &str {
+        self.text.get(text.start..text.end).unwrap_or_default()
+    }
+
+    /// Whether a value was left out because too many `Display` that log were nested: then the record is dropped.
+    #[inline(always)]
+    pub(crate) fn too_deep(&self) -> bool {
+        self.too_deep
+    }
+
+    /// Whether a formatted value was cut.
+    pub(crate) fn truncated(&self) -> bool {
+        self.truncated
+    }
+}
+
+impl Drop for Scratch {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.borrowed {
+            give_back(std::mem::take(&mut self.text));
+        }
+    }
+}
+
+#[inline(never)]
+fn give_back(text: String) {
+    if text.capacity() <= KEEP {
+        let _ = BUFFER.try_with(|buffer| buffer.set(text));
+    }
+}
+
+/// Counts one running `Display` until it ends, by a panic too.
+struct Nesting;
+
+impl Nesting {
+    fn enter() -> Option<Nesting> {
+        if DEPTH.get() >= MAX_DEPTH {
+            return None;
+        }
+        DEPTH.set(DEPTH.get() + 1);
+        Some(Nesting)
+    }
+}
+
+impl Drop for Nesting {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+    }
+}
+
+/// Keeps the first `MAX_RECORD` bytes and counts all.
+struct Capped<'a> {
+    text: &'a mut String,
+    start: usize,
+    given: usize,
+}
+
+impl Write for Capped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let full = self.given > self.text.len() - self.start;
+        self.given = self.given.saturating_add(text.len());
+        if !full {
+            let room = MAX_RECORD.saturating_sub(self.text.len() - self.start);
+            self.text.push_str(&text[..text.floor_char_boundary(room)]);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{Args, Value};
+
+    fn encoded(scratch: &Scratch, value: &impl Encode) -> Vec<u8> {
+        let mut bytes = vec![0; value.size(scratch)];
+        value.put(scratch, &mut Out::new(&mut bytes));
+        let mut long = Vec::new();
+        value.put_long(scratch, usize::MAX, &mut long);
+        assert_eq!(bytes, long);
+        bytes
+    }
+
+    macro_rules! decodes_to {
+        ($value:expr, $expected:expr) => {
+            let bytes = encoded(&Scratch::new(), &Plain(&$value));
+            let mut args = Args::new(&bytes);
+            assert_eq!(args.next(), Ok($expected));
+            assert!(args.is_empty());
+        };
+    }
+
+    #[test]
+    fn raw_values_are_read_back_as_they_were() {
+        decodes_to!(-7i8, Value::I8(-7));
+        decodes_to!(i128::MIN, Value::I128(i128::MIN));
+        decodes_to!(usize::MAX, Value::U64(usize::MAX as u64));
+        decodes_to!(-0.0f64, Value::F64(-0.0));
+        decodes_to!('ß', Value::Char('ß'));
+        decodes_to!(true, Value::Bool(true));
+        decodes_to!("häß", Value::Str("häß"));
+        decodes_to!(String::from("x"), Value::Str("x"));
+        decodes_to!(Cow::Borrowed("x"), Value::Str("x"));
+        decodes_to!(Duration::MAX, Value::Duration(Duration::MAX));
+        decodes_to!(Ipv6Addr::LOCALHOST, Value::Ip(Ipv6Addr::LOCALHOST.into()));
+    }
+
+    #[test]
+    fn the_type_decides_whether_a_value_is_raw() {
+        struct Shown;
+        impl fmt::Display for Shown {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("shown")
+            }
+        }
+        let mut scratch = Scratch::new();
+        let number = Arg(&5u8).display(&mut scratch, format_args!("{}", 5u8));
+        let shown = Arg(&Shown).display(&mut scratch, format_args!("{}", Shown));
+        assert_eq!(encoded(&scratch, &number), [tag::U8, 5]);
+        assert_eq!(encoded(&scratch, &shown)[5..], *b"shown");
+    }
+
+    #[test]
+    fn an_absent_value_is_a_field_value() {
+        assert_eq!(encoded(&Scratch::new(), &value(&None::<u8>)), [tag::NONE]);
+        assert_eq!(encoded(&Scratch::new(), &value(&Some(1u8))), [tag::U8, 1]);
+    }
+
+    #[test]
+    fn long_text_is_cut_between_characters_and_marked() {
+        let mut out = Vec::new();
+        Plain("öööö").put_long(&Scratch::new(), 5, &mut out);
+        assert_eq!(Args::new(&out).next(), Ok(Value::Str("öö… [cut, 8 bytes]")));
+    }
+
+    #[test]
+    fn a_panic_while_formatting_leaves_the_thread_usable() {
+        struct Panics;
+        impl fmt::Display for Panics {
+            fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+                panic!("as the test wants it")
+            }
+        }
+        for _ in 0..20 {
+            let outcome = std::panic::catch_unwind(|| Scratch::new().eager(format_args!("{Panics}")));
+            assert!(outcome.is_err());
+        }
+        let mut scratch = Scratch::new();
+        let text = scratch.eager(format_args!("{}", 1));
+        assert!(!scratch.too_deep());
+        assert_eq!(scratch.piece(text), "1");
+    }
+}

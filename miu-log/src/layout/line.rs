@@ -1,0 +1,242 @@
+//! The layout of a [`Pattern`]: a record as a line of text.
+//!
+//! All that does not change from record to record is made once: literal text, and every level's
+//! name with its colour and padding. Names that [`crate::record`] promises to be escaped are copied,
+//! everything else is escaped here.
+//!
+//! Called through [`Layout`].
+
+use std::io::Write as _;
+
+use crate::codec::{Args, Corrupt, Value};
+use crate::escape::{DETAIL_MARK, escape_into, push_indented};
+use crate::level::Level;
+use crate::record::{Record, Site};
+use crate::template::{Align, Spec, pad, write_field};
+
+use super::Layout;
+use super::colour::level_name;
+use super::pattern::{Key, Pattern, Step};
+use super::stamp::{Stamp, Zone};
+
+/// Writes records in a pattern.
+#[derive(Debug)]
+pub(crate) struct PatternLayout {
+    parts: Vec<Part>,
+    stamp: Stamp,
+    /// Whether a line may start with text of a record, so that its start has to be looked at.
+    guards_start: bool,
+}
+
+/// One step of a pattern, ready to be written.
+#[derive(Debug)]
+enum Part {
+    Literal(Fixed),
+    /// The text of each level, by its number.
+    Level([Fixed; Level::ALL.len()]),
+    Key(Key),
+    Padded(Key, Spec),
+}
+
+/// Text that is the same in every record. Copying sixteen bytes and dropping those too many is faster
+/// than copying a number of bytes that only the text knows.
+#[derive(Debug)]
+enum Fixed {
+    Short { bytes: [u8; 16], len: usize },
+    Long(String),
+}
+
+impl Fixed {
+    fn new(text: &str) -> Fixed {
+        let mut bytes = [0; 16];
+        match bytes.get_mut(..text.len()) {
+            Some(head) => {
+                head.copy_from_slice(text.as_bytes());
+                Fixed::Short { bytes, len: text.len() }
+            }
+            None => Fixed::Long(text.to_owned()),
+        }
+    }
+
+    #[inline]
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Fixed::Short { bytes, len } => {
+                let end = out.len() + len;
+                out.extend_from_slice(bytes);
+                out.truncate(end);
+            }
+            Fixed::Long(text) => out.extend_from_slice(text.as_bytes()),
+        }
+    }
+}
+
+impl PatternLayout {
+    pub(crate) fn new(pattern: &Pattern, colour: bool, zone: Zone) -> PatternLayout {
+        let part = |step: &Step| match *step {
+            Step::Literal(ref text) => Part::Literal(Fixed::new(text)),
+            Step::Key(Key::Level) => Part::Level(level_texts(&Spec::DISPLAY, colour)),
+            Step::Padded(Key::Level, spec) => Part::Level(level_texts(&spec, colour)),
+            Step::Key(key) => Part::Key(key),
+            Step::Padded(key, spec) => Part::Padded(key, spec),
+        };
+        PatternLayout {
+            parts: pattern.steps().iter().map(part).collect(),
+            stamp: Stamp::new(zone),
+            guards_start: !matches!(pattern.steps().first(), Some(Step::Key(Key::Time | Key::Level))),
+        }
+    }
+
+    fn write_all(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), Corrupt> {
+        let start = out.len();
+        let mut reader = Reader::new(record);
+        for part in &self.parts {
+            match part {
+                Part::Literal(text) => text.write(out),
+                Part::Level(texts) => texts[record.level as usize].write(out),
+                Part::Key(key) => write_key(*key, &mut self.stamp, record, &mut reader, out)?,
+                Part::Padded(key, spec) => {
+                    let key_start = out.len();
+                    write_key(*key, &mut self.stamp, record, &mut reader, out)?;
+                    pad(spec, Align::Left, key_start, out);
+                }
+            }
+        }
+        if self.guards_start && out[start..].starts_with(DETAIL_MARK.as_bytes()) {
+            out.splice(start..=start, *b"\\u{20}");
+        }
+        out.push(b'\n');
+        reader.write_detail(out)
+    }
+}
+
+impl Layout for PatternLayout {
+    fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), Corrupt> {
+        let start = out.len();
+        let written = self.write_all(record, out);
+        if written.is_err() {
+            out.truncate(start);
+        }
+        written
+    }
+}
+
+/// Every level's text: the coloured name, padded as if it had no colour.
+fn level_texts(spec: &Spec, colour: bool) -> [Fixed; Level::ALL.len()] {
+    Level::ALL.map(|level| {
+        let mut padded = level.as_str().as_bytes().to_vec();
+        pad(spec, Align::Left, 0, &mut padded);
+        // Padding repeats one character, which no name does, so that the name is found in its place.
+        let padded = String::from_utf8_lossy(&padded);
+        Fixed::new(&padded.replacen(level.as_str(), &level_name(level, colour), 1))
+    })
+}
+
+#[inline]
+fn write_key(
+    key: Key,
+    stamp: &mut Stamp,
+    record: &Record<'_>,
+    reader: &mut Reader<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), Corrupt> {
+    let site = record.site;
+    match key {
+        Key::Time => stamp.write(record.time, out),
+        Key::Level => out.extend_from_slice(record.level.as_str().as_bytes()),
+        Key::Domain => escape_into(record.domain, out),
+        Key::Process => out.extend_from_slice(record.process.as_bytes()),
+        Key::Thread => out.extend_from_slice(record.thread.as_bytes()),
+        Key::Location => out.extend_from_slice(site.location.as_bytes()),
+        Key::Message => reader.write_message(out)?,
+        Key::Fields => reader.write_fields(out)?,
+        Key::Pid => write_number(record.process_id, out),
+        Key::Tid => write_number(record.thread_id, out),
+        Key::Line => write_number(site.line, out),
+        Key::Module => escape_into(&site.module, out),
+        Key::Function => escape_into(&site.function, out),
+        Key::File => escape_into(&site.file, out),
+    }
+    Ok(())
+}
+
+fn write_number(number: u32, out: &mut Vec<u8>) {
+    // Writing to a vector cannot fail.
+    let _ = write!(out, "{number}");
+}
+
+/// Reads a record's arguments as the pattern asks for them: in any order, or never.
+struct Reader<'a> {
+    site: &'a Site,
+    message: Args<'a>,
+    /// Where the fields' values start, once it is known.
+    fields: Option<Args<'a>>,
+    /// What is left after the fields, once it is known.
+    detail: Option<Args<'a>>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(record: &Record<'a>) -> Reader<'a> {
+        Reader { site: record.site, message: record.args, fields: None, detail: None }
+    }
+
+    fn write_message(&mut self, out: &mut Vec<u8>) -> Result<(), Corrupt> {
+        let mut args = self.message;
+        self.site.template.render(&mut args, out)?;
+        self.fields = Some(args);
+        Ok(())
+    }
+
+    fn fields(&mut self) -> Result<Args<'a>, Corrupt> {
+        if let Some(args) = self.fields {
+            return Ok(args);
+        }
+        let mut args = self.message;
+        self.site.template.skip(&mut args)?;
+        self.fields = Some(args);
+        Ok(args)
+    }
+
+    fn write_fields(&mut self, out: &mut Vec<u8>) -> Result<(), Corrupt> {
+        let mut args = self.fields()?;
+        let mut separator: &[u8] = b" | ";
+        for name in &self.site.fields {
+            out.extend_from_slice(separator);
+            out.extend_from_slice(name.as_bytes());
+            out.push(b'=');
+            let Ok(ref value) = args.next() else { return Err(Corrupt) };
+            write_field(value, out);
+            separator = b" ";
+        }
+        self.detail = Some(args);
+        Ok(())
+    }
+
+    /// Writes the detail behind the line, where the record has one.
+    fn write_detail(&mut self, out: &mut Vec<u8>) -> Result<(), Corrupt> {
+        let mut args = match self.detail {
+            Some(args) => args,
+            None => {
+                let mut args = self.fields()?;
+                for _ in &self.site.fields {
+                    args.next()?;
+                }
+                args
+            }
+        };
+        if args.is_empty() {
+            return Ok(());
+        }
+        match (args.next()?, args.is_empty()) {
+            (Value::Str(text) | Value::Rendered(text), true) => {
+                push_indented(text, out);
+                Ok(())
+            }
+            _ => Err(Corrupt),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,239 @@
+//! Whole lines, as they stand in a file or on a terminal.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::codec::tag;
+use crate::template::Template;
+
+/// 2026-11-20 12:00:00.123 UTC.
+const NOON: i64 = 1_795_176_000_123_456_789;
+
+fn escaped(text: &str) -> String {
+    let mut out = Vec::new();
+    escape_into(text, &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+fn site(template: &str, fields: &[&str]) -> Site {
+    Site {
+        file: "src/module.rs".to_owned(),
+        line: 42,
+        module: "crate::module".to_owned(),
+        function: "function".to_owned(),
+        location: "crate::module:function:42".to_owned(),
+        template: Template::parse(template).unwrap(),
+        fields: fields.iter().map(|name| escaped(name)).collect(),
+    }
+}
+
+fn text(tag: u8, text: &str, args: &mut Vec<u8>) {
+    args.push(tag);
+    args.extend_from_slice(&(text.len() as u32).to_le_bytes());
+    args.extend_from_slice(text.as_bytes());
+}
+
+fn number(number: u64, args: &mut Vec<u8>) {
+    args.push(tag::U64);
+    args.extend_from_slice(&number.to_le_bytes());
+}
+
+fn record<'a>(site: &'a Site, args: &'a [u8]) -> Record<'a> {
+    Record {
+        time: NOON,
+        level: Level::Warning,
+        domain: "db",
+        process: "main",
+        thread: "worker-3",
+        process_id: 100,
+        thread_id: 103,
+        site,
+        args: Args::new(args),
+    }
+}
+
+fn layout(pattern: &str) -> PatternLayout {
+    PatternLayout::new(&Pattern::parse(pattern).unwrap(), false, Zone::Utc)
+}
+
+fn line(layout: &mut PatternLayout, record: &Record<'_>) -> String {
+    let mut out = b"before\n".to_vec();
+    layout.write(record, &mut out).unwrap();
+    String::from_utf8(out).unwrap().strip_prefix("before\n").unwrap().to_owned()
+}
+
+#[test]
+fn default_line() {
+    let line = line(&mut layout(Pattern::DEFAULT), &record(&site("message", &[]), &[]));
+    assert_eq!(
+        line,
+        "2026-11-20 12:00:00.123 | WARNING  | db | main/worker-3 | crate::module:function:42 | message\n"
+    );
+}
+
+#[test]
+fn default_line_with_arguments_and_fields() {
+    let mut args = Vec::new();
+    number(17, &mut args);
+    text(tag::STR, "EURUSD", &mut args);
+    text(tag::STR, "value", &mut args);
+    text(tag::STR, "two words", &mut args);
+    text(tag::RENDERED, "[1, 2]", &mut args);
+    let site = site("order {:>4} of {:?}", &["key", "words", "list"]);
+    insta::assert_snapshot!(line(&mut layout(Pattern::DEFAULT), &record(&site, &args)), @r#"2026-11-20 12:00:00.123 | WARNING  | db | main/worker-3 | crate::module:function:42 | order   17 of "EURUSD" | key=value words="two words" list=[1, 2]"#);
+}
+
+#[test]
+fn detail_follows_indented() {
+    let mut args = Vec::new();
+    text(tag::STR, "connection failed", &mut args);
+    number(3, &mut args);
+    text(tag::STR, "error: refused\ncaused by: port \u{1b}[31m closed\n\nbacktrace:\n   0: main", &mut args);
+    let site = site("{}", &["attempt"]);
+    insta::assert_snapshot!(line(&mut layout(Pattern::DEFAULT), &record(&site, &args)), @r"
+    2026-11-20 12:00:00.123 | WARNING  | db | main/worker-3 | crate::module:function:42 | connection failed | attempt=3
+        | error: refused
+        | caused by: port \u{1b}[31m closed
+        | 
+        | backtrace:
+        |    0: main
+    ");
+    // The detail is found whether or not the pattern shows what stands before it.
+    let short = line(&mut layout("{level}"), &record(&site, &args));
+    assert!(short.starts_with("WARNING\n    | error: refused\n"), "{short}");
+    assert_eq!(short.lines().count(), 6);
+}
+
+#[test]
+fn only_the_level_is_coloured() {
+    let pattern = Pattern::parse("{level:<8}|{level:^9}|{level} {message}").unwrap();
+    let mut coloured = PatternLayout::new(&pattern, true, Zone::Utc);
+    let site = site("\u{1b}[31mred", &[]);
+    let shown = format!("{:?}", line(&mut coloured, &record(&site, &[])));
+    insta::assert_snapshot!(shown, @r#""\u{1b}[33mWARNING\u{1b}[0m | \u{1b}[33mWARNING\u{1b}[0m |\u{1b}[33mWARNING\u{1b}[0m \\u{1b}[31mred\n""#);
+}
+
+#[test]
+fn every_key_can_be_shown_and_padded() {
+    let mut args = Vec::new();
+    number(1, &mut args);
+    let site = site("hello", &["n"]);
+    let mut all = layout(
+        "{time}#{level}#{domain}#{process}#{thread}#{pid}#{tid}#{module}#{function}#{line}#{file}#{location}#{message}#{fields}",
+    );
+    insta::assert_snapshot!(line(&mut all, &record(&site, &args)), @"2026-11-20 12:00:00.123#WARNING#db#main#worker-3#100#103#crate::module#function#42#src/module.rs#crate::module:function:42#hello# | n=1");
+    let mut padded = layout("{domain:>5}|{thread:.^12}|{line:4}|{message:3}|{{{fields:<9}}}");
+    assert_eq!(line(&mut padded, &record(&site, &args)), "   db|..worker-3..|42  |hello|{ | n=1   }\n");
+}
+
+#[test]
+fn fields_may_come_before_the_message() {
+    let mut args = Vec::new();
+    number(1, &mut args);
+    number(2, &mut args);
+    let site = site("n={}", &["field"]);
+    let mut turned = layout("{fields} {message} {message}");
+    assert_eq!(line(&mut turned, &record(&site, &args)), " | field=2 n=1 n=1\n");
+}
+
+#[test]
+fn hostile_text_stays_in_its_place() {
+    const BAD: &str = "x\r\n2026-01-01 00:00:00.000 | ERROR | forged\u{1b}[2J\u{2028}\u{202e}\u{85}";
+    let name = escaped(BAD);
+    let mut args = Vec::new();
+    text(tag::STR, BAD, &mut args);
+    text(tag::RENDERED, BAD, &mut args);
+    text(tag::STR, BAD, &mut args);
+    text(tag::RENDERED, BAD, &mut args);
+    text(tag::STR, BAD, &mut args);
+    let site = Site {
+        file: BAD.to_owned(),
+        module: BAD.to_owned(),
+        function: BAD.to_owned(),
+        location: name.clone(),
+        template: Template::parse(&format!("{BAD} {{:>9}} {{}}")).unwrap(),
+        ..site("", &[BAD, BAD])
+    };
+    let record = Record { domain: BAD, process: &name, thread: &name, ..record(&site, &args) };
+    insta::assert_snapshot!(line(&mut layout("{domain} {file} {message}{fields}"), &record), @r#"
+    x\r\n2026-01-01 00:00:00.000 | ERROR | forged\u{1b}[2J\u{2028}\u{202e}\u{85} x\r\n2026-01-01 00:00:00.000 | ERROR | forged\u{1b}[2J\u{2028}\u{202e}\u{85} x\r\n2026-01-01 00:00:00.000 | ERROR | forged\u{1b}[2J\u{2028}\u{202e}\u{85} x\r\n2026-01-01 00:00:00.000 | ERROR | forged\u{1b}[2J\u{2028}\u{202e}\u{85} x\r\n2026-01-01 00:00:00.000 | ERROR | forged\u{1b}[2J\u{2028}\u{202e}\u{85} | x\r\n2026-01-01 00:00:00.000 | ERROR | forged\u{1b}[2J\u{2028}\u{202e}\u{85}="x\r\n2026-01-01 00:00:00.000 | ERROR | forged\u{1b}[2J\u{2028}\u{202e}\u{85}" x\r\n2026-01-01 00:00:00.000 | ERROR | forged\u{1b}[2J\u{2028}\u{202e}\u{85}="x\r\n2026-01-01 00:00:00.000 | ERROR | forged\u{1b}[2J\u{2028}\u{202e}\u{85}"
+        | x
+        | 2026-01-01 00:00:00.000 | ERROR | forged\u{1b}[2J\u{2028}\u{202e}\u{85}
+    "#);
+    let mut all = layout("{domain}{process}{thread}{module}{function}{file}{location}{message}{fields}");
+    assert_eq!(line(&mut all, &record).lines().count(), 3);
+}
+
+#[test]
+fn no_line_starts_like_a_detail() {
+    let mut args = Vec::new();
+    text(tag::STR, "    | at main", &mut args);
+    let site = site("{}", &[]);
+    assert_eq!(line(&mut layout("{message}"), &record(&site, &args)), "\\u{20}   | at main\n");
+    assert_eq!(line(&mut layout("    | {level}"), &record(&site, &args)), "\\u{20}   | WARNING\n");
+}
+
+#[test]
+fn template_text_in_an_argument_is_no_template() {
+    let mut args = Vec::new();
+    text(tag::STR, "${jndi:ldap://x} {} {0:>1000000000} %n%s $(id)", &mut args);
+    let shown = line(&mut layout("{message}"), &record(&site("{}", &[]), &args));
+    assert_eq!(shown, "${jndi:ldap://x} {} {0:>1000000000} %n%s $(id)\n");
+}
+
+#[test]
+fn corrupt_record_leaves_the_buffer_as_it_was() {
+    let mut surplus = Vec::new();
+    number(1, &mut surplus);
+    number(2, &mut surplus);
+    number(3, &mut surplus);
+    text(tag::STR, "two details", &mut surplus);
+    for (site, args) in [
+        (site("{} {}", &[]), &surplus[..9]),
+        (site("{}", &["field"]), &surplus[..9]),
+        (site("{}", &["field"]), &surplus[..17]),
+        (site("{}", &["field"]), &surplus[..27]),
+        (site("{}", &["field"]), &surplus[..]),
+    ] {
+        for pattern in [Pattern::DEFAULT, "{level}", "{fields}{message}"] {
+            let mut out = b"kept".to_vec();
+            assert_eq!(layout(pattern).write(&record(&site, args), &mut out), Err(Corrupt));
+            assert_eq!(out, b"kept");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_anywhere_gives_one_line(bad in "\\PC{0,9}|.{0,9}|[\\x00-\\xa0\\u{2000}-\\u{2070} |=\"\\\\]{0,20}", with_detail: bool) {
+        let name = escaped(&bad);
+        let mut args = Vec::new();
+        text(tag::STR, &bad, &mut args);
+        text(tag::STR, &bad, &mut args);
+        text(tag::RENDERED, &bad, &mut args);
+        if with_detail {
+            text(tag::RENDERED, &bad, &mut args);
+        }
+        let template = bad.replace('{', "{{").replace('}', "}}");
+        let site = Site { location: name.clone(), ..site(&(template + "{}"), &[&bad, &bad]) };
+        let record = Record { domain: &bad, process: &name, thread: &name, ..record(&site, &args) };
+        for pattern in [Pattern::DEFAULT, "{message}", "{domain}{fields}"] {
+            let text = line(&mut layout(pattern), &record);
+            let (first, detail) = text.split_once('\n').unwrap();
+            prop_assert!(!first.starts_with(DETAIL_MARK) && crate::escape::is_harmless(first), "{}", first);
+            prop_assert!(with_detail || detail.is_empty());
+            for line in detail.lines() {
+                prop_assert!(line.starts_with(DETAIL_MARK) && crate::escape::is_harmless(line));
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_a_line_or_corrupt(args in proptest::collection::vec(0u8..22, 0..60)) {
+        let site = site("{} {:>4} {:?}", &["field"]);
+        let mut out = Vec::new();
+        if layout(Pattern::DEFAULT).write(&record(&site, &args), &mut out).is_err() {
+            prop_assert!(out.is_empty());
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Typed log domains: each area of a service has its own logger and its own file, one listener writes them all, and
+//! nothing that was accepted is lost.
+//!
+//! ```no_run
+//! use miu_log::{LogConfig, log_domains};
+//!
+//! /// The areas of this service.
+//! #[log_domains(app, db, redis, task)]
+//! pub mod logs {}
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let repo = logs::Repository::open(LogConfig::new("logs"))?;
+//!     repo.app.info("service starting");
+//!     miu_log::warning!(repo.db, rows = 12, "query took {:.1} ms", 81.25);
+//!
+//!     let queue = repo.queue();
+//!     std::thread::spawn(move || {
+//!         let repo = logs::Repository::worker(queue);
+//!         repo.task.info("worker started");
+//!     });
+//!     Ok(())
+//! }
+//! ```
+//!
+//! A record lands in its domain's file (`logs/db.log`) and in its level's file (`logs/warning.log`), in order of time. The calling
+//! thread encodes its arguments into a ring of its own and goes on; formatting, files and console are the listener's
+//! work.
+//!
+//! # What is where
+//!
+//! - [`log_domains`] makes a `Repository` with one [`Logger`] per domain; [`LogConfig`] says how to open it.
+//! - [`info!`] and its siblings take fields and arguments that the listener formats.
+//! - [`OverflowPolicy`] says what happens when a thread logs faster than the files can take; [`Stats`] counts
+//!   everything, what was dropped above all.
+//! - [`Sink`] is for destinations of your own; [`testing`] for tests without a thread and without waiting.
+
+extern crate self as miu_log;
+
+#[cfg(not(loom))]
+mod callsite;
+#[cfg(not(loom))]
+mod clock;
+#[cfg(not(loom))]
+mod codec;
+#[cfg(not(loom))]
+mod config;
+#[cfg(not(loom))]
+mod domain;
+#[cfg(not(loom))]
+mod encode;
+#[cfg(not(loom))]
+mod error;
+#[cfg(not(loom))]
+mod escape;
+#[cfg(not(loom))]
+mod filter;
+#[cfg(not(loom))]
+mod folder;
+#[cfg(not(loom))]
+mod layout;
+mod level;
+#[cfg(not(loom))]
+mod lifecycle;
+#[cfg(not(loom))]
+mod listener;
+#[cfg(not(loom))]
+mod logger;
+#[cfg(not(loom))]
+mod message;
+#[cfg(not(loom))]
+mod notice;
+#[cfg(not(loom))]
+mod queue;
+#[cfg(not(loom))]
+mod record;
+#[cfg(not(loom))]
+mod repository;
+mod ring;
+#[cfg(not(loom))]
+mod router;
+#[cfg(not(loom))]
+mod runtime;
+#[cfg(not(loom))]
+mod sink;
+#[cfg(not(loom))]
+mod stats;
+mod sync;
+#[cfg(not(loom))]
+mod template;
+
+#[cfg(not(loom))]
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+#[cfg(not(loom))]
+pub mod testing;
+
+pub use level::{Level, UnknownLevel};
+pub use miu_log_macros::log_domains;
+
+#[cfg(not(loom))]
+pub use self::{
+    config::{Console, ConsoleChoice, LogConfig},
+    domain::{DomainSet, DomainSpec, UnknownDomain},
+    error::Error,
+    layout::{ColourChoice, Pattern, PatternError, Zone},
+    logger::{AsLogger, CappedLogger, Logger},
+    message::{Message, Target},
+    queue::OverflowPolicy,
+    repository::{QueueHandle, ShutdownReport},
+    sink::{Batch, FilePosition, Line, Sink, SinkError},
+    stats::{DomainStats, DropReason, SinkState, SinkStats, Stats},
+};
+
+macro_rules! statements {
+    ($($d:tt $name:ident $level:ident $what:literal;)*) => {$(
+        #[doc = concat!("Logs ", $what, " record: `", stringify!($name), "!(repo.db, key = value, \"message {}\", argument)`.")]
+        ///
+        /// First the logger, then fields, then the message with its arguments, as for [`format!`].
+        ///
+        /// - Fields: `name = value` and `name` for numbers, texts, bools, chars, `Duration`s and IP addresses; `name = %value` and
+        ///   `%name` for anything with `Display`; `name = ?value` and `?name` for anything with `Debug`.
+        /// - Message: every form of `format!`, captured names included. It may be left out where there are fields.
+        ///
+        /// Arguments are evaluated only if the level is enabled. Numbers, texts and common types are copied as they are and
+        /// formatted by the listener; everything else is formatted at once.
+        #[macro_export]
+        macro_rules! $name {
+            ($d($d tokens:tt)*) => { $crate::__private::record! { [$crate] $level; $d($d tokens)* } };
+        }
+    )*};
+}
+
+statements! {
+    $ trace Trace "a TRACE";
+    $ debug Debug "a DEBUG";
+    $ info Info "an INFO";
+    $ success Success "a SUCCESS";
+    $ warning Warning "a WARNING";
+    $ error Error "an ERROR";
+    $ critical Critical "a CRITICAL";
+}
+
+/// Logs a record at a level that is known at run time: `log!(repo.db, level, key = value, "message {}", argument)`.
+///
+/// All else is as for [`info!`].
+#[macro_export]
+macro_rules! log {
+    ($($tokens:tt)*) => { $crate::__private::record! { [$crate] _; $($tokens)* } };
+}

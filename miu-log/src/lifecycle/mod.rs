@@ -1,0 +1,4 @@
+//! What happens to repositories when the program ends by itself.
+
+pub(crate) mod exit;
+pub(crate) mod global;

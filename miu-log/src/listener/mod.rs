@@ -1,0 +1,428 @@
+//! The listener: takes records out of the rings, in order, and has them written.
+//!
+//! [`Listener::step`] makes one bounded pass: see new rings, read a batch in order of time, hand it to the router, write the
+//! checkpoint, free the rings' space. The thread is a loop around it; tests step it by hand.
+//!
+//! E1. Space in a ring is freed only after its records were handed to the sinks.
+//! E2. A pass ends after a bounded amount of text: a flood in one ring delays the files by no more than that.
+//! E3. A flush is answered after everything that was visible when it was asked for has been handed on.
+//!
+//! Called by `repository`, which builds it. Knows the router, no concrete sink.
+
+pub(crate) mod checkpoint;
+mod losses;
+mod merge;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use checkpoint::Checkpoint;
+use losses::Losses;
+use merge::{Done, Readers};
+
+use crate::callsite;
+use crate::clock::Calibration;
+use crate::codec::{Args, Corrupt, FLAG_BLOB, HEADER, Head, tag};
+use crate::escape::escape_into;
+use crate::level::Level;
+use crate::notice::notice;
+use crate::queue::Queue;
+use crate::record::{Record, Site};
+use crate::router::Router;
+use crate::stats::SinkStats;
+use crate::sync::Ordering;
+use crate::template::Template;
+
+/// Text of a batch, over all files: then it is delivered (E2).
+const BATCH_BYTES: usize = 512 * 1024;
+/// Records younger than this are left for the next pass where there are several rings (M2).
+const GRACE_NANOS: u64 = 20_000;
+/// Sleep while there was work a moment ago.
+const NAP: Duration = Duration::from_micros(500);
+/// Sleep after [`SILENCE`].
+const SLEEP: Duration = Duration::from_millis(10);
+const SILENCE: Duration = Duration::from_secs(1);
+/// Losses and counters are looked at so often, in nanoseconds.
+const SECOND: u64 = 1_000_000_000;
+/// What the listener's own records give as their thread.
+const OWN_THREAD: &str = "miu-log";
+
+/// What a pass came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Records read.
+    pub(crate) records: usize,
+}
+
+/// See the module's description.
+pub(crate) struct Listener {
+    queue: Arc<Queue>,
+    router: Router,
+    calibration: Calibration,
+    readers: Readers,
+    /// Call sites by id, prepared at first need.
+    sites: Vec<Option<Site>>,
+    /// Stands in for a call site that nobody knows, and for the listener's own records.
+    own_site: Site,
+    checkpoint: Option<Checkpoint>,
+    /// Files of long records, removed once these are written.
+    blob_files: Vec<PathBuf>,
+    losses: Losses,
+    /// Records read since the last delivery, by domain and level.
+    tally: Vec<u64>,
+    /// Monotonic time of the last look at losses.
+    looked: u64,
+    sink_stats: Arc<Mutex<Vec<SinkStats>>>,
+    process: String,
+    answered: u64,
+    sink_timeout: Duration,
+}
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Listener").field("rings", &self.readers.len()).finish_non_exhaustive()
+    }
+}
+
+impl Listener {
+    /// A listener for this queue. `sink_stats` is where it leaves the sinks' counters from time to time; `sink_timeout` is how
+    /// long a sink without progress may hold it up at a flush or at the end.
+    pub(crate) fn new(
+        queue: Arc<Queue>,
+        router: Router,
+        checkpoint: Option<Checkpoint>,
+        sink_stats: Arc<Mutex<Vec<SinkStats>>>,
+        sink_timeout: Duration,
+    ) -> Listener {
+        let domains = queue.domains().len();
+        let listener = Listener {
+            calibration: Calibration::new(queue.clock().clone()),
+            router,
+            readers: Readers::default(),
+            sites: Vec::new(),
+            own_site: own_site(),
+            checkpoint,
+            blob_files: Vec::new(),
+            losses: Losses::new(domains),
+            tally: vec![0; domains * Level::ALL.len()],
+            looked: 0,
+            sink_stats,
+            process: "main".to_owned(),
+            answered: 0,
+            sink_timeout,
+            queue,
+        };
+        listener.publish_stats();
+        listener
+    }
+
+    /// One pass.
+    pub(crate) fn step(&mut self) -> Progress {
+        while let Some(registration) = self.queue.next_registration() {
+            self.readers.register(registration);
+        }
+        let request = self.queue.requests();
+        let now = self.calibration.clock().ticks();
+        self.calibration.keep(now);
+        let flushing = request > self.answered || self.queue.must_stop();
+        let horizon = if flushing {
+            now
+        } else if self.readers.len() > 1 {
+            now.saturating_sub(self.calibration.ticks_of(GRACE_NANOS))
+        } else {
+            u64::MAX
+        };
+        let corrupt = self.readers.refresh();
+        if corrupt > 0 {
+            self.report_corrupt_rings(corrupt);
+        }
+        let mut progress = Progress::default();
+        let mut complete = true;
+        while let Some(turn) = self.readers.turn(horizon) {
+            progress.records += self.read_run(turn);
+            if self.router.pending_bytes() >= BATCH_BYTES {
+                complete = false;
+                break;
+            }
+        }
+        let monotonic = self.calibration.clock().monotonic();
+        self.router.tick(monotonic);
+        let due = monotonic.saturating_sub(self.looked) >= SECOND;
+        if due || (flushing && complete) {
+            self.looked = monotonic;
+            self.report_losses();
+        }
+        if self.router.pending_records() > 0 {
+            self.deliver();
+        }
+        if self.readers.free() {
+            self.queue.announce_space();
+        }
+        self.settle();
+        if flushing && complete && !self.queue.has_registrations() {
+            let deadline = Instant::now() + self.sink_timeout;
+            if let Err(error) = self.router.flush(deadline) {
+                notice("flush", &error.to_string());
+            }
+            self.publish_stats();
+            self.answered = request;
+            self.queue.answer(request);
+        } else if due {
+            self.publish_stats();
+        }
+        progress
+    }
+
+    /// Reads one ring's records while they are the oldest. How many.
+    fn read_run(&mut self, turn: merge::Turn) -> usize {
+        let mut records = 0;
+        let Some(reader) = self.readers.reader(turn.reader) else { return 0 };
+        loop {
+            let Some((head, bytes)) = reader.record() else { break };
+            records += 1;
+            ensure_site(&mut self.sites, head.callsite);
+            let time = self.calibration.unix(head.ticks);
+            let arguments = bytes.get(HEADER..).unwrap_or_default();
+            let mut blob = None;
+            let arguments = if head.flags & FLAG_BLOB == 0 {
+                arguments
+            } else {
+                blob = take_blob(&self.queue, arguments);
+                blob.as_ref().map_or(&[][..], |blob| &blob.bytes)
+            };
+            let outcome = route(
+                &mut self.router,
+                &self.queue,
+                self.sites.get(head.callsite as usize).and_then(Option::as_ref),
+                &self.process,
+                reader,
+                head,
+                time,
+                arguments,
+            );
+            match outcome {
+                Ok(index) => {
+                    if let Some(count) = self.tally.get_mut(index) {
+                        *count += 1;
+                    }
+                }
+                Err(Corrupt) => {
+                    self.queue.counters.corrupt.fetch_add(1, Ordering::Relaxed);
+                    notice("corrupt", "a record could not be decoded; it is left out and counted");
+                }
+            }
+            self.blob_files.extend(blob.and_then(|blob| blob.path));
+            if !reader.advance(turn.until) || self.router.pending_bytes() >= BATCH_BYTES {
+                break;
+            }
+        }
+        records
+    }
+
+    /// Gives the batch to the sinks, then writes down how far that goes.
+    fn deliver(&mut self) {
+        self.router.deliver();
+        for (index, count) in self.tally.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
+            self.queue.counters.add_written(index / Level::ALL.len(), index % Level::ALL.len(), *count);
+            *count = 0;
+        }
+        if let Some(checkpoint) = &mut self.checkpoint {
+            let written =
+                checkpoint.write(self.calibration.anchor(), self.router.positions(), self.readers.positions());
+            if let Err(error) = written {
+                notice("checkpoint", &format!("cannot write the checkpoint: {error}"));
+            }
+        }
+        for path in self.blob_files.drain(..) {
+            // It served recovery only, and is no longer needed.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    fn settle(&mut self) {
+        let queue = &self.queue;
+        self.readers.settle(|done| match done {
+            Done::Segment(segment) => queue.recycle(segment),
+            Done::Ring(ring, accepted, segment) => queue.retire(ring, accepted, segment),
+        });
+    }
+
+    /// Writes the `dropped N records` lines.
+    fn report_losses(&mut self) {
+        for (domain, message) in self.losses.since_last(&self.queue.counters) {
+            self.say(domain, Level::Warning, &message);
+        }
+    }
+
+    fn report_corrupt_rings(&mut self, rings: u64) {
+        self.queue.counters.corrupt.fetch_add(rings, Ordering::Relaxed);
+        self.say(0, Level::Error, "a ring is corrupt; what it held is given up");
+    }
+
+    /// Writes a record of the listener's own.
+    fn say(&mut self, domain: usize, level: Level, message: &str) {
+        let mut bytes = vec![tag::RENDERED];
+        bytes.extend((message.len() as u32).to_le_bytes());
+        bytes.extend(message.as_bytes());
+        let ticks = self.calibration.clock().ticks();
+        let record = Record {
+            time: self.calibration.unix(ticks),
+            level,
+            domain: self.queue.domains().get(domain).copied().unwrap_or(""),
+            process: &self.process,
+            thread: OWN_THREAD,
+            process_id: std::process::id(),
+            thread_id: 0,
+            site: &self.own_site,
+            args: Args::new(&bytes),
+        };
+        if self.router.route(&record, domain as u16).is_err() {
+            notice("own", message);
+        }
+    }
+
+    fn publish_stats(&self) {
+        *self.sink_stats.lock().unwrap_or_else(PoisonError::into_inner) = self.router.stats();
+    }
+
+    /// Whether a pass would find something to do.
+    fn has_work(&mut self) -> bool {
+        self.queue.has_registrations() || self.queue.requests() > self.answered || self.readers.any_unread()
+    }
+
+    /// The listener's thread: passes until it is told to stop, then the end.
+    pub(crate) fn run(mut self) {
+        let mut last_work = Instant::now();
+        loop {
+            let progress = self.guarded_step();
+            if progress.records > 0 {
+                last_work = Instant::now();
+                continue;
+            }
+            if self.queue.must_stop() {
+                break;
+            }
+            self.queue.waker().announce_sleep();
+            if !self.has_work() && !self.queue.must_stop() {
+                let long = last_work.elapsed() > SILENCE;
+                self.queue.waker().sleep(if long { SLEEP } else { NAP });
+            }
+            self.queue.waker().awake();
+        }
+        self.finish();
+    }
+
+    /// A pass; a panic in it ends the pass, not the listener.
+    fn guarded_step(&mut self) -> Progress {
+        catch_unwind(AssertUnwindSafe(|| self.step())).unwrap_or_else(|_| {
+            notice("listener", "a pass of the listener panicked; it goes on with the next one");
+            Progress::default()
+        })
+    }
+
+    /// The end: everything that is in the rings, then the sinks.
+    pub(crate) fn finish(mut self) {
+        while self.guarded_step().records > 0 {}
+        self.router.shutdown(Instant::now() + self.sink_timeout);
+        self.publish_stats();
+        // What came in after the last pass, from calls that were under way, stays unwritten and is counted.
+        while let Some(registration) = self.queue.next_registration() {
+            self.readers.register(registration);
+        }
+        self.settle();
+        self.queue.remove_files();
+        self.queue.end();
+    }
+}
+
+/// Formats one record into the router's buffers. The place in the tally to count it at.
+#[expect(clippy::too_many_arguments, reason = "borrows of the listener's parts, which must stay apart")]
+#[inline]
+fn route(
+    router: &mut Router,
+    queue: &Queue,
+    site: Option<&Site>,
+    process: &str,
+    reader: &merge::Reader,
+    head: Head,
+    time: i64,
+    arguments: &[u8],
+) -> Result<usize, Corrupt> {
+    let level = Level::from_index(head.level).ok_or(Corrupt)?;
+    let domain = queue.domains().get(usize::from(head.domain)).ok_or(Corrupt)?;
+    let record = Record {
+        time,
+        level,
+        domain,
+        process,
+        thread: &reader.thread,
+        process_id: reader.identity().process_id,
+        thread_id: reader.identity().thread_id,
+        site: site.ok_or(Corrupt)?,
+        args: Args::new(arguments),
+    };
+    router.route(&record, u16::from(head.domain))?;
+    Ok(usize::from(head.domain) * Level::ALL.len() + level as usize)
+}
+
+fn take_blob(queue: &Queue, payload: &[u8]) -> Option<crate::queue::Blob> {
+    let number = payload.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))?;
+    queue.take_blob(number)
+}
+
+/// Prepares a call site for rendering, if it is not there yet.
+#[inline]
+fn ensure_site(sites: &mut Vec<Option<Site>>, id: u32) {
+    if !matches!(sites.get(id as usize), Some(Some(_))) {
+        prepare_site(sites, id);
+    }
+}
+
+#[cold]
+fn prepare_site(sites: &mut Vec<Option<Site>>, id: u32) {
+    let Some(description) = callsite::describe(id) else { return };
+    let escaped = |text: &str| {
+        let mut bytes = Vec::with_capacity(text.len());
+        escape_into(text, &mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let module = escaped(description.module);
+    let function = description.function.strip_prefix(description.module).unwrap_or(description.function);
+    let function = escaped(function.trim_start_matches("::"));
+    let file = escaped(description.file);
+    let line = description.line;
+    let location = match (module.is_empty(), function.is_empty()) {
+        (true, _) => format!("{file}:{line}"),
+        (false, true) => format!("{module}:{line}"),
+        (false, false) => format!("{module}:{function}:{line}"),
+    };
+    let Ok(template) = Template::parse(description.template) else { return };
+    let site = Site {
+        file,
+        line,
+        module,
+        function,
+        location,
+        template,
+        fields: description.fields.iter().map(|name| escaped(name)).collect(),
+    };
+    let index = id as usize;
+    if sites.len() <= index {
+        sites.resize_with(index + 1, || None);
+    }
+    sites[index] = Some(site);
+}
+
+fn own_site() -> Site {
+    Site {
+        file: String::new(),
+        line: 0,
+        module: "miu_log".to_owned(),
+        function: String::new(),
+        location: "miu_log".to_owned(),
+        template: Template::parse("{}").unwrap_or_default(),
+        fields: Vec::new(),
+    }
+}

@@ -1,0 +1,316 @@
+//! What `repo.db` is: the level check, and the way of a record into the thread's ring.
+//!
+//! Knows `queue` and what stands before it; never the listener, the router or a sink.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::error::Error;
+use std::fmt;
+use std::ops::Deref;
+use std::panic::Location;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::callsite::Callsite;
+use crate::encode::{Encode, Scratch};
+use crate::level::Level;
+use crate::message::{Message, Target};
+use crate::queue::Queue;
+
+/// How many causes of an error are followed.
+const MAX_CAUSES: usize = 64;
+
+/// The logger of one domain.
+///
+/// Cheap to clone, and usable from any thread. A call whose level is off costs one load and a branch; any other one
+/// encodes its arguments into the calling thread's own ring and returns. No call fails, panics by itself or waits longer than the
+/// repository's overflow policy says.
+///
+/// The methods take `&str`, `String`, `format_args!(..)` or a closure. Fields, and arguments that are formatted by the
+/// listener, are what the macros are for: [`info!`](crate::info) and its siblings.
+#[derive(Clone)]
+pub struct Logger {
+    queue: Arc<Queue>,
+    domain: u8,
+}
+
+macro_rules! level_methods {
+    ($($method:ident, $level:ident, $article:literal, $when:literal;)*) => {$(
+        #[doc = concat!("Logs ", $article, " ", stringify!($level), " record: ", $when, ".")]
+        ///
+        /// The message is `&str`, `String`, `format_args!(..)` or a closure, which is called only if the level is enabled.
+        #[inline]
+        #[track_caller]
+        pub fn $method(&self, message: impl Message) {
+            if self.admits(Level::$level) {
+                self.say(Level::$level, message, Location::caller(), None);
+            }
+        }
+    )*};
+}
+
+impl Logger {
+    pub(crate) fn new(queue: Arc<Queue>, domain: u8) -> Logger {
+        Logger { queue, domain }
+    }
+
+    level_methods! {
+        trace, Trace, "a", "the finest detail";
+        debug, Debug, "a", "detail for finding faults; stops when debug is switched off";
+        info, Info, "an", "what the service does";
+        success, Success, "a", "something asked for has been done";
+        warning, Warning, "a", "something is wrong but the service goes on";
+        error, Error, "an", "an operation failed; wakes the listener at once";
+        critical, Critical, "a", "the service cannot go on; wakes the listener at once";
+    }
+
+    /// Logs an error at [`Level::Error`]: the message, then on indented lines of the same record the error, its chain of
+    /// causes, and a backtrace of the call where `RUST_BACKTRACE` (or `RUST_LIB_BACKTRACE`) asks for one.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # #[miu_log::log_domains(db)] mod logs {}
+    /// # let repo = logs::Repository::open(miu_log::LogConfig::new("logs")).unwrap();
+    /// if let Err(error) = std::fs::read_to_string("pool.toml") {
+    ///     repo.db.exception("cannot read the pool's settings", &error);
+    /// }
+    /// ```
+    ///
+    /// A boxed error is given as `&*error`.
+    #[track_caller]
+    pub fn exception(&self, message: impl Message, error: &dyn Error) {
+        if self.admits(Level::Error) {
+            let detail = chain(error);
+            self.say(Level::Error, message, Location::caller(), Some(&detail));
+        }
+    }
+
+    /// Logs at a level that is known at run time only.
+    #[inline]
+    #[track_caller]
+    pub fn log(&self, level: Level, message: impl Message) {
+        if self.admits(level) {
+            self.say(level, message, Location::caller(), None);
+        }
+    }
+
+    /// Whether a record of this level would be taken now. Never so once the repository is shut down.
+    #[inline(always)]
+    pub fn enabled(&self, level: Level) -> bool {
+        level as u8 >= self.queue.threshold(self.domain)
+    }
+
+    /// The level check of a logging call: as `enabled`, and a call that comes after the shutdown is counted.
+    #[inline(always)]
+    pub(crate) fn admits(&self, level: Level) -> bool {
+        let threshold = self.queue.threshold(self.domain);
+        if level as u8 >= threshold {
+            return true;
+        }
+        if threshold == crate::queue::CLOSED {
+            self.queue.refuse(self.domain, level);
+        }
+        false
+    }
+
+    /// Sets the lowest level that this domain takes, for all handles of the domain in all threads, at once.
+    ///
+    /// Debug and trace stay off while debug is switched off for the repository.
+    pub fn set_level(&self, level: Level) {
+        self.queue.set_level(self.domain, level);
+    }
+
+    /// The lowest level that this domain takes, the debug switch left aside.
+    pub fn level(&self) -> Level {
+        self.queue.level(self.domain)
+    }
+
+    /// Name of the domain, e.g. `db`.
+    pub fn domain(&self) -> &'static str {
+        self.queue.domain_name(self.domain)
+    }
+
+    fn say(
+        &self,
+        level: Level,
+        message: impl Message,
+        location: &'static Location<'static>,
+        detail: Option<&str>,
+    ) {
+        message.send(Target { logger: self, level, location, detail });
+    }
+
+    #[inline(always)]
+    pub(crate) fn submit<E: Encode>(&self, callsite: u32, level: Level, scratch: &Scratch, arguments: &E) {
+        self.queue.enqueue(level, self.domain, callsite, scratch, arguments);
+    }
+}
+
+impl fmt::Debug for Logger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Logger").field("domain", &self.domain()).field("level", &self.level()).finish()
+    }
+}
+
+/// The error and its causes, a line each, then the backtrace if there is one.
+fn chain(error: &dyn Error) -> String {
+    let mut text = format!("error: {error}");
+    let mut cause = error.source();
+    for _ in 0..MAX_CAUSES {
+        let Some(error) = cause else { break };
+        text.push_str(&format!("\ncaused by: {error}"));
+        cause = error.source();
+    }
+    if cause.is_some() {
+        text.push_str("\ncaused by: … (more causes)");
+    }
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        text.push_str(&format!("\nbacktrace:\n{backtrace}"));
+    }
+    text
+}
+
+/// The logger of a domain with `max_level`: calls below `LEAST` are removed by the compiler.
+///
+/// Everything else it does as the [`Logger`] that it dereferences to.
+#[derive(Clone)]
+pub struct CappedLogger<const LEAST: u8> {
+    logger: Logger,
+}
+
+macro_rules! capped_methods {
+    ($($method:ident, $level:ident, $article:literal;)*) => {$(
+        #[doc = concat!("Logs ", $article, " ", stringify!($level), " record, unless the domain's `max_level` removes it from the program.")]
+        #[inline]
+        #[track_caller]
+        pub fn $method(&self, message: impl Message) {
+            if self.admits(Level::$level) {
+                self.logger.say(Level::$level, message, Location::caller(), None);
+            }
+        }
+    )*};
+}
+
+impl<const LEAST: u8> CappedLogger<LEAST> {
+    pub(crate) fn new(logger: Logger) -> CappedLogger<LEAST> {
+        CappedLogger { logger }
+    }
+
+    capped_methods! {
+        trace, Trace, "a";
+        debug, Debug, "a";
+        info, Info, "an";
+        success, Success, "a";
+        warning, Warning, "a";
+        error, Error, "an";
+        critical, Critical, "a";
+    }
+
+    /// Logs an error with its chain of causes, as [`Logger::exception`] does.
+    #[track_caller]
+    pub fn exception(&self, message: impl Message, error: &dyn Error) {
+        if Level::Error as u8 >= LEAST {
+            self.logger.exception(message, error);
+        }
+    }
+
+    /// Logs at a level that is known at run time only.
+    #[inline]
+    #[track_caller]
+    pub fn log(&self, level: Level, message: impl Message) {
+        if self.admits(level) {
+            self.logger.say(level, message, Location::caller(), None);
+        }
+    }
+
+    /// Whether a record of this level would be taken now.
+    #[inline(always)]
+    pub fn enabled(&self, level: Level) -> bool {
+        level as u8 >= LEAST && self.logger.enabled(level)
+    }
+
+    #[inline(always)]
+    fn admits(&self, level: Level) -> bool {
+        level as u8 >= LEAST && self.logger.admits(level)
+    }
+}
+
+impl<const LEAST: u8> Deref for CappedLogger<LEAST> {
+    type Target = Logger;
+
+    fn deref(&self) -> &Logger {
+        &self.logger
+    }
+}
+
+impl<const LEAST: u8> fmt::Debug for CappedLogger<LEAST> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.logger.fmt(f)
+    }
+}
+
+/// What the logging macros take as their first argument: a logger, or a reference or pointer to one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a logger",
+    label = "expected a domain's logger, such as `repo.db`",
+    note = "the first argument of a logging macro says where the record goes: `info!(repo.db, \"message\")`"
+)]
+pub trait AsLogger {
+    /// The lowest level that is not removed at compile time, as a number.
+    const LEAST: u8;
+
+    /// The logger.
+    fn as_logger(&self) -> &Logger;
+}
+
+impl AsLogger for Logger {
+    const LEAST: u8 = Level::Trace as u8;
+
+    #[inline(always)]
+    fn as_logger(&self) -> &Logger {
+        self
+    }
+}
+
+impl<const MIN: u8> AsLogger for CappedLogger<MIN> {
+    const LEAST: u8 = MIN;
+
+    #[inline(always)]
+    fn as_logger(&self) -> &Logger {
+        &self.logger
+    }
+}
+
+macro_rules! as_logger_by_deref {
+    ($($pointer:ty),*) => {$(
+        impl<L: AsLogger + ?Sized> AsLogger for $pointer {
+            const LEAST: u8 = L::LEAST;
+
+            #[inline(always)]
+            fn as_logger(&self) -> &Logger {
+                (**self).as_logger()
+            }
+        }
+    )*};
+}
+
+as_logger_by_deref!(&L, &mut L, Box<L>, Rc<L>, Arc<L>);
+
+/// The macros' level check.
+#[inline(always)]
+pub fn enabled<L: AsLogger + ?Sized>(logger: &L, level: Level) -> bool {
+    level as u8 >= L::LEAST && logger.as_logger().admits(level)
+}
+
+/// The macros' way into the ring, after the check.
+#[inline(always)]
+pub fn submit<L: AsLogger + ?Sized, E: Encode>(
+    logger: &L,
+    callsite: &'static Callsite,
+    level: Level,
+    scratch: &mut Scratch,
+    staged: E,
+) {
+    logger.as_logger().submit(callsite.id(), level, scratch, &staged);
+}

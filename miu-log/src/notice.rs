@@ -1,0 +1,150 @@
+//! The one place that writes to stderr: short notices about the logger itself.
+//!
+//! A notice is one line, `miu-log: ...`, with control characters escaped. It is written with one
+//! call whose result is ignored, and only where stderr takes it at once: a closed or stopped stderr
+//! neither panics nor delays the listener. Each key gets at most one line a second; what is held
+//! back is counted and said with the key's next line. Called by the router, the sinks and the
+//! lifecycle; imports nothing of the crate.
+
+use std::fmt::Write as _;
+use std::os::fd::AsFd;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// Shortest time between two lines of one key.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Keys remembered at most; past it the one longest silent is forgotten, so that memory is bounded.
+const MOST_KEYS: usize = 64;
+
+/// Longest line in bytes. Below `PIPE_BUF`, so that a pipe which polls as writable takes it whole.
+const LONGEST: usize = 2048;
+
+static LIMITER: Mutex<Limiter> = Mutex::new(Limiter::new());
+
+/// Says `text` on stderr, unless `key` has spoken within the last second.
+pub(crate) fn notice(key: &str, text: &str) {
+    let admitted = LIMITER.lock().unwrap_or_else(PoisonError::into_inner).admit(key, Instant::now());
+    if let Some(suppressed) = admitted {
+        emit(&line(text, suppressed));
+    }
+}
+
+/// The notice as it is written, line end included.
+fn line(text: &str, suppressed: u64) -> String {
+    let mut line = String::with_capacity(text.len() + 48);
+    line.push_str("miu-log: ");
+    for character in text.chars() {
+        if line.len() > LONGEST - 100 {
+            line.push_str("...");
+            break;
+        }
+        if is_harmless(character) {
+            line.push(character);
+        } else {
+            line.extend(character.escape_default());
+        }
+    }
+    if suppressed > 0 {
+        // Writing to a String cannot fail.
+        let _ = write!(line, " ({suppressed} more like this were not shown)");
+    }
+    line.push('\n');
+    line
+}
+
+/// Whether a character neither steers a terminal nor changes how its neighbours are read.
+fn is_harmless(character: char) -> bool {
+    !character.is_control()
+        && !matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// One write, and only if it will not wait: losing a notice is better than hanging the listener.
+fn emit(line: &str) {
+    let stderr = std::io::stderr();
+    let mut polled = [PollFd::from_borrowed_fd(stderr.as_fd(), PollFlags::OUT)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    if matches!(poll(&mut polled, Some(&now)), Ok(1)) && polled[0].revents().contains(PollFlags::OUT) {
+        let _ = rustix::io::write(stderr.as_fd(), line.as_bytes());
+    }
+}
+
+/// When each key spoke last, and how much of it was held back since.
+struct Limiter {
+    keys: Vec<Spoken>,
+}
+
+struct Spoken {
+    key: String,
+    at: Instant,
+    suppressed: u64,
+}
+
+impl Limiter {
+    const fn new() -> Limiter {
+        Limiter { keys: Vec::new() }
+    }
+
+    /// How many lines of this key were held back, if it may speak now.
+    fn admit(&mut self, key: &str, now: Instant) -> Option<u64> {
+        if let Some(spoken) = self.keys.iter_mut().find(|spoken| spoken.key == key) {
+            if now.saturating_duration_since(spoken.at) < INTERVAL {
+                spoken.suppressed += 1;
+                return None;
+            }
+            spoken.at = now;
+            return Some(std::mem::take(&mut spoken.suppressed));
+        }
+        if self.keys.len() >= MOST_KEYS
+            && let Some(oldest) = (0..self.keys.len()).min_by_key(|&index| self.keys[index].at)
+        {
+            self.keys.swap_remove(oldest);
+        }
+        self.keys.push(Spoken { key: key.to_owned(), at: now, suppressed: 0 });
+        Some(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_speaks_once_a_second_and_counts_what_it_held_back() {
+        let mut limiter = Limiter::new();
+        let start = Instant::now();
+        assert_eq!(limiter.admit("app.log", start), Some(0));
+        assert_eq!(limiter.admit("app.log", start + Duration::from_millis(10)), None);
+        assert_eq!(limiter.admit("app.log", start + Duration::from_millis(999)), None);
+        assert_eq!(limiter.admit("db.log", start + Duration::from_millis(999)), Some(0));
+        assert_eq!(limiter.admit("app.log", start + Duration::from_millis(1000)), Some(2));
+        assert_eq!(limiter.admit("app.log", start + Duration::from_millis(2000)), Some(0));
+    }
+
+    #[test]
+    fn keys_are_bounded() {
+        let mut limiter = Limiter::new();
+        let start = Instant::now();
+        for number in 0..1000 {
+            limiter.admit(&number.to_string(), start + Duration::from_millis(number));
+        }
+        assert_eq!(limiter.keys.len(), MOST_KEYS);
+    }
+
+    #[test]
+    fn a_notice_is_one_line_without_control_characters() {
+        let line = line("bad \x1b[2J\r\n\u{202e}name é", 3);
+        let expected = "miu-log: bad \\u{1b}[2J\\r\\n\\u{202e}name é (3 more like this were not shown)\n";
+        assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn a_long_notice_is_cut() {
+        let line = line(&"\u{1b}é".repeat(5000), u64::MAX);
+        assert!(line.len() <= LONGEST && line.ends_with('\n'), "{}", line.len());
+    }
+}

@@ -1,0 +1,17 @@
+//! All that expansions may name. Not a public interface: it changes without notice.
+
+pub use ::core;
+
+pub use miu_log_macros::record;
+pub use once_cell::sync::OnceCell;
+
+pub use crate::callsite::{Callsite, enclosing_function};
+pub use crate::config::LogConfig;
+pub use crate::domain::{DomainSet, DomainSpec, UnknownDomain};
+pub use crate::encode::{Arg, ArgAny, ArgRaw, Encode, FieldValue, Scratch, value};
+pub use crate::error::Error;
+pub use crate::level::Level;
+pub use crate::lifecycle::global::Global;
+pub use crate::logger::{AsLogger, CappedLogger, Logger, enabled, submit};
+pub use crate::repository::{Core, QueueHandle, ShutdownReport};
+pub use crate::stats::Stats;

@@ -1,0 +1,47 @@
+//! A decoded record, borrowed from the ring: what layouts and sinks are given.
+//!
+//! Nothing here owns text: names come from the listener's tables, arguments from the ring's bytes.
+
+use crate::codec::Args;
+use crate::level::Level;
+use crate::template::Template;
+
+/// A point in time as nanoseconds since 1970-01-01 00:00 UTC.
+pub(crate) type UnixNanos = i64;
+
+/// A call site as the listener knows it: read from the dictionary, prepared once for rendering.
+#[derive(Debug)]
+pub(crate) struct Site {
+    /// Source file as the compiler names it.
+    pub(crate) file: String,
+    pub(crate) line: u32,
+    /// Module path; empty where only file and line are known (the logging methods).
+    pub(crate) module: String,
+    /// Function name without its module path; empty where it is not known.
+    pub(crate) function: String,
+    /// `module:function:line`, or `file:line`: escaped, ready to be copied into a line.
+    pub(crate) location: String,
+    /// The message, parsed. Its placeholders take the record's arguments in order.
+    pub(crate) template: Template,
+    /// Names of the fields whose values follow the message's arguments, escaped.
+    pub(crate) fields: Vec<String>,
+}
+
+/// One record on its way from a ring to the sinks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Record<'a> {
+    pub(crate) time: UnixNanos,
+    pub(crate) level: Level,
+    /// Name of the domain, e.g. `db`.
+    pub(crate) domain: &'a str,
+    /// `main` for the listener's process, else the worker's name. Escaped.
+    pub(crate) process: &'a str,
+    /// Name of the thread. Escaped.
+    pub(crate) thread: &'a str,
+    pub(crate) process_id: u32,
+    pub(crate) thread_id: u32,
+    pub(crate) site: &'a Site,
+    /// The message's arguments, then the fields' values. One argument left after these is the
+    /// detail: the text of an error chain with its backtrace, of several lines.
+    pub(crate) args: Args<'a>,
+}

@@ -1,0 +1,462 @@
+//! What stands behind a generated `Repository`: the queue, the listener and its end. Wires both halves together.
+
+use std::fmt;
+use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::callsite;
+use crate::clock::Clock;
+use crate::config::LogConfig;
+use crate::domain::{DomainSpec, MAX_DOMAINS};
+use crate::error::Error;
+use crate::filter::{Filter, LevelSet};
+use crate::folder::Folder;
+use crate::layout::{self, Layout, PatternLayout};
+use crate::level::Level;
+use crate::lifecycle::exit;
+use crate::listener::Listener;
+use crate::listener::checkpoint::Checkpoint;
+use crate::logger::{CappedLogger, Logger};
+use crate::notice::notice;
+use crate::queue::{Queue, Settings};
+use crate::router::{Router, Slot, standard_slots};
+use crate::runtime::RuntimeDir;
+use crate::sink::console::{self, Stream};
+use crate::sink::queued::Queued;
+use crate::stats::{SinkStats, Stats};
+use crate::sync::Ordering;
+use crate::testing::ManualListener;
+
+/// Looks at the listener's progress so often while waiting for its end.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The shared queue of a repository: what worker threads are given.
+///
+/// Cheap to clone, and usable from any thread. It keeps no file open, and the repository that it comes from decides when
+/// logging ends.
+#[derive(Clone)]
+pub struct QueueHandle {
+    inner: Arc<Inner>,
+}
+
+impl fmt::Debug for QueueHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueueHandle").field("domains", &self.inner.queue.domains()).finish_non_exhaustive()
+    }
+}
+
+/// What a shutdown came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Records given to the sinks, since the repository was opened.
+    pub written: u64,
+    /// Records that were not accepted, since then.
+    pub dropped: u64,
+    /// Accepted records that were not written: the listener did not come to an end in time, or they came in while it ended.
+    pub abandoned: u64,
+}
+
+/// Shared by the repository, its workers and the exit hook.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    queue: Arc<Queue>,
+    sink_stats: Arc<Mutex<Vec<SinkStats>>>,
+    started: OnceLock<Started>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    /// Set by the first shutdown; later ones give the same report.
+    report: Mutex<Option<ShutdownReport>>,
+}
+
+/// What there is once the listener has been started.
+#[derive(Debug)]
+struct Started {
+    manual: Option<ManualListener>,
+    sink_timeout: Duration,
+    runtime: Mutex<Option<Runtime>>,
+}
+
+/// Kept until the end: the lock on the folder, and the dictionary that call sites are written to.
+#[derive(Debug)]
+struct Runtime {
+    _directory: RuntimeDir,
+    _dictionary: Arc<std::fs::File>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a generated repository is made of.
+///
+/// The one that was opened shuts the listener down when it is dropped; handles for workers do not.
+pub struct Core {
+    inner: Arc<Inner>,
+    specs: &'static [DomainSpec],
+    /// For each domain of `specs`, its number in the queue. None: the queue does not have it.
+    numbers: Vec<Option<u8>>,
+    role: Role,
+}
+
+/// What a handle may do to the repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// Was opened: ends it, by `shutdown` or by being dropped.
+    Owner,
+    /// The process-wide one, which is never dropped: ends it by `shutdown`.
+    Global,
+    /// Logs only.
+    Worker,
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.specs.iter().map(|spec| spec.name).collect();
+        f.debug_struct("Core").field("domains", &names).field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// Opens the folder, starts the listener.
+    ///
+    /// # Errors
+    ///
+    /// When the configuration is not valid, the folder or a file in it cannot be opened, or another repository has it.
+    pub fn open(config: LogConfig, specs: &'static [DomainSpec]) -> Result<Core, Error> {
+        let clock = config.manual.as_ref().map_or_else(Clock::system, ManualListener::clock);
+        let core = Core::new(specs, clock, Role::Owner);
+        core.start(config)?;
+        Ok(core)
+    }
+
+    /// A repository that keeps its records until it is started.
+    pub fn early(specs: &'static [DomainSpec]) -> Core {
+        Core::new(specs, Clock::system(), Role::Global)
+    }
+
+    fn new(specs: &'static [DomainSpec], clock: Clock, role: Role) -> Core {
+        let specs_kept = &specs[..specs.len().min(MAX_DOMAINS)];
+        let inner = Inner {
+            queue: Queue::detached(specs_kept, clock),
+            sink_stats: Arc::default(),
+            started: OnceLock::new(),
+            thread: Mutex::new(None),
+            report: Mutex::new(None),
+        };
+        let numbers = (0..specs.len()).map(|index| u8::try_from(index).ok()).collect();
+        Core { inner: Arc::new(inner), specs, numbers, role }
+    }
+
+    /// Another handle of the process-wide repository.
+    pub(crate) fn handle(&self) -> Core {
+        Core { inner: self.inner.clone(), specs: self.specs, numbers: self.numbers.clone(), role: self.role }
+    }
+
+    /// Gives the repository its listener.
+    pub(crate) fn start(&self, config: LogConfig) -> Result<(), Error> {
+        config.validate()?;
+        let Core { inner, specs, .. } = self;
+        if specs.len() > MAX_DOMAINS {
+            return Err(Error::config(format!(
+                "{} domains are too many; at most {MAX_DOMAINS} are possible",
+                specs.len()
+            )));
+        }
+        if inner.started.get().is_some() {
+            return Err(Error::already_initialised("the repository has been started before"));
+        }
+        if config.manual.is_some() && !matches!(inner.queue.clock(), Clock::Manual(_)) {
+            return Err(Error::config(
+                "a manual listener needs a repository of its own: use `open`, not `init`",
+            ));
+        }
+        let folder = Folder::open(&config.folder)
+            .map_err(|error| Error::io(format!("cannot open the log folder {:?}", config.folder), error))?;
+        let runtime = RuntimeDir::open(&folder, |name| std::env::var_os(name))?;
+        let dictionary = runtime.create("dictionary")?;
+        let dictionary = callsite::record_in(dictionary)
+            .map_err(|error| Error::io(format!("cannot write the dictionary in {:?}", runtime.path()), error))?;
+        let checkpoint = Checkpoint::new(runtime.create("checkpoint")?);
+        let settings = Settings {
+            folder: Some(runtime.path().to_owned()),
+            policy: config.overflow,
+            ring_limit: config.ring_limit,
+        };
+        let sink_timeout = config.sink_timeout;
+        let manual = config.manual.clone();
+        let (level, debug_enabled) = (config.level, config.debug_enabled);
+        let router = router(config, &folder, specs)?;
+        for (number, spec) in specs.iter().enumerate() {
+            inner.queue.set_level(number as u8, spec.level.unwrap_or(level));
+        }
+        inner.queue.set_debug_enabled(debug_enabled);
+        let started = Started {
+            manual: manual.clone(),
+            sink_timeout,
+            runtime: Mutex::new(Some(Runtime { _directory: runtime, _dictionary: dictionary })),
+        };
+        if inner.started.set(started).is_err() || !inner.queue.attach(settings) {
+            return Err(Error::already_initialised("the repository has been started before"));
+        }
+        let listener =
+            Listener::new(inner.queue.clone(), router, Some(checkpoint), inner.sink_stats.clone(), sink_timeout);
+        match manual {
+            Some(manual) => manual.install(listener),
+            None => {
+                let thread = std::thread::Builder::new()
+                    .name("miu-log".to_owned())
+                    .spawn(move || listener.run())
+                    .map_err(|error| Error::io("cannot start the listener's thread", error))?;
+                *lock(&inner.thread) = Some(thread);
+            }
+        }
+        exit::watch(Arc::downgrade(inner));
+        Ok(())
+    }
+
+    /// Joins a repository of this process, by its queue. Domains are matched by name. One that the queue does not have logs
+    /// to nowhere, and a warning in the files says so once.
+    pub fn worker(queue: QueueHandle, specs: &'static [DomainSpec]) -> Core {
+        let core = Core::join(queue, specs);
+        let missing = core.missing();
+        if !missing.is_empty() && !core.inner.queue.domains().is_empty() {
+            Logger::new(core.inner.queue.clone(), 0)
+                .warning(format_args!("{}; what they log is dropped", core.mismatch(&missing)));
+        }
+        core
+    }
+
+    /// Joins a repository of this process, by its queue.
+    ///
+    /// # Errors
+    ///
+    /// When the queue lacks one of the domains; the error lists both sides.
+    pub fn try_worker(queue: QueueHandle, specs: &'static [DomainSpec]) -> Result<Core, Error> {
+        let core = Core::join(queue, specs);
+        match core.missing() {
+            missing if missing.is_empty() => Ok(core),
+            missing => Err(Error::domain_mismatch(core.mismatch(&missing))),
+        }
+    }
+
+    fn join(queue: QueueHandle, specs: &'static [DomainSpec]) -> Core {
+        let known = queue.inner.queue.domains();
+        let number = |spec: &DomainSpec| known.iter().position(|name| *name == spec.name);
+        let numbers = specs.iter().map(|spec| number(spec).and_then(|number| u8::try_from(number).ok())).collect();
+        Core { inner: queue.inner, specs, numbers, role: Role::Worker }
+    }
+
+    fn missing(&self) -> Vec<&'static str> {
+        let missing = self.specs.iter().zip(&self.numbers).filter(|(_, number)| number.is_none());
+        missing.map(|(spec, _)| spec.name).collect()
+    }
+
+    fn mismatch(&self, missing: &[&str]) -> String {
+        let own: Vec<_> = self.specs.iter().map(|spec| spec.name).collect();
+        format!(
+            "the worker's domains do not fit the queue's: {} missing there; the worker has {}, the queue has {}",
+            missing.join(", "),
+            own.join(", "),
+            self.inner.queue.domains().join(", ")
+        )
+    }
+
+    /// The logger of a domain, by its number.
+    pub fn logger(&self, index: usize) -> Logger {
+        match self.numbers.get(index).copied().flatten() {
+            Some(number) => Logger::new(self.inner.queue.clone(), number),
+            None => nowhere(),
+        }
+    }
+
+    /// The logger of a domain with `max_level`.
+    pub fn capped_logger<const LEAST: u8>(&self, index: usize) -> CappedLogger<LEAST> {
+        CappedLogger::new(self.logger(index))
+    }
+
+    /// The queue, for workers.
+    pub fn queue(&self) -> QueueHandle {
+        QueueHandle { inner: self.inner.clone() }
+    }
+
+    /// Waits until everything logged before is handed to the operating system.
+    ///
+    /// # Errors
+    ///
+    /// When the time is over first, or there is no listener.
+    pub fn flush(&self, timeout: Duration) -> Result<(), Error> {
+        self.inner.flush(timeout)
+    }
+
+    /// Ends logging: everything accepted is written, files are closed. Later calls are counted as dropped.
+    ///
+    /// A worker's handle only flushes.
+    pub fn shutdown(&self) -> ShutdownReport {
+        if self.role == Role::Worker { self.inner.flush_as_worker() } else { self.inner.shutdown() }
+    }
+
+    /// Switches debug and trace on or off, for all domains and handles, at once.
+    pub fn set_debug_enabled(&self, enabled: bool) {
+        self.inner.queue.set_debug_enabled(enabled);
+    }
+
+    /// Whether debug and trace are switched on.
+    pub fn debug_enabled(&self) -> bool {
+        self.inner.queue.debug_enabled()
+    }
+
+    /// Sets the lowest level that is taken, for all domains and handles, at once.
+    pub fn set_level(&self, level: Level) {
+        self.inner.queue.set_all_levels(level);
+    }
+
+    /// Counters. Those of the sinks are as of the last flush, or at most a second old.
+    pub fn stats(&self) -> Stats {
+        let Inner { queue, sink_stats, .. } = &*self.inner;
+        Stats::collect(&queue.counters, queue.domains(), queue.accepted(), lock(sink_stats).clone())
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        if self.role == Role::Owner && self.inner.started.get().is_some() {
+            self.inner.shutdown();
+        }
+    }
+}
+
+/// A logger that takes nothing.
+fn nowhere() -> Logger {
+    static NOWHERE: OnceLock<Arc<Queue>> = OnceLock::new();
+    const SPECS: &[DomainSpec] = &[DomainSpec { name: "", file: "", level: None }];
+    let queue = NOWHERE.get_or_init(|| {
+        let queue = Queue::detached(SPECS, Clock::system());
+        queue.end();
+        queue
+    });
+    Logger::new(queue.clone(), 0)
+}
+
+impl Inner {
+    fn flush(&self, timeout: Duration) -> Result<(), Error> {
+        let Some(started) = self.started.get() else {
+            return Err(Error::closed("there is nothing to flush to: the repository has not been initialised"));
+        };
+        let request = self.queue.request_flush();
+        if let Some(manual) = &started.manual {
+            // One pass is bounded, a flush is not: pass until it is answered.
+            while !self.queue.wait_for_answer(request, Duration::ZERO) {
+                manual.step();
+            }
+        }
+        if self.queue.wait_for_answer(request, timeout) {
+            return Ok(());
+        }
+        let pending = self.queue.accepted().saturating_sub(self.written());
+        Err(Error::timeout(format!("flush was not done after {timeout:?}; {pending} records were pending")))
+    }
+
+    fn written(&self) -> u64 {
+        let counters = &self.queue.counters;
+        (0..self.queue.domains().len())
+            .flat_map(|domain| Level::ALL.map(|level| counters.written(domain, level)))
+            .sum()
+    }
+
+    fn flush_as_worker(&self) -> ShutdownReport {
+        let timeout = self.started.get().map_or(Duration::ZERO, |started| started.sink_timeout);
+        // A worker's end is no reason to fail: what was accepted is written by the listener in any case.
+        let _ = self.flush(timeout);
+        self.report()
+    }
+
+    fn report(&self) -> ShutdownReport {
+        let stats = Stats::collect(&self.queue.counters, self.queue.domains(), self.queue.accepted(), Vec::new());
+        ShutdownReport { written: stats.written, dropped: stats.dropped, abandoned: stats.abandoned }
+    }
+
+    /// Ends the listener and waits for it, as long as it makes progress. Idempotent.
+    pub(crate) fn shutdown(&self) -> ShutdownReport {
+        let mut report = lock(&self.report);
+        if let Some(report) = *report {
+            return report;
+        }
+        let Some(started) = self.started.get() else { return self.report() };
+        self.queue.close();
+        self.queue.request_stop();
+        match &started.manual {
+            Some(manual) => {
+                if let Some(listener) = manual.take() {
+                    listener.finish();
+                }
+            }
+            None => self.wait_for_listener(started.sink_timeout),
+        }
+        let pending = self.queue.accepted().saturating_sub(
+            self.written() + self.queue.counters.corrupt.load(Ordering::Relaxed),
+        );
+        if pending > 0 {
+            self.queue.counters.abandoned.store(pending, Ordering::Relaxed);
+            notice("shutdown", &format!("{pending} accepted records were not written when logging ended"));
+        }
+        // The lock on the folder goes last: until now another repository must not open it.
+        drop(lock(&started.runtime).take());
+        *report.insert(self.report())
+    }
+
+    fn wait_for_listener(&self, patience: Duration) {
+        let mut progress = (self.written(), std::time::Instant::now());
+        while !self.queue.wait_for_answer(u64::MAX, LOOK) {
+            let written = self.written();
+            if written != progress.0 {
+                progress = (written, std::time::Instant::now());
+            }
+            // Twice: the sinks have the first half for themselves.
+            if progress.1.elapsed() > patience * 2 {
+                notice("shutdown", "the listener did not come to an end in time");
+                self.queue.end();
+                return;
+            }
+        }
+        if let Some(thread) = lock(&self.thread).take() {
+            // A panic of the listener's thread was reported where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Builds the sinks: files by domain and level, console, sinks added by hand.
+fn router(config: LogConfig, folder: &Folder, specs: &[DomainSpec]) -> Result<Router, Error> {
+    let mut layouts: Vec<Box<dyn Layout>> =
+        vec![Box::new(PatternLayout::new(&config.layout, false, config.zone))];
+    let stems: Vec<&str> = specs.iter().map(|spec| spec.file).collect();
+    let mut slots = standard_slots(folder, config.file_prefix.as_deref(), &stems, config.level_files, 0)
+        .map_err(|error| Error::io("cannot set up the log files", error))?;
+    let domains: Vec<String> = specs.iter().map(|spec| spec.name.to_owned()).collect();
+    if let Some(choice) = config.console {
+        let (stream, is_terminal) = if choice.stderr {
+            (Stream::Stderr, std::io::stderr().is_terminal())
+        } else {
+            (Stream::Stdout, std::io::stdout().is_terminal())
+        };
+        let colour = layout::enabled(choice.colour, is_terminal, |name| std::env::var_os(name));
+        let own_layout = colour || choice.layout.is_some();
+        let layout = if own_layout {
+            let pattern = choice.layout.unwrap_or(config.layout);
+            layouts.push(Box::new(PatternLayout::new(&pattern, colour, config.zone)));
+            layouts.len() - 1
+        } else {
+            0
+        };
+        let sink = Queued::new("console", Box::new(console::Console::new(stream)), domains.clone())
+            .map_err(|error| Error::io("cannot start the console's thread", error))?;
+        let filter = Filter::levels(LevelSet::from(choice.min_level));
+        slots.push(Slot { name: "console".to_owned(), sink: Box::new(sink), layout, filter });
+    }
+    for extra in config.sinks {
+        slots.push(Slot { name: extra.name, sink: extra.sink, layout: 0, filter: Filter::ALL });
+    }
+    Ok(Router::new(domains, layouts, slots))
+}

@@ -1,0 +1,13 @@
+//! A function that runs when the process ends by `exit` or by a return from `main`.
+
+use std::ffi::c_int;
+
+unsafe extern "C" {
+    /// C11 7.22.4.2.
+    safe fn atexit(function: extern "C" fn()) -> c_int;
+}
+
+/// Registers the function. False where the C library has no room for another one.
+pub(crate) fn register(function: extern "C" fn()) -> bool {
+    atexit(function) == 0
+}

@@ -1,0 +1,26 @@
+//! The rings: one producer, one consumer, bytes in between. The only unsafe code of the crate.
+//!
+//! A ring knows bytes only: what a record is, who reads it and what happens when there is no room is
+//! decided in `queue` and `listener`. Each file states the invariants that its unsafe blocks rest on.
+//!
+//! - `cursor`: the claim/commit protocol on two counters; loom models.
+//! - `segment`: a ring's memory: a shared file, mapped so that a record is always contiguous.
+//! - `producer`, `consumer`: the two exclusive ends.
+//! - `local`: the calling thread's own producers.
+//! - `tsc`, `at_exit`: the two things outside of memory that need an unsafe call.
+
+#![allow(unsafe_code)]
+
+#[cfg(not(loom))]
+pub(crate) mod at_exit;
+#[cfg(not(loom))]
+pub(crate) mod consumer;
+pub(crate) mod cursor;
+#[cfg(not(loom))]
+pub(crate) mod local;
+#[cfg(not(loom))]
+pub(crate) mod producer;
+#[cfg(not(loom))]
+pub(crate) mod segment;
+#[cfg(not(loom))]
+pub(crate) mod tsc;

@@ -1,0 +1,140 @@
+//! The writing end of a ring. One thread has it.
+//!
+//! Rests on R1 to R5 of `cursor` and S1 to S5 of `segment`.
+
+use std::any::Any;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use super::cursor::{Fill, ProducerCursor};
+use super::segment::{MIRROR, ProducerLine, Segment};
+use crate::sync::Ordering;
+
+/// The writing end. Dropping it closes the ring.
+///
+/// What a call touches comes first, so that it lies in one cache line.
+#[repr(C)]
+#[derive(Debug)]
+pub(crate) struct Producer {
+    key: usize,
+    data: NonNull<u8>,
+    mask: u64,
+    cursor: ProducerCursor,
+    line: NonNull<ProducerLine>,
+    accepted: u64,
+    // What follows is for the slow path.
+    segment: Arc<Segment>,
+    ring: u64,
+    generation: u32,
+    /// Set while the ring sheds instead of blocking.
+    pub(crate) shedding: bool,
+    /// Keeps alive what `key` is the address of, so that no other can have the same.
+    owner: Arc<dyn Any + Send + Sync>,
+}
+
+// SAFETY: the pointers lead into the segment that the producer holds, which may be used from any thread; exclusive use is
+// what `&mut self` asks for.
+unsafe impl Send for Producer {}
+
+impl Producer {
+    /// The end of a new ring. The caller promises that no other producer writes to this segment: it comes from
+    /// `Segment::create` or was recycled by its only owner.
+    pub(crate) fn new(owner: Arc<dyn Any + Send + Sync>, segment: Arc<Segment>, ring: u64) -> Producer {
+        Producer {
+            key: Arc::as_ptr(&owner).cast::<u8>() as usize,
+            data: segment.data(),
+            mask: segment.capacity() as u64 - 1,
+            cursor: ProducerCursor::new(segment.capacity() as u64),
+            line: NonNull::from(segment.producer_line()),
+            accepted: 0,
+            segment,
+            ring,
+            generation: 0,
+            shedding: false,
+            owner,
+        }
+    }
+
+    /// Address of the owner: what the thread finds its producers by.
+    #[inline(always)]
+    pub(crate) fn key(&self) -> usize {
+        self.key
+    }
+
+    pub(crate) fn owner(&self) -> &Arc<dyn Any + Send + Sync> {
+        &self.owner
+    }
+
+    pub(crate) fn ring(&self) -> u64 {
+        self.ring
+    }
+
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    pub(crate) fn segment(&self) -> &Segment {
+        &self.segment
+    }
+
+    #[inline(always)]
+    fn line(&self) -> &ProducerLine {
+        // SAFETY: the line lies in the segment's mapping, which `self.segment` keeps alive (S1, S3).
+        unsafe { self.line.as_ref() }
+    }
+
+    /// Writes one record of `len` bytes, a multiple of eight and at most [`MIRROR`]. False, and nothing done, where there
+    /// may be no room: then `refresh` tells. `fill` gets the slot and the record's sequence number, and must not log.
+    #[inline(always)]
+    pub(crate) fn write(&mut self, len: usize, fill: impl FnOnce(&mut [u8], u64)) -> bool {
+        debug_assert!(len <= MIRROR && len.is_multiple_of(8));
+        let Some(position) = self.cursor.claim(len as u64) else { return false };
+        let offset = (position & self.mask) as usize;
+        // SAFETY: `offset < capacity` and `len <= MIRROR`, so the slot lies in data and mirror (S1). The cursor has given
+        // `[position, position + len)` to the producer (R2), and `&mut self` is the only producer.
+        let slot = unsafe { std::slice::from_raw_parts_mut(self.data.as_ptr().add(offset), len) };
+        fill(slot, self.accepted);
+        self.accepted += 1;
+        // SAFETY: the line lies in the segment's mapping, which `self.segment` keeps alive (S1, S3). Not through `line()`, which
+        // would borrow the cursor too.
+        let line = unsafe { self.line.as_ref() };
+        line.accepted.store(self.accepted, Ordering::Relaxed);
+        self.cursor.commit(&line.head, len as u64);
+        true
+    }
+
+    /// Looks how full the ring is and allows writing up to `allowance` bytes of it (or the half mark, see `cursor`).
+    pub(crate) fn refresh(&mut self, allowance: u64) -> Fill {
+        let segment = &self.segment;
+        self.cursor.refresh(&segment.consumer_line().tail, allowance)
+    }
+
+    /// Allows writing up to `allowance` bytes of the ring, for one record that may use the reserve.
+    pub(crate) fn extend(&mut self, allowance: u64) {
+        let segment = &self.segment;
+        self.cursor.extend(&segment.consumer_line().tail, allowance);
+    }
+
+    /// The next write looks again.
+    pub(crate) fn forget(&mut self) {
+        self.cursor.forget();
+    }
+
+    /// Goes on in a larger, registered segment. The consumer finds it when it has read this one to its end.
+    pub(crate) fn chain(&mut self, next: Arc<Segment>) {
+        next.producer_line().accepted.store(self.accepted, Ordering::Relaxed);
+        self.line().chained.store(1, Ordering::Release);
+        self.data = next.data();
+        self.mask = next.capacity() as u64 - 1;
+        self.cursor = ProducerCursor::new(next.capacity() as u64);
+        self.line = NonNull::from(next.producer_line());
+        self.segment = next;
+        self.generation += 1;
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        self.line().closed.store(1, Ordering::Release);
+    }
+}

@@ -1,0 +1,284 @@
+//! A ring's memory: a file in the runtime directory (or an anonymous one), mapped.
+//!
+//! ```text
+//! file     | identity 256 | producer's line 128 | consumer's line 128 | … 4096 | data: capacity bytes |
+//! mapping  | the same ......................................................... data               | mirror |
+//! ```
+//!
+//! The mirror is the first [`MIRROR`] bytes of the data, mapped a second time behind it: a record that
+//! begins at the very end is contiguous in memory all the same. Records are never longer than the mirror.
+//!
+//! S1. The mapping is `DATA + capacity + MIRROR` bytes long, readable and writable, and lives as long as the `Segment`.
+//! S2. The file's space is reserved before it is mapped, so that touching the mapping cannot fail for want of space.
+//! S3. The two lines hold atomics only, and are touched only through shared references to them.
+//! S4. The identity is written only by the one who holds the only handle to the segment, before it is registered.
+//! S5. Data bytes are touched as the cursors' rule R2 says.
+//!
+//! No pointer is ever stored in a segment. Magic, version and capacity stand first, for whoever opens the file.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::ptr::NonNull;
+
+use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
+use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
+
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+
+/// The first eight bytes of every segment: `miulogS1`.
+pub(crate) const MAGIC: [u8; 8] = *b"miulogS1";
+/// Version of everything in a segment: identity, lines, record header and argument tags.
+pub(crate) const LAYOUT_VERSION: u32 = 1;
+/// Where the data begins: one page, so that it can be mapped on its own.
+const DATA: usize = 4096;
+/// Length of the longest record.
+pub(crate) const MIRROR: usize = 16 * 1024;
+/// Capacity of the smallest ring.
+pub(crate) const SMALLEST: usize = 64 * 1024;
+
+const PRODUCER_LINE: usize = 256;
+const CONSUMER_LINE: usize = 384;
+const NAME: usize = 64;
+/// Longest thread name kept, in bytes.
+const NAME_MAX: usize = PRODUCER_LINE - NAME;
+
+/// What the producer writes. A cache line pair of its own: adjacent lines are fetched together.
+#[repr(C, align(128))]
+#[derive(Debug)]
+pub(crate) struct ProducerLine {
+    /// Bytes ever committed (R3).
+    pub(crate) head: AtomicU64,
+    /// Records ever committed to this ring, over all its segments.
+    pub(crate) accepted: AtomicU64,
+    /// 1 once the ring goes on in a larger segment: nothing more will be committed here.
+    pub(crate) chained: AtomicU32,
+    /// 1 once the producer is gone.
+    pub(crate) closed: AtomicU32,
+}
+
+/// What the consumer writes.
+#[repr(C, align(128))]
+#[derive(Debug)]
+pub(crate) struct ConsumerLine {
+    /// Bytes ever given back (R4).
+    pub(crate) tail: AtomicU64,
+}
+
+const _: () = {
+    assert!(size_of::<ProducerLine>() == 128 && size_of::<ConsumerLine>() == 128);
+    assert!(PRODUCER_LINE % align_of::<ProducerLine>() == 0 && CONSUMER_LINE % align_of::<ConsumerLine>() == 0);
+    assert!(CONSUMER_LINE + size_of::<ConsumerLine>() <= DATA);
+    assert!(MIRROR <= SMALLEST && MIRROR % 4096 == 0);
+};
+
+/// Whose ring this is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) process_id: u32,
+    pub(crate) thread_id: u32,
+    /// Number of the ring in its process.
+    pub(crate) ring: u64,
+    /// 0 for a ring's first segment, one more for each larger one.
+    pub(crate) generation: u32,
+    /// Name of the thread, cut at [`NAME_MAX`] bytes.
+    pub(crate) thread_name: String,
+}
+
+/// A mapped segment. Producer and consumer share it.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    base: NonNull<u8>,
+    capacity: usize,
+    /// The file's path; none for an anonymous one.
+    path: Option<PathBuf>,
+}
+
+// SAFETY: the mapping is ordinary shared memory that belongs to no thread. What it holds is either atomic (S3) or
+// handed from one side to the other by the cursors (S5); the identity is written by an only owner (S4).
+unsafe impl Send for Segment {}
+// SAFETY: as above.
+unsafe impl Sync for Segment {}
+
+impl Segment {
+    /// Creates a segment: a new file of mode 0600 in the folder, or an anonymous one without a folder.
+    pub(crate) fn create(folder: Option<&Path>, capacity: usize, identity: &Identity) -> io::Result<Segment> {
+        debug_assert!(capacity.is_power_of_two() && capacity >= SMALLEST);
+        let (fd, path) = match folder {
+            Some(folder) => {
+                let path = folder.join(file_name(identity));
+                let file = OpenOptions::new()
+                    .read(true)
+                    .write(true)
+                    .create_new(true)
+                    .mode(0o600)
+                    .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
+                    .open(&path)?;
+                (OwnedFd::from(file), Some(path))
+            }
+            None => (memfd_create("miu-log-ring", MemfdFlags::CLOEXEC)?, None),
+        };
+        let mapped =
+            fallocate(&fd, FallocateFlags::empty(), 0, (DATA + capacity) as u64).and_then(|()| map(&fd, capacity));
+        match mapped {
+            Ok(base) => {
+                let mut segment = Segment { base, capacity, path };
+                segment.identify(identity);
+                Ok(segment)
+            }
+            Err(error) => {
+                if let Some(path) = path {
+                    // The file is useless; where it cannot even be removed the next start finds it empty.
+                    let _ = std::fs::remove_file(path);
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Writes who owns the segment, and forgets everything it held. The exclusive reference is what S4 asks for.
+    pub(crate) fn identify(&mut self, identity: &Identity) {
+        let name = identity.thread_name.as_bytes();
+        let name = &name[..identity.thread_name.floor_char_boundary(NAME_MAX.min(name.len()))];
+        // SAFETY: S1 makes the first `PRODUCER_LINE` bytes valid, and they hold no line (S3). `&mut self` is the only
+        // handle of this process; no other process writes an identity (S4).
+        let bytes = unsafe { std::slice::from_raw_parts_mut(self.base.as_ptr(), PRODUCER_LINE) };
+        bytes.fill(0);
+        bytes[0..8].copy_from_slice(&MAGIC);
+        bytes[8..12].copy_from_slice(&LAYOUT_VERSION.to_le_bytes());
+        bytes[12..16].copy_from_slice(&(DATA as u32).to_le_bytes());
+        bytes[16..24].copy_from_slice(&(self.capacity as u64).to_le_bytes());
+        bytes[24..28].copy_from_slice(&identity.process_id.to_le_bytes());
+        bytes[28..32].copy_from_slice(&identity.thread_id.to_le_bytes());
+        bytes[32..40].copy_from_slice(&identity.ring.to_le_bytes());
+        bytes[40..44].copy_from_slice(&identity.generation.to_le_bytes());
+        bytes[44..48].copy_from_slice(&(name.len() as u32).to_le_bytes());
+        bytes[NAME..NAME + name.len()].copy_from_slice(name);
+        let (producer, consumer) = (self.producer_line(), self.consumer_line());
+        producer.head.store(0, Ordering::Relaxed);
+        producer.accepted.store(0, Ordering::Relaxed);
+        producer.chained.store(0, Ordering::Relaxed);
+        producer.closed.store(0, Ordering::Relaxed);
+        consumer.tail.store(0, Ordering::Relaxed);
+    }
+
+    /// How many data bytes there are: a power of two.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Whether it has a file that outlives the process.
+    pub(crate) fn is_named(&self) -> bool {
+        self.path.is_some()
+    }
+
+    pub(crate) fn producer_line(&self) -> &ProducerLine {
+        // SAFETY: S1 and the const asserts: in bounds, aligned, and every bit pattern is a valid `ProducerLine`. S3: never
+        // borrowed otherwise.
+        unsafe { self.base.add(PRODUCER_LINE).cast::<ProducerLine>().as_ref() }
+    }
+
+    pub(crate) fn consumer_line(&self) -> &ConsumerLine {
+        // SAFETY: as for `producer_line`.
+        unsafe { self.base.add(CONSUMER_LINE).cast::<ConsumerLine>().as_ref() }
+    }
+
+    /// First data byte. `capacity + MIRROR` bytes are valid from here (S1).
+    pub(super) fn data(&self) -> NonNull<u8> {
+        // SAFETY: S1: the mapping is longer than `DATA`.
+        unsafe { self.base.add(DATA) }
+    }
+
+    /// Renames the file to fit a new identity, before the segment is used again.
+    pub(crate) fn rename(&mut self, identity: &Identity) -> io::Result<()> {
+        if let Some(path) = &mut self.path {
+            let renamed = path.with_file_name(file_name(identity));
+            std::fs::rename(&*path, &renamed)?;
+            *path = renamed;
+        }
+        Ok(())
+    }
+
+    /// Removes the file. The mapping stays until the segment is dropped.
+    pub(crate) fn unlink(&self) {
+        if let Some(path) = &self.path {
+            // A file that is gone already is as good as removed.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        // SAFETY: `base` and the length are those of the mapping (S1), and nothing borrowed from it outlives `self`.
+        // A failure would leave the mapping in place, which harms nobody.
+        let _ = unsafe { munmap(self.base.as_ptr().cast(), DATA + self.capacity + MIRROR) };
+    }
+}
+
+fn file_name(identity: &Identity) -> String {
+    format!("ring-{}-{}-{}", identity.process_id, identity.ring, identity.generation)
+}
+
+/// Maps header, data and mirror back to back.
+fn map(fd: &OwnedFd, capacity: usize) -> rustix::io::Result<NonNull<u8>> {
+    let length = DATA + capacity + MIRROR;
+    let access = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: a new mapping at an address of the kernel's choice replaces nothing. It reserves the whole range.
+    let base = unsafe { mmap_anonymous(std::ptr::null_mut(), length, ProtFlags::empty(), MapFlags::PRIVATE)? };
+    let place = |offset: usize, file_offset: usize, len: usize| {
+        let address = base.cast::<u8>().wrapping_add(offset).cast();
+        // SAFETY: MAP_FIXED replaces only pages of the range reserved above: `offset + len <= length`. The file is at least
+        // `file_offset + len` bytes long (S2).
+        unsafe { mmap(address, len, access, MapFlags::SHARED | MapFlags::FIXED, fd.as_fd(), file_offset as u64) }
+    };
+    let placed = place(0, 0, DATA + capacity).and_then(|_| place(DATA + capacity, DATA, MIRROR));
+    if let Err(error) = placed {
+        // SAFETY: the range was mapped above and nobody has seen it.
+        let _ = unsafe { munmap(base, length) };
+        return Err(error);
+    }
+    NonNull::new(base.cast()).ok_or(rustix::io::Errno::NOMEM)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(crate) fn identity() -> Identity {
+        Identity { process_id: 7, thread_id: 8, ring: 9, generation: 0, thread_name: "worker-3".to_owned() }
+    }
+
+    #[test]
+    fn the_file_begins_with_magic_version_and_capacity() {
+        let folder = tempfile::tempdir().unwrap();
+        let segment = Segment::create(Some(folder.path()), SMALLEST, &identity()).unwrap();
+        let bytes = std::fs::read(folder.path().join("ring-7-9-0")).unwrap();
+        assert_eq!(bytes.len(), DATA + SMALLEST);
+        assert_eq!(bytes[..8], MAGIC);
+        assert_eq!(bytes[8..12], LAYOUT_VERSION.to_le_bytes());
+        assert_eq!(bytes[16..24], (SMALLEST as u64).to_le_bytes());
+        assert_eq!(bytes[NAME..NAME + 8], *b"worker-3");
+        segment.unlink();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_file_is_for_its_owner_alone_and_never_replaces_another() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let _segment = Segment::create(Some(folder.path()), SMALLEST, &identity()).unwrap();
+        let mode = std::fs::metadata(folder.path().join("ring-7-9-0")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let second = Segment::create(Some(folder.path()), SMALLEST, &identity());
+        assert_eq!(second.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn a_long_thread_name_is_cut_between_characters() {
+        let long = Identity { thread_name: "ö".repeat(200), ..identity() };
+        assert!(Segment::create(None, SMALLEST, &long).is_ok());
+    }
+}

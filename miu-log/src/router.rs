@@ -1,0 +1,601 @@
+//! The router: which sink sees which record, and what becomes of records a sink does not take.
+//!
+//! A table made once says for each domain and level which slots a record goes to. `route` formats a
+//! record once per layout, straight into the buffer of one slot, and copies the line to the others;
+//! `deliver` offers every slot's buffer to its sink as one batch.
+//!
+//! T1. A record that does not decode leaves no trace in any slot.
+//! T2. A sink's error or panic stays with its slot: the others get their records all the same.
+//! T3. A record is delivered, held for another attempt, or counted as dropped: nothing else. What a
+//!     failing slot holds is bounded.
+//! T4. Time comes in by `tick` only, so that tests need no clock.
+//!
+//! The listener's thread calls it; the configuration builds it.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use crate::codec::Corrupt;
+use crate::filter::{Filter, LevelSet};
+use crate::folder::{Folder, valid_stem};
+use crate::layout::Layout;
+use crate::level::Level;
+use crate::notice::notice;
+use crate::record::Record;
+use crate::sink::file::FileSink;
+use crate::sink::{Entry, FilePosition, Held, Sink, SinkError};
+use crate::stats::{SinkState, SinkStats};
+
+/// Bytes that a slot keeps at most while its sink fails.
+const HOLD_LIMIT: usize = 4 << 20;
+
+/// Bytes that records from ERROR upwards may take beyond it.
+const HOLD_RESERVE: usize = 1 << 20;
+
+/// Bytes routed and not delivered at which `route` delivers by itself. The listener delivers long
+/// before; this bounds the memory even if it does not.
+const ROUTE_LIMIT: usize = 64 << 20;
+
+/// Pause after an error that may pass, and first pause after a panic, in nanoseconds.
+const SECOND: u64 = 1_000_000_000;
+
+/// Longest pause of a sink that panics again and again.
+const LONGEST_PAUSE: u64 = 60 * SECOND;
+
+/// How often a batch is offered to a sink that panics on it.
+const PANICS_PER_BATCH: u32 = 3;
+
+const LEVELS: usize = Level::ALL.len();
+
+/// A sink and which records it is for.
+pub(crate) struct Slot {
+    /// What the sink is called in notices and counters: a file's name, `console`, or what the user chose.
+    pub(crate) name: String,
+    pub(crate) sink: Box<dyn Sink>,
+    /// Number of the layout, among those given to the router.
+    pub(crate) layout: usize,
+    pub(crate) filter: Filter,
+}
+
+/// What a delivery came to, over all sinks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DeliveryReport {
+    /// Records that were taken, counted once per sink.
+    pub(crate) written: u64,
+    /// Records that were lost since the last report, counted once per sink.
+    pub(crate) dropped: u64,
+    /// Records that wait for another attempt now, counted once per sink. While there are any, the
+    /// files do not hold all that was routed.
+    pub(crate) held: u64,
+    /// Errors and panics.
+    pub(crate) errors: u64,
+}
+
+/// Takes records apart into slots, and slots to their sinks.
+pub(crate) struct Router {
+    domains: Vec<String>,
+    layouts: Vec<Box<dyn Layout>>,
+    slots: Vec<Station>,
+    /// What to do with a record, by domain and level.
+    table: Vec<Route>,
+    /// For the record at hand: in which slot each of its layouts' lines was made.
+    leads: Vec<Option<usize>>,
+    /// Bytes and records routed since the last delivery, counted once per slot.
+    pending_bytes: usize,
+    pending_records: usize,
+    /// Monotonic time of the last tick, and of the last look at the destinations.
+    now: u64,
+    looked: u64,
+    /// Of deliveries that nobody has been told of yet.
+    unreported: DeliveryReport,
+}
+
+/// The slots of one domain and level, by layout.
+#[derive(Debug, Default)]
+struct Route {
+    groups: Box<[Group]>,
+}
+
+#[derive(Debug)]
+struct Group {
+    layout: usize,
+    slots: Box<[usize]>,
+}
+
+/// A slot at work.
+struct Station {
+    name: String,
+    sink: Box<dyn Sink>,
+    held: Held,
+    state: SinkState,
+    /// When a failing sink is tried again.
+    due: u64,
+    /// Panics in a row.
+    panics: u32,
+    /// How many of the held records were in the batch that panicked.
+    suspects: usize,
+    /// Whether the fault that is going on has been told.
+    told: bool,
+    taken: u64,
+    dropped: u64,
+    errors: u64,
+    retries: u64,
+    /// The sink's own count of lost records, when it was last asked.
+    lost: u64,
+}
+
+impl Router {
+    /// A router for these domains; a record's domain is a number into them.
+    pub(crate) fn new(domains: Vec<String>, layouts: Vec<Box<dyn Layout>>, slots: Vec<Slot>) -> Router {
+        debug_assert!(slots.iter().all(|slot| slot.layout < layouts.len()), "a slot names no layout");
+        let mut table = Vec::with_capacity(domains.len() * LEVELS);
+        for domain in 0..domains.len() {
+            for level in Level::ALL {
+                let mut groups = Vec::new();
+                for layout in 0..layouts.len() {
+                    let wants = |slot: &Slot| {
+                        let domain = u16::try_from(domain).unwrap_or(u16::MAX);
+                        slot.layout == layout && slot.filter.lets_through(domain, level)
+                    };
+                    let slots: Box<[usize]> =
+                        (0..slots.len()).filter(|&index| wants(&slots[index])).collect();
+                    if !slots.is_empty() {
+                        groups.push(Group { layout, slots });
+                    }
+                }
+                table.push(Route { groups: groups.into() });
+            }
+        }
+        let station = |slot: Slot| Station {
+            name: slot.name,
+            sink: slot.sink,
+            held: Held::default(),
+            state: SinkState::Working,
+            due: 0,
+            panics: 0,
+            suspects: 0,
+            told: false,
+            taken: 0,
+            dropped: 0,
+            errors: 0,
+            retries: 0,
+            lost: 0,
+        };
+        Router {
+            leads: Vec::with_capacity(layouts.len()),
+            domains,
+            layouts,
+            slots: slots.into_iter().map(station).collect(),
+            table,
+            pending_bytes: 0,
+            pending_records: 0,
+            now: 0,
+            looked: 0,
+            unreported: DeliveryReport::default(),
+        }
+    }
+
+    /// Formats a record and puts it into the slots it is for.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` when the record does not decode, or its domain is not one of the router's.
+    pub(crate) fn route(&mut self, record: &Record<'_>, domain: u16) -> Result<(), Corrupt> {
+        if self.pending_bytes >= ROUTE_LIMIT {
+            self.unreported = self.offer(false);
+        }
+        let at = usize::from(domain) * LEVELS + record.level as usize;
+        let Router { table, layouts, slots, leads, .. } = self;
+        let route = table.get(at).ok_or(Corrupt)?;
+        // All layouts first, so that a record that does not decode can be taken back (T1).
+        leads.clear();
+        for group in &route.groups {
+            let lead = group.slots.iter().copied().find(|&slot| slots[slot].accepts(record.level));
+            leads.push(lead);
+            let Some(lead) = lead else { continue };
+            let text = &mut slots[lead].held.text;
+            let layout = &mut layouts[group.layout];
+            match catch_unwind(AssertUnwindSafe(|| layout.write(record, text))) {
+                Ok(Ok(())) if u32::try_from(text.len()).is_ok() => {}
+                Ok(Err(Corrupt)) => {
+                    for lead in leads.iter().flatten() {
+                        slots[*lead].withdraw();
+                    }
+                    return Err(Corrupt);
+                }
+                failed => {
+                    // The record decodes, but this layout cannot write it: the other layouts' lines stay.
+                    slots[lead].withdraw();
+                    let last = leads.len() - 1;
+                    leads[last] = None;
+                    let reason = if failed.is_err() { "panicked" } else { "made a line past 4 GiB" };
+                    notice("layout", &format!("a layout {reason}; the record is dropped and counted"));
+                }
+            }
+        }
+        let like = Entry { time: record.time, start: 0, end: 0, domain, level: record.level };
+        for (group, lead) in route.groups.iter().zip(leads.iter()) {
+            let Some(lead) = *lead else {
+                for &slot in &group.slots {
+                    slots[slot].dropped += 1;
+                    self.unreported.dropped += 1;
+                }
+                continue;
+            };
+            // The buffer is lent from its slot while the line is copied to the others.
+            let text = std::mem::take(&mut slots[lead].held.text);
+            let start = slots[lead].held.end();
+            let line = &text[start..];
+            for &slot in &group.slots {
+                let station = &mut slots[slot];
+                if slot == lead {
+                    // The length was checked above.
+                    let (start, end) = (start as u32, text.len() as u32);
+                    station.held.entries.push(Entry { start, end, ..like });
+                } else if !(station.accepts(record.level) && station.held.push(line, like)) {
+                    station.dropped += 1;
+                    self.unreported.dropped += 1;
+                    continue;
+                }
+                self.pending_bytes += line.len();
+                self.pending_records += 1;
+            }
+            slots[lead].held.text = text;
+        }
+        Ok(())
+    }
+
+    /// Bytes routed since the last delivery, over all slots.
+    pub(crate) fn pending_bytes(&self) -> usize {
+        self.pending_bytes
+    }
+
+    /// Records routed since the last delivery, counted once per slot.
+    pub(crate) fn pending_records(&self) -> usize {
+        self.pending_records
+    }
+
+    /// Offers what was routed to the sinks, and what is held where its pause is over.
+    pub(crate) fn deliver(&mut self) -> DeliveryReport {
+        let report = self.offer(false);
+        self.unreported = DeliveryReport::default();
+        report
+    }
+
+    /// Takes note of the time (monotonic, in nanoseconds): offers held records whose pause is over, and
+    /// once a second lets the sinks look at their destinations. Says whether that may have changed a
+    /// file, or which file it is: then a checkpoint made before is out of date.
+    pub(crate) fn tick(&mut self, now: u64) -> bool {
+        let mut changed = false;
+        self.now = self.now.max(now);
+        if self.slots.iter().any(|station| station.state != SinkState::Working && station.is_due(self.now)) {
+            self.unreported = self.offer(false);
+            changed = true;
+        }
+        if self.now.saturating_sub(self.looked) >= SECOND {
+            self.looked = self.now;
+            for station in &mut self.slots {
+                if station.state == SinkState::Working {
+                    let before = station.sink.file_position();
+                    let _ = station.call("look after its destination", |sink| sink.tick());
+                    changed |= station.sink.file_position() != before;
+                }
+            }
+        }
+        changed
+    }
+
+    /// Delivers everything, held records included, and has every sink hand it on until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// The first sink's fault; the others are asked all the same. Also when records are held still.
+    pub(crate) fn flush(&mut self, deadline: Instant) -> Result<DeliveryReport, SinkError> {
+        self.all("flush", |sink| sink.flush_until(deadline))
+    }
+
+    /// Delivers everything, held records included, and makes it durable.
+    ///
+    /// # Errors
+    ///
+    /// As `flush`.
+    pub(crate) fn sync(&mut self) -> Result<DeliveryReport, SinkError> {
+        self.all("sync", |sink| sink.sync())
+    }
+
+    fn all(
+        &mut self,
+        deed: &str,
+        call: impl Fn(&mut dyn Sink) -> Result<(), SinkError>,
+    ) -> Result<DeliveryReport, SinkError> {
+        let mut report = self.offer(true);
+        self.unreported = DeliveryReport::default();
+        let mut first = None;
+        for station in &mut self.slots {
+            if let Err(error) = station.call(deed, &call) {
+                report.errors += 1;
+                first.get_or_insert_with(|| explain(&station.name, error));
+            }
+        }
+        report.held = self.held();
+        match first {
+            None if report.held == 0 => Ok(report),
+            None => Err(SinkError::retryable(format!("{} records could not be written yet", report.held), 0)),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// The end: delivers everything once more and closes the sinks, none of them waiting past
+    /// `deadline`. What is not delivered then is counted as dropped.
+    pub(crate) fn shutdown(&mut self, deadline: Instant) -> DeliveryReport {
+        let mut report = self.offer(true);
+        self.unreported = DeliveryReport::default();
+        // Sinks with a thread are only woken here, so that all of them work while each is waited for.
+        for station in &mut self.slots {
+            let _ = station.call("hand over what is left", |sink| sink.tick());
+        }
+        for station in &mut self.slots {
+            let before = station.total_dropped();
+            if station.call("close", |sink| sink.close(deadline)).is_err() {
+                report.errors += 1;
+            }
+            let left = station.held.entries.len();
+            if left > 0 {
+                // A key of its own: the fault itself may have been told a moment ago.
+                let text = format!("{left} records for {} could not be written before the end", station.name);
+                notice(&format!("end of {}", station.name), &text);
+            }
+            station.dropped += left as u64;
+            station.held.clear();
+            report.dropped += station.total_dropped() - before;
+        }
+        report.held = 0;
+        report
+    }
+
+    /// Counters of every sink.
+    pub(crate) fn stats(&self) -> Vec<SinkStats> {
+        let stats = |station: &Station| SinkStats {
+            name: station.name.clone(),
+            written: station.taken.saturating_sub(station.lost),
+            dropped: station.total_dropped(),
+            held: station.held_records(),
+            errors: station.errors,
+            retries: station.retries,
+            state: station.state,
+        };
+        self.slots.iter().map(stats).collect()
+    }
+
+    /// Where each log file stands: what a checkpoint keeps. Files that are not open are left out.
+    pub(crate) fn positions(&self) -> impl Iterator<Item = (&str, FilePosition)> {
+        self.slots.iter().filter_map(|station| Some((station.name.as_str(), station.sink.file_position()?)))
+    }
+
+    /// Records that wait for another attempt.
+    fn held(&self) -> u64 {
+        self.slots.iter().map(Station::held_records).sum()
+    }
+
+    /// Offers all slots to their sinks; with `force` also where the pause is not over.
+    fn offer(&mut self, force: bool) -> DeliveryReport {
+        let mut report = self.unreported;
+        self.unreported = DeliveryReport::default();
+        self.pending_bytes = 0;
+        self.pending_records = 0;
+        let (now, domains) = (self.now, &self.domains);
+        for station in &mut self.slots {
+            let (taken, dropped, errors) = (station.taken, station.total_dropped(), station.errors);
+            if force || station.is_due(now) {
+                if !station.held.entries.is_empty() {
+                    station.offer(domains, now);
+                } else if station.state != SinkState::Working {
+                    station.resume(now);
+                }
+            }
+            station.lost = station.lost.max(station.sink.lost());
+            report.written += station.taken - taken;
+            report.dropped += station.total_dropped() - dropped;
+            report.errors += station.errors - errors;
+        }
+        report.held = self.held();
+        report
+    }
+}
+
+impl Station {
+    /// Whether a record may be put into the slot. Only a slot whose sink fails ever refuses.
+    #[inline]
+    fn accepts(&self, level: Level) -> bool {
+        self.state == SinkState::Working || {
+            let room = if level >= Level::Error { HOLD_LIMIT + HOLD_RESERVE } else { HOLD_LIMIT };
+            self.held.text.len() < room
+        }
+    }
+
+    fn is_due(&self, now: u64) -> bool {
+        self.state == SinkState::Working || now >= self.due
+    }
+
+    /// Takes back what a layout has written and no entry names.
+    fn withdraw(&mut self) {
+        self.held.text.truncate(self.held.end());
+    }
+
+    fn held_records(&self) -> u64 {
+        let torn = self.sink.file_position().is_some_and(|position| position.torn);
+        self.held.entries.len() as u64 + u64::from(torn)
+    }
+
+    fn total_dropped(&self) -> u64 {
+        self.dropped + self.lost
+    }
+
+    /// Calls the sink for anything but a batch. A panic is an error; both are counted and told.
+    fn call(
+        &mut self,
+        deed: &str,
+        call: impl FnOnce(&mut dyn Sink) -> Result<(), SinkError>,
+    ) -> Result<(), SinkError> {
+        let sink = &mut *self.sink;
+        let result = catch_unwind(AssertUnwindSafe(|| call(sink)))
+            .unwrap_or_else(|_| Err(SinkError::fatal("the sink panicked", 0)));
+        self.lost = self.lost.max(self.sink.lost());
+        if let Err(error) = &result {
+            self.errors += 1;
+            notice(&self.name, &format!("{} could not {deed}: {error}", self.name));
+        }
+        result
+    }
+
+    /// Offers the held records to the sink, and draws the consequences.
+    fn offer(&mut self, domains: &[String], now: u64) {
+        if self.state != SinkState::Working {
+            self.retries += 1;
+        }
+        let count = self.held.entries.len();
+        let (sink, batch) = (&mut *self.sink, self.held.batch(domains));
+        match catch_unwind(AssertUnwindSafe(|| sink.write(&batch))) {
+            Ok(Ok(())) => {
+                self.taken += count as u64;
+                self.held.clear();
+                self.recovered();
+            }
+            Ok(Err(error)) => {
+                self.errors += 1;
+                self.panics = 0;
+                self.suspects = 0;
+                let delivered = error.delivered().min(count);
+                self.taken += delivered as u64;
+                self.held.discard(delivered);
+                if delivered == count {
+                    self.held.clear();
+                }
+                if error.may_retry() {
+                    self.state = SinkState::Failing;
+                    self.due = now + SECOND;
+                    self.dropped += self.held.shrink(HOLD_LIMIT, HOLD_RESERVE);
+                    self.tell(
+                        &error.to_string(),
+                        "its records are held, up to 4 MiB, and tried again every second",
+                    );
+                } else {
+                    self.dropped += self.held.entries.len() as u64;
+                    self.held.clear();
+                    // The sink itself may go on: the next batch is offered as usual.
+                    self.state = SinkState::Working;
+                    self.tell(&error.to_string(), "records that it does not take are dropped and counted");
+                }
+            }
+            Err(_) => {
+                self.errors += 1;
+                self.panics += 1;
+                self.suspects = if self.panics == 1 { count } else { self.suspects.min(count) };
+                if self.panics.is_multiple_of(PANICS_PER_BATCH) {
+                    // Perhaps it is these records that it panics on: they must not stop all that follow.
+                    self.dropped += self.suspects as u64;
+                    self.held.discard(self.suspects);
+                    self.suspects = self.held.entries.len();
+                }
+                self.dropped += self.held.shrink(HOLD_LIMIT, HOLD_RESERVE);
+                self.suspects = self.suspects.min(self.held.entries.len());
+                let pause = SECOND.saturating_mul(1 << (self.panics - 1).min(6)).min(LONGEST_PAUSE);
+                self.state = SinkState::Disabled;
+                self.due = now + pause;
+                self.tell(
+                    "the sink panicked",
+                    "it is off for a second, then for longer each time it does so again",
+                );
+            }
+        }
+    }
+
+    /// Asks a sink that failed, and for which nothing is held, whether it works again: it may owe the
+    /// rest of a line.
+    fn resume(&mut self, now: u64) {
+        self.retries += 1;
+        let sink = &mut *self.sink;
+        match catch_unwind(AssertUnwindSafe(|| sink.flush())) {
+            Ok(Ok(())) => self.recovered(),
+            Ok(Err(_)) | Err(_) => {
+                self.errors += 1;
+                self.due = now + SECOND;
+            }
+        }
+    }
+
+    fn tell(&mut self, fault: &str, plan: &str) {
+        if !std::mem::replace(&mut self.told, true) {
+            notice(&self.name, &format!("{}: {fault}; {plan}", self.name));
+        }
+    }
+
+    fn recovered(&mut self) {
+        if self.state != SinkState::Working || self.told {
+            let text =
+                format!("{} works again; {} of its records are lost in all", self.name, self.total_dropped());
+            notice(&self.name, &text);
+        }
+        self.state = SinkState::Working;
+        self.told = false;
+        self.panics = 0;
+        self.suspects = 0;
+    }
+}
+
+fn explain(name: &str, error: SinkError) -> SinkError {
+    SinkError::retryable(format!("{name}: {error}"), 0).with_source(error)
+}
+
+/// The log files: one for each domain, given by stem in the order of their numbers, and, with `level_files`,
+/// one for each level (`error.log` is for ERROR and CRITICAL). All are opened now, but for `trace.log` and
+/// `success.log`, which appear with their first record.
+///
+/// # Errors
+///
+/// When a name is not fit for a file, or a file cannot be opened; the text names its path.
+pub(crate) fn standard_slots(
+    folder: &Folder,
+    prefix: Option<&str>,
+    stems: &[&str],
+    level_files: bool,
+    layout: usize,
+) -> io::Result<Vec<Slot>> {
+    let unfit = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+    if let Some(prefix) = prefix {
+        valid_stem(prefix).map_err(unfit)?;
+    }
+    let name = |stem: &str| match prefix {
+        Some(prefix) => format!("{prefix}.{stem}.log"),
+        None => format!("{stem}.log"),
+    };
+    let slot = |stem: &str, filter: Filter, lazy: bool| {
+        let name = name(stem);
+        let sink = if lazy { FileSink::lazy(folder, &name) } else { FileSink::open(folder, &name)? };
+        Ok::<Slot, io::Error>(Slot { name, sink: Box::new(sink), layout, filter })
+    };
+    let mut slots = Vec::with_capacity(stems.len() + 6);
+    for (number, stem) in (0u16..).zip(stems) {
+        valid_stem(stem).map_err(unfit)?;
+        slots.push(slot(stem, Filter::domain(number), false)?);
+    }
+    if !level_files {
+        return Ok(slots);
+    }
+    let errors = LevelSet::only(Level::Error).with(Level::Critical);
+    for (stem, levels, lazy) in [
+        ("trace", LevelSet::only(Level::Trace), true),
+        ("debug", LevelSet::only(Level::Debug), false),
+        ("info", LevelSet::only(Level::Info), false),
+        ("success", LevelSet::only(Level::Success), true),
+        ("warning", LevelSet::only(Level::Warning), false),
+        ("error", errors, false),
+    ] {
+        slots.push(slot(stem, Filter::levels(levels), lazy)?);
+    }
+    Ok(slots)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,274 @@
+use std::collections::VecDeque;
+use std::fs;
+use std::sync::{Arc, Mutex};
+
+use super::super::tests::held;
+use super::*;
+
+/// What the double answers to one call.
+#[derive(Clone, Copy)]
+enum Answer {
+    Take(usize),
+    Fail(Errno),
+}
+use Answer::{Fail, Take};
+
+#[derive(Default)]
+struct Disk {
+    answers: VecDeque<Answer>,
+    /// Contents of each file that had the name, by number.
+    files: Vec<Vec<u8>>,
+    refuses_open: bool,
+    refuses_sync: bool,
+}
+
+/// A file system with one name, whose writes are scripted; without script they work.
+#[derive(Clone, Default)]
+struct Double(Arc<Mutex<Disk>>);
+
+struct DoubleFile {
+    disk: Double,
+    number: usize,
+}
+
+impl Double {
+    fn with(answers: impl IntoIterator<Item = Answer>) -> Double {
+        let double = Double::default();
+        double.0.lock().unwrap().answers.extend(answers);
+        double.0.lock().unwrap().files.push(Vec::new());
+        double
+    }
+
+    fn text(&self, number: usize) -> String {
+        String::from_utf8(self.0.lock().unwrap().files[number].clone()).unwrap()
+    }
+}
+
+impl Place for Double {
+    type File = DoubleFile;
+
+    fn open(&mut self) -> io::Result<DoubleFile> {
+        let disk = self.0.lock().unwrap();
+        if disk.refuses_open {
+            return Err(Errno::MFILE.into());
+        }
+        Ok(DoubleFile { disk: self.clone(), number: disk.files.len() - 1 })
+    }
+
+    fn occupant(&mut self) -> Result<Option<(u64, u64)>, Errno> {
+        Ok(Some((1, self.0.lock().unwrap().files.len() as u64 - 1)))
+    }
+
+    fn describe(&self) -> String {
+        "double.log".to_owned()
+    }
+}
+
+impl Append for DoubleFile {
+    fn append(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
+        let mut disk = self.disk.0.lock().unwrap();
+        let count = match disk.answers.pop_front() {
+            Some(Fail(errno)) => return Err(errno),
+            Some(Take(most)) => bytes.len().min(most),
+            None => bytes.len(),
+        };
+        disk.files[self.number].extend_from_slice(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn sync(&mut self) -> Result<(), Errno> {
+        if self.disk.0.lock().unwrap().refuses_sync { Err(Errno::IO) } else { Ok(()) }
+    }
+
+    fn facts(&mut self) -> Result<Facts, Errno> {
+        let len = self.disk.0.lock().unwrap().files[self.number].len() as u64;
+        Ok(Facts { dev: 1, ino: self.number as u64, len })
+    }
+
+    fn cut(&mut self, len: u64) -> Result<(), Errno> {
+        self.disk.0.lock().unwrap().files[self.number].truncate(len as usize);
+        Ok(())
+    }
+}
+
+/// Offers the lines until all are delivered, as the router does. Says how many attempts it took.
+fn offer(sink: &mut FileSink<Double>, lines: &[&str]) -> usize {
+    let mut held = held(lines);
+    for attempt in 1..100 {
+        match sink.write(&held.batch(&[])) {
+            Ok(()) => return attempt,
+            Err(error) => {
+                assert!(error.may_retry() && error.to_string().contains("double.log"), "{error}");
+                held.discard(error.delivered());
+                if error.delivered() == held.entries.len() + error.delivered() {
+                    while sink.flush().is_err() {}
+                    return attempt;
+                }
+            }
+        }
+    }
+    panic!("never delivered");
+}
+
+const LINES: [&str; 3] = ["first line\n", "second line\n", "third line\n"];
+
+#[test]
+fn short_writes_eintr_and_eagain_yield_whole_lines_in_one_attempt() {
+    let interrupted =
+        [Fail(Errno::INTR); 6].into_iter().chain([Take(10), Fail(Errno::AGAIN), Take(1), Take(10)]);
+    let double = Double::with(interrupted);
+    let mut sink = FileSink::at(double.clone());
+    assert_eq!(offer(&mut sink, &LINES), 1);
+    assert_eq!(double.text(0), LINES.concat());
+    assert_eq!(sink.file_position().map(|at| (at.len, at.torn)), Some((34, false)));
+}
+
+#[test]
+fn endless_eagain_is_an_error_not_a_hang() {
+    let double = Double::with([Fail(Errno::AGAIN); PATIENCE + 1]);
+    let mut sink = FileSink::at(double.clone());
+    assert_eq!(offer(&mut sink, &LINES), 2);
+    assert_eq!(double.text(0), LINES.concat());
+}
+
+#[test]
+fn a_full_disk_at_any_byte_leaves_every_line_once() {
+    let all = LINES.concat();
+    for cut in 0..all.len() {
+        for second in [0, 1, 5] {
+            let script =
+                [Take(cut), Fail(Errno::NOSPC), Take(second), Fail(Errno::NOSPC), Fail(Errno::NOSPC)];
+            // Taking nothing without an error is a fault too.
+            let double = Double::with(script.into_iter().filter(|answer| !matches!(answer, Take(0))));
+            let mut sink = FileSink::at(double.clone());
+            offer(&mut sink, &LINES);
+            offer(&mut sink, &["fourth\n"]);
+            assert_eq!(double.text(0), format!("{all}fourth\n"), "cut at {cut}, then {second}");
+        }
+    }
+}
+
+#[test]
+fn a_torn_line_is_owed_and_its_part_is_not_counted_as_length() {
+    let double = Double::with([Take(15), Fail(Errno::NOSPC)]);
+    let mut sink = FileSink::at(double.clone());
+    let error = sink.write(&held(&LINES).batch(&[])).unwrap_err();
+    assert_eq!(error.delivered(), 2);
+    assert_eq!(sink.file_position(), Some(FilePosition { dev: 1, ino: 0, len: 11, torn: true }));
+    sink.flush().unwrap();
+    assert_eq!(double.text(0), "first line\nsecond line\n");
+    assert_eq!(sink.file_position(), Some(FilePosition { dev: 1, ino: 0, len: 23, torn: false }));
+}
+
+#[test]
+fn a_torn_line_goes_whole_into_another_file() {
+    let double = Double::with([Take(15), Fail(Errno::NOSPC), Fail(Errno::NOSPC)]);
+    let mut sink = FileSink::at(double.clone());
+    sink.write(&held(&LINES).batch(&[])).unwrap_err();
+    double.0.lock().unwrap().files.push(Vec::new());
+    sink.tick().unwrap_err();
+    sink.write(&held(&LINES[2..]).batch(&[])).unwrap();
+    assert_eq!(double.text(0), "first line\nseco");
+    assert_eq!(double.text(1), "second line\nthird line\n");
+}
+
+#[test]
+fn a_torn_line_is_written_whole_after_its_file_was_cut() {
+    let double = Double::with([Take(15), Fail(Errno::NOSPC)]);
+    let mut sink = FileSink::at(double.clone());
+    sink.write(&held(&LINES).batch(&[])).unwrap_err();
+    double.0.lock().unwrap().files[0].clear();
+    sink.write(&held(&LINES[2..]).batch(&[])).unwrap();
+    assert_eq!(double.text(0), "second line\nthird line\n");
+}
+
+#[test]
+fn an_owed_line_that_cannot_be_finished_is_counted_and_taken_back_at_the_end() {
+    let double = Double::with([Take(15), Fail(Errno::NOSPC), Take(2), Fail(Errno::NOSPC)]);
+    let mut sink = FileSink::at(double.clone());
+    sink.write(&held(&LINES).batch(&[])).unwrap_err();
+    assert!(sink.close(Instant::now()).is_err());
+    assert_eq!(sink.lost(), 1);
+    assert_eq!(double.text(0), LINES[0]);
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_is_tried_again() {
+    let double = Double::with([]);
+    double.0.lock().unwrap().refuses_open = true;
+    let mut sink = FileSink::at(double.clone());
+    let error = sink.write(&held(&LINES).batch(&[])).unwrap_err();
+    assert!(error.may_retry() && error.delivered() == 0);
+    double.0.lock().unwrap().refuses_open = false;
+    sink.write(&held(&LINES).batch(&[])).unwrap();
+    assert_eq!(double.text(0), LINES.concat());
+}
+
+#[test]
+fn a_failed_sync_names_the_range_and_is_not_repeated() {
+    let double = Double::with([]);
+    let mut sink = FileSink::at(double.clone());
+    sink.write(&held(&LINES).batch(&[])).unwrap();
+    double.0.lock().unwrap().refuses_sync = true;
+    let error = sink.sync().unwrap_err();
+    assert!(error.to_string().contains("bytes 0 to 34"), "{error}");
+    double.0.lock().unwrap().refuses_sync = false;
+    sink.sync().unwrap();
+}
+
+#[test]
+fn a_lazy_file_appears_with_its_first_record_and_an_eager_one_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::open(dir.path()).unwrap();
+    let mut lazy = FileSink::lazy(&folder, "trace.log");
+    lazy.flush().unwrap();
+    lazy.sync().unwrap();
+    lazy.tick().unwrap();
+    lazy.write(&held(&[]).batch(&[])).unwrap();
+    assert!(!dir.path().join("trace.log").exists() && lazy.file_position().is_none());
+    lazy.write(&held(&LINES).batch(&[])).unwrap();
+    assert_eq!(fs::read_to_string(dir.path().join("trace.log")).unwrap(), LINES.concat());
+    FileSink::open(&folder, "app.log").unwrap();
+    assert!(dir.path().join("app.log").exists());
+}
+
+#[test]
+fn a_removed_or_renamed_file_is_made_anew_at_the_next_tick() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::open(dir.path()).unwrap();
+    let path = dir.path().join("app.log");
+    let mut sink = FileSink::open(&folder, "app.log").unwrap();
+    sink.write(&held(&LINES[..1]).batch(&[])).unwrap();
+    fs::rename(&path, dir.path().join("app.log.1")).unwrap();
+    sink.tick().unwrap();
+    sink.write(&held(&LINES[1..2]).batch(&[])).unwrap();
+    fs::remove_file(&path).unwrap();
+    sink.tick().unwrap();
+    sink.write(&held(&LINES[2..]).batch(&[])).unwrap();
+    assert_eq!(fs::read_to_string(dir.path().join("app.log.1")).unwrap(), LINES[0]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), LINES[2]);
+}
+
+#[test]
+fn a_file_cut_by_another_program_goes_on_at_its_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::open(dir.path()).unwrap();
+    let path = dir.path().join("app.log");
+    let mut sink = FileSink::open(&folder, "app.log").unwrap();
+    sink.write(&held(&LINES).batch(&[])).unwrap();
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(0).unwrap();
+    sink.tick().unwrap();
+    sink.write(&held(&LINES[..1]).batch(&[])).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), LINES[0]);
+    assert_eq!(sink.file_position().map(|at| at.len), Some(11));
+}
+
+#[test]
+fn a_batch_larger_than_one_piece_is_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::open(dir.path()).unwrap();
+    let line = "x".repeat(PIECE + 17) + "\n";
+    let mut sink = FileSink::open(&folder, "app.log").unwrap();
+    sink.write(&held(&[&line, "y\n", &line]).batch(&[])).unwrap();
+    assert_eq!(fs::read_to_string(dir.path().join("app.log")).unwrap(), format!("{line}y\n{line}"));
+}

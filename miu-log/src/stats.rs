@@ -1,0 +1,220 @@
+//! Counters of the pipeline itself, and the picture of them that `repo.stats()` gives.
+
+use std::fmt;
+
+use crate::level::Level;
+use crate::sync::{AtomicU64, Ordering};
+
+/// Why a record was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// Its ring was full and the overflow policy said so.
+    Full,
+    /// It was logged from within another logging call: nested too deep, or by an allocator.
+    Reentrant,
+    /// The repository was shut down.
+    AfterShutdown,
+    /// There was no memory for a ring.
+    NoMemory,
+}
+
+impl DropReason {
+    /// All reasons.
+    pub const ALL: [DropReason; 4] =
+        [DropReason::Full, DropReason::Reentrant, DropReason::AfterShutdown, DropReason::NoMemory];
+
+    /// The reason in words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            DropReason::Full => "queue full",
+            DropReason::Reentrant => "logged from within logging",
+            DropReason::AfterShutdown => "after shutdown",
+            DropReason::NoMemory => "no memory for a ring",
+        }
+    }
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+const LEVELS: usize = Level::ALL.len();
+
+/// The live counters. None is on the hot path.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    domains: usize,
+    /// Per reason, domain and level.
+    dropped: Vec<AtomicU64>,
+    /// Per domain and level; counted when the batch has been given to the sinks.
+    written: Vec<AtomicU64>,
+    pub(crate) truncated: AtomicU64,
+    pub(crate) corrupt: AtomicU64,
+    /// Accepted records that no listener will write any more.
+    pub(crate) abandoned: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn new(domains: usize) -> Counters {
+        let zeros = |count: usize| (0..count).map(|_| AtomicU64::new(0)).collect();
+        Counters {
+            domains,
+            dropped: zeros(DropReason::ALL.len() * domains * LEVELS),
+            written: zeros(domains * LEVELS),
+            truncated: AtomicU64::new(0),
+            corrupt: AtomicU64::new(0),
+            abandoned: AtomicU64::new(0),
+        }
+    }
+
+    fn index(&self, reason: DropReason, domain: usize, level: Level) -> usize {
+        (reason as usize * self.domains + domain) * LEVELS + level as usize
+    }
+
+    #[cold]
+    pub(crate) fn drop_one(&self, reason: DropReason, domain: u8, level: Level) {
+        if let Some(counter) = self.dropped.get(self.index(reason, domain.into(), level)) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn dropped(&self, reason: DropReason, domain: usize, level: Level) -> u64 {
+        self.dropped.get(self.index(reason, domain, level)).map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn add_written(&self, domain: usize, level: usize, count: u64) {
+        if let Some(counter) = self.written.get(domain * LEVELS + level) {
+            counter.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn written(&self, domain: usize, level: Level) -> u64 {
+        self.written.get(domain * LEVELS + level as usize).map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+}
+
+/// What the pipeline has done so far: a picture, taken by [`stats`](crate::Stats).
+///
+/// After a `flush` without concurrent calls, `accepted == written + corrupt + abandoned`; calls that were not accepted are
+/// in `dropped`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Records taken into a ring.
+    pub accepted: u64,
+    /// Records given to the sinks. Lines that the pipeline writes about itself are not counted.
+    pub written: u64,
+    /// Records that were not accepted, all reasons together.
+    pub dropped: u64,
+    /// Accepted records that are not written yet.
+    pub pending: u64,
+    /// Records, or single values of them, that were cut because they were longer than 16 MiB.
+    pub truncated: u64,
+    /// Records that could not be decoded.
+    pub corrupt: u64,
+    /// Accepted records that were given up, because the time of a shutdown was over.
+    pub abandoned: u64,
+    /// Per domain.
+    pub domains: Vec<DomainStats>,
+    /// Per sink: files by name, the console, sinks added by hand.
+    pub sinks: Vec<SinkStats>,
+}
+
+/// Counters of one domain.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DomainStats {
+    /// The domain's name.
+    pub name: &'static str,
+    /// Records given to the sinks, by level number.
+    pub written: [u64; LEVELS],
+    /// Records that were not accepted, by reason (as in [`DropReason::ALL`]) and level number.
+    pub dropped: [[u64; LEVELS]; DropReason::ALL.len()],
+}
+
+impl DomainStats {
+    /// Records of this level given to the sinks.
+    pub fn written_at(&self, level: Level) -> u64 {
+        self.written[level as usize]
+    }
+
+    /// Records of this level that were not accepted for this reason.
+    pub fn dropped_at(&self, reason: DropReason, level: Level) -> u64 {
+        self.dropped[reason as usize][level as usize]
+    }
+}
+
+/// How a sink is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SinkState {
+    /// It takes what it is given.
+    Working,
+    /// It failed; its records are held, up to a bound, and offered again.
+    Failing,
+    /// It panicked; its records are held, up to a bound, until it is tried again.
+    Disabled,
+}
+
+/// Counters of one sink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SinkStats {
+    /// Name of the sink: its file's name, `console`, or the name it was added under.
+    pub name: String,
+    /// Records it has taken and not lost.
+    pub written: u64,
+    /// Records it should have got that are lost.
+    pub dropped: u64,
+    /// Records that are held for another attempt.
+    pub held: u64,
+    /// Errors and panics.
+    pub errors: u64,
+    /// How often records were offered again.
+    pub retries: u64,
+    /// How it is doing now.
+    pub state: SinkState,
+}
+
+impl Stats {
+    pub(crate) fn collect(
+        counters: &Counters,
+        names: &[&'static str],
+        accepted: u64,
+        sinks: Vec<SinkStats>,
+    ) -> Stats {
+        let domains: Vec<DomainStats> = names
+            .iter()
+            .enumerate()
+            .map(|(domain, name)| DomainStats {
+                name,
+                written: Level::ALL.map(|level| counters.written(domain, level)),
+                dropped: DropReason::ALL
+                    .map(|reason| Level::ALL.map(|level| counters.dropped(reason, domain, level))),
+            })
+            .collect();
+        let written = domains.iter().flat_map(|domain| domain.written).sum();
+        let dropped = domains.iter().flat_map(|domain| domain.dropped.into_iter().flatten()).sum();
+        let corrupt = counters.corrupt.load(Ordering::Relaxed);
+        let abandoned = counters.abandoned.load(Ordering::Relaxed);
+        Stats {
+            accepted,
+            written,
+            dropped,
+            pending: accepted.saturating_sub(written + corrupt + abandoned),
+            truncated: counters.truncated.load(Ordering::Relaxed),
+            corrupt,
+            abandoned,
+            domains,
+            sinks,
+        }
+    }
+
+    /// Records that were not accepted for this reason, over all domains and levels.
+    pub fn dropped_for(&self, reason: DropReason) -> u64 {
+        self.domains.iter().flat_map(|domain| domain.dropped[reason as usize]).sum()
+    }
+}

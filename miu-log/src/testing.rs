@@ -1,0 +1,74 @@
+//! For tests: a listener that is stepped, and a clock that is turned, by hand.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::listener::Listener;
+use crate::sync::{AtomicU64, Ordering};
+
+/// A listener without a thread, with a clock that stands still until it is turned.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use miu_log::testing::ManualListener;
+/// use miu_log::{LogConfig, Zone, log_domains};
+///
+/// #[log_domains(app)]
+/// mod logs {}
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// let listener = ManualListener::new();
+/// listener.set_unix_time(Duration::from_secs(1_763_640_000));
+/// let config = LogConfig::new(folder.path()).console(false).zone(Zone::Utc).manual_listener(&listener);
+/// let repo = logs::Repository::open(config).unwrap();
+///
+/// repo.app.info("one");
+/// assert_eq!(listener.step(), 1);
+/// let line = std::fs::read_to_string(folder.path().join("app.log")).unwrap();
+/// assert!(line.starts_with("2025-11-20 12:00:00.000 | INFO     | app | main/"));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ManualListener {
+    now: Arc<AtomicU64>,
+    listener: Arc<Mutex<Option<Listener>>>,
+}
+
+impl ManualListener {
+    /// A listener for one repository: see [`LogConfig::manual_listener`](crate::LogConfig::manual_listener). Its clock
+    /// stands at 1970-01-01 00:00 UTC.
+    pub fn new() -> ManualListener {
+        ManualListener::default()
+    }
+
+    /// Makes one pass: reads what is there, writes it. How many records it read.
+    pub fn step(&self) -> usize {
+        let mut listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
+        listener.as_mut().map_or(0, |listener| listener.step().records)
+    }
+
+    /// Sets the clock, forwards or backwards.
+    pub fn set_unix_time(&self, since_1970: Duration) {
+        self.now.store(since_1970.as_nanos() as u64, Ordering::Release);
+    }
+
+    /// Turns the clock forward.
+    pub fn advance(&self, by: Duration) {
+        self.now.fetch_add(by.as_nanos() as u64, Ordering::AcqRel);
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        Clock::Manual(self.now.clone())
+    }
+
+    pub(crate) fn install(&self, listener: Listener) {
+        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
+    }
+
+    pub(crate) fn take(&self) -> Option<Listener> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
