@@ -5,14 +5,14 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::expand;
-use crate::lower::domains::Rejected;
+use crate::lower::{domains, record};
 use crate::parse::domains::NotAModule;
 
 /// The mistakes of a `log_domains`, and the module with every domain that could be understood.
 ///
 /// The stub is what `expand` makes of that model: it is never run, and so cannot have a shape of
 /// its own that some use does not fit.
-pub(crate) fn domains(path: &TokenStream, rejected: Rejected) -> TokenStream {
+pub(crate) fn domains(path: &TokenStream, rejected: domains::Rejected) -> TokenStream {
     let errors = rejected.error.to_compile_error();
     let stub = expand::domains::expand(path, &rejected.stub);
     quote!(#errors #stub)
@@ -25,8 +25,20 @@ pub(crate) fn not_a_module(refused: NotAModule) -> TokenStream {
     quote!(#errors #item)
 }
 
-/// The mistakes of a logging statement, as an expression of the type that the statement has.
-pub(crate) fn record(errors: &syn::Error) -> TokenStream {
-    let errors = errors.to_compile_error();
+/// Tokens that are no logging statement: the mistakes, as an expression of the type that one has.
+pub(crate) fn not_a_statement(error: &syn::Error) -> TokenStream {
+    let errors = error.to_compile_error();
     quote!({ #errors })
+}
+
+/// The mistakes of a logging statement, with its expressions in use.
+pub(crate) fn record(rejected: &record::Rejected) -> TokenStream {
+    let errors = rejected.error.to_compile_error();
+    let expressions = &rejected.expressions;
+    quote!({
+        #errors
+        if false {
+            #(let _ = &(#expressions);)*
+        }
+    })
 }

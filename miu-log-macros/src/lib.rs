@@ -84,9 +84,13 @@ fn domains(
 
 /// `record` on testable tokens.
 fn statement(input: proc_macro2::TokenStream) -> proc_macro2::TokenStream {
-    match syn::parse2::<parse::record::Statement>(input).and_then(lower::record::lower) {
+    let syntax = match syn::parse2::<parse::record::Statement>(input) {
+        Ok(syntax) => syntax,
+        Err(error) => return fallback::not_a_statement(&error),
+    };
+    match lower::record::lower(syntax) {
         Ok(model) => expand::record::expand(&model),
-        Err(errors) => fallback::record(&errors),
+        Err(rejected) => fallback::record(&rejected),
     }
 }
 

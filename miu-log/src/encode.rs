@@ -293,7 +293,8 @@ impl<T: Raw + ?Sized> Encode for Plain<'_, T> {
 
 fn put_long_text(tag: u8, text: &str, cap: usize, out: &mut Vec<u8>) {
     let kept = &text[..text.floor_char_boundary(cap)];
-    let mark = if kept.len() < text.len() { format!("… [cut, {} bytes]", text.len()) } else { String::new() };
+    let mark =
+        if kept.len() < text.len() { format!("… [cut, {} bytes]", text.len()) } else { String::new() };
     out.push(tag);
     out.extend(((kept.len() + mark.len()) as u32).to_le_bytes());
     out.extend(kept.as_bytes());

@@ -57,6 +57,8 @@ mod filter;
 #[cfg(not(loom))]
 mod folder;
 #[cfg(not(loom))]
+mod hash;
+#[cfg(not(loom))]
 mod layout;
 mod level;
 #[cfg(not(loom))]
@@ -88,6 +90,10 @@ mod sync;
 #[cfg(not(loom))]
 mod template;
 
+#[cfg(all(fuzzing, not(loom)))]
+#[doc(hidden)]
+#[path = "fuzz.rs"]
+pub mod __fuzz;
 #[cfg(not(loom))]
 #[doc(hidden)]
 #[path = "private.rs"]

@@ -14,7 +14,7 @@ use crate::callsite::Callsite;
 use crate::encode::{Encode, Scratch};
 use crate::level::Level;
 use crate::message::{Message, Target};
-use crate::queue::Queue;
+use crate::queue::{CLOSED, Queue};
 
 /// How many causes of an error are followed.
 const MAX_CAUSES: usize = 64;
@@ -97,20 +97,22 @@ impl Logger {
     /// Whether a record of this level would be taken now. Never so once the repository is shut down.
     #[inline(always)]
     pub fn enabled(&self, level: Level) -> bool {
-        level as u8 >= self.queue.threshold(self.domain)
+        let threshold = self.queue.threshold(self.domain);
+        level as i8 >= threshold && threshold != CLOSED
     }
 
     /// The level check of a logging call: as `enabled`, and a call that comes after the shutdown is counted.
     #[inline(always)]
     pub(crate) fn admits(&self, level: Level) -> bool {
         let threshold = self.queue.threshold(self.domain);
-        if level as u8 >= threshold {
-            return true;
+        if (level as i8) < threshold {
+            return false;
         }
-        if threshold == crate::queue::CLOSED {
+        if threshold == CLOSED {
             self.queue.refuse(self.domain, level);
+            return false;
         }
-        false
+        true
     }
 
     /// Sets the lowest level that this domain takes, for all handles of the domain in all threads, at once.

@@ -12,6 +12,8 @@ pub(crate) type UnixNanos = i64;
 /// A call site as the listener knows it: read from the dictionary, prepared once for rendering.
 #[derive(Debug)]
 pub(crate) struct Site {
+    /// Number of the call site in its listener; 0 where it has none.
+    pub(crate) id: u32,
     /// Source file as the compiler names it.
     pub(crate) file: String,
     pub(crate) line: u32,
@@ -40,6 +42,8 @@ pub(crate) struct Record<'a> {
     pub(crate) thread: &'a str,
     pub(crate) process_id: u32,
     pub(crate) thread_id: u32,
+    /// Number of the thread's ring in its listener: the same number means the same process and thread, by name and number.
+    pub(crate) ring: u64,
     pub(crate) site: &'a Site,
     /// The message's arguments, then the fields' values. One argument left after these is the
     /// detail: the text of an error chain with its backtrace, of several lines.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::callsite;
 use crate::clock::Clock;
 use crate::config::LogConfig;
+use crate::config::files::standard_slots;
 use crate::domain::{DomainSpec, MAX_DOMAINS};
 use crate::error::Error;
 use crate::filter::{Filter, LevelSet};
@@ -21,7 +22,7 @@ use crate::listener::checkpoint::Checkpoint;
 use crate::logger::{CappedLogger, Logger};
 use crate::notice::notice;
 use crate::queue::{Queue, Settings};
-use crate::router::{Router, Slot, standard_slots};
+use crate::router::{Router, Slot};
 use crate::runtime::RuntimeDir;
 use crate::sink::console::{self, Stream};
 use crate::sink::queued::Queued;
@@ -176,8 +177,9 @@ impl Core {
             .map_err(|error| Error::io(format!("cannot open the log folder {:?}", config.folder), error))?;
         let runtime = RuntimeDir::open(&folder, |name| std::env::var_os(name))?;
         let dictionary = runtime.create("dictionary")?;
-        let dictionary = callsite::record_in(dictionary)
-            .map_err(|error| Error::io(format!("cannot write the dictionary in {:?}", runtime.path()), error))?;
+        let dictionary = callsite::record_in(dictionary).map_err(|error| {
+            Error::io(format!("cannot write the dictionary in {:?}", runtime.path()), error)
+        })?;
         let checkpoint = Checkpoint::new(runtime.create("checkpoint")?);
         let settings = Settings {
             folder: Some(runtime.path().to_owned()),
@@ -200,8 +202,13 @@ impl Core {
         if inner.started.set(started).is_err() || !inner.queue.attach(settings) {
             return Err(Error::already_initialised("the repository has been started before"));
         }
-        let listener =
-            Listener::new(inner.queue.clone(), router, Some(checkpoint), inner.sink_stats.clone(), sink_timeout);
+        let listener = Listener::new(
+            inner.queue.clone(),
+            router,
+            Some(checkpoint),
+            inner.sink_stats.clone(),
+            sink_timeout,
+        );
         match manual {
             Some(manual) => manual.install(listener),
             None => {
@@ -244,7 +251,8 @@ impl Core {
     fn join(queue: QueueHandle, specs: &'static [DomainSpec]) -> Core {
         let known = queue.inner.queue.domains();
         let number = |spec: &DomainSpec| known.iter().position(|name| *name == spec.name);
-        let numbers = specs.iter().map(|spec| number(spec).and_then(|number| u8::try_from(number).ok())).collect();
+        let numbers =
+            specs.iter().map(|spec| number(spec).and_then(|number| u8::try_from(number).ok())).collect();
         Core { inner: queue.inner, specs, numbers, role: Role::Worker }
     }
 
@@ -342,7 +350,9 @@ fn nowhere() -> Logger {
 impl Inner {
     fn flush(&self, timeout: Duration) -> Result<(), Error> {
         let Some(started) = self.started.get() else {
-            return Err(Error::closed("there is nothing to flush to: the repository has not been initialised"));
+            return Err(Error::closed(
+                "there is nothing to flush to: the repository has not been initialised",
+            ));
         };
         let request = self.queue.request_flush();
         if let Some(manual) = &started.manual {
@@ -373,7 +383,8 @@ impl Inner {
     }
 
     fn report(&self) -> ShutdownReport {
-        let stats = Stats::collect(&self.queue.counters, self.queue.domains(), self.queue.accepted(), Vec::new());
+        let stats =
+            Stats::collect(&self.queue.counters, self.queue.domains(), self.queue.accepted(), Vec::new());
         ShutdownReport { written: stats.written, dropped: stats.dropped, abandoned: stats.abandoned }
     }
 
@@ -394,9 +405,10 @@ impl Inner {
             }
             None => self.wait_for_listener(started.sink_timeout),
         }
-        let pending = self.queue.accepted().saturating_sub(
-            self.written() + self.queue.counters.corrupt.load(Ordering::Relaxed),
-        );
+        let pending = self
+            .queue
+            .accepted()
+            .saturating_sub(self.written() + self.queue.counters.corrupt.load(Ordering::Relaxed));
         if pending > 0 {
             self.queue.counters.abandoned.store(pending, Ordering::Relaxed);
             notice("shutdown", &format!("{pending} accepted records were not written when logging ended"));
@@ -456,7 +468,10 @@ fn router(config: LogConfig, folder: &Folder, specs: &[DomainSpec]) -> Result<Ro
         slots.push(Slot { name: "console".to_owned(), sink: Box::new(sink), layout, filter });
     }
     for extra in config.sinks {
-        slots.push(Slot { name: extra.name, sink: extra.sink, layout: 0, filter: Filter::ALL });
+        let sink = Queued::new(&extra.name, extra.sink, domains.clone()).map_err(|error| {
+            Error::io(format!("cannot start the thread of the sink {:?}", extra.name), error)
+        })?;
+        slots.push(Slot { name: extra.name, sink: Box::new(sink), layout: 0, filter: Filter::ALL });
     }
     Ok(Router::new(domains, layouts, slots))
 }

@@ -12,18 +12,15 @@
 //!
 //! The listener's thread calls it; the configuration builds it.
 
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use crate::codec::Corrupt;
-use crate::filter::{Filter, LevelSet};
-use crate::folder::{Folder, valid_stem};
+use crate::filter::Filter;
 use crate::layout::Layout;
 use crate::level::Level;
 use crate::notice::notice;
 use crate::record::Record;
-use crate::sink::file::FileSink;
 use crate::sink::{Entry, FilePosition, Held, Sink, SinkError};
 use crate::stats::{SinkState, SinkStats};
 
@@ -292,28 +289,11 @@ impl Router {
     ///
     /// The first sink's fault; the others are asked all the same. Also when records are held still.
     pub(crate) fn flush(&mut self, deadline: Instant) -> Result<DeliveryReport, SinkError> {
-        self.all("flush", |sink| sink.flush_until(deadline))
-    }
-
-    /// Delivers everything, held records included, and makes it durable.
-    ///
-    /// # Errors
-    ///
-    /// As `flush`.
-    pub(crate) fn sync(&mut self) -> Result<DeliveryReport, SinkError> {
-        self.all("sync", |sink| sink.sync())
-    }
-
-    fn all(
-        &mut self,
-        deed: &str,
-        call: impl Fn(&mut dyn Sink) -> Result<(), SinkError>,
-    ) -> Result<DeliveryReport, SinkError> {
         let mut report = self.offer(true);
         self.unreported = DeliveryReport::default();
         let mut first = None;
         for station in &mut self.slots {
-            if let Err(error) = station.call(deed, &call) {
+            if let Err(error) = station.call("flush", |sink| sink.flush_until(deadline)) {
                 report.errors += 1;
                 first.get_or_insert_with(|| explain(&station.name, error));
             }
@@ -546,55 +526,6 @@ impl Station {
 
 fn explain(name: &str, error: SinkError) -> SinkError {
     SinkError::retryable(format!("{name}: {error}"), 0).with_source(error)
-}
-
-/// The log files: one for each domain, given by stem in the order of their numbers, and, with `level_files`,
-/// one for each level (`error.log` is for ERROR and CRITICAL). All are opened now, but for `trace.log` and
-/// `success.log`, which appear with their first record.
-///
-/// # Errors
-///
-/// When a name is not fit for a file, or a file cannot be opened; the text names its path.
-pub(crate) fn standard_slots(
-    folder: &Folder,
-    prefix: Option<&str>,
-    stems: &[&str],
-    level_files: bool,
-    layout: usize,
-) -> io::Result<Vec<Slot>> {
-    let unfit = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
-    if let Some(prefix) = prefix {
-        valid_stem(prefix).map_err(unfit)?;
-    }
-    let name = |stem: &str| match prefix {
-        Some(prefix) => format!("{prefix}.{stem}.log"),
-        None => format!("{stem}.log"),
-    };
-    let slot = |stem: &str, filter: Filter, lazy: bool| {
-        let name = name(stem);
-        let sink = if lazy { FileSink::lazy(folder, &name) } else { FileSink::open(folder, &name)? };
-        Ok::<Slot, io::Error>(Slot { name, sink: Box::new(sink), layout, filter })
-    };
-    let mut slots = Vec::with_capacity(stems.len() + 6);
-    for (number, stem) in (0u16..).zip(stems) {
-        valid_stem(stem).map_err(unfit)?;
-        slots.push(slot(stem, Filter::domain(number), false)?);
-    }
-    if !level_files {
-        return Ok(slots);
-    }
-    let errors = LevelSet::only(Level::Error).with(Level::Critical);
-    for (stem, levels, lazy) in [
-        ("trace", LevelSet::only(Level::Trace), true),
-        ("debug", LevelSet::only(Level::Debug), false),
-        ("info", LevelSet::only(Level::Info), false),
-        ("success", LevelSet::only(Level::Success), true),
-        ("warning", LevelSet::only(Level::Warning), false),
-        ("error", errors, false),
-    ] {
-        slots.push(slot(stem, Filter::levels(levels), lazy)?);
-    }
-    Ok(slots)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use time::OffsetDateTime;
 
 use crate::error::Error;
 use crate::folder::Folder;
-use crate::listener::checkpoint::fnv1a;
+use crate::hash::fnv1a;
 use crate::notice::notice;
 
 /// Environment variable that names another place for runtime directories.
@@ -44,9 +44,8 @@ impl RuntimeDir {
     ///
     /// When another repository has the folder (the error names its process and since when), or no place can be used.
     pub(crate) fn open(folder: &Folder, env: impl Fn(&str) -> Option<OsString>) -> Result<RuntimeDir, Error> {
-        let full = std::fs::canonicalize(folder.path()).map_err(|error| {
-            Error::io(format!("cannot find the log folder {:?}", folder.path()), error)
-        })?;
+        let full = std::fs::canonicalize(folder.path())
+            .map_err(|error| Error::io(format!("cannot find the log folder {:?}", folder.path()), error))?;
         let name = format!("{:016x}", fnv1a(full.as_os_str().as_encoded_bytes()));
         let places = places(&full, &name, &env);
         match rustix::fs::flock(folder.fd(), FlockOperation::NonBlockingLockExclusive) {
@@ -59,7 +58,10 @@ impl RuntimeDir {
                 )));
             }
             Err(errno) => {
-                return Err(Error::io(format!("cannot lock the log folder {full:?}"), io::Error::from(errno)));
+                return Err(Error::io(
+                    format!("cannot lock the log folder {full:?}"),
+                    io::Error::from(errno),
+                ));
             }
         }
         let mut refusals = Vec::new();
@@ -70,7 +72,12 @@ impl RuntimeDir {
                         notice("runtime", &format!("{refusal}; using {path:?} instead"));
                     }
                     if let Some(left_behind) = left_behind {
-                        notice("recovery", &format!("an earlier run did not end properly; its rings are kept in {left_behind:?}"));
+                        notice(
+                            "recovery",
+                            &format!(
+                                "an earlier run did not end properly; its rings are kept in {left_behind:?}"
+                            ),
+                        );
                     }
                     return Ok(RuntimeDir { path: path.clone(), folder: folder.clone() });
                 }

@@ -82,7 +82,9 @@ impl Counters {
     }
 
     pub(crate) fn dropped(&self, reason: DropReason, domain: usize, level: Level) -> u64 {
-        self.dropped.get(self.index(reason, domain, level)).map_or(0, |counter| counter.load(Ordering::Relaxed))
+        self.dropped
+            .get(self.index(reason, domain, level))
+            .map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 
     pub(crate) fn add_written(&self, domain: usize, level: usize, count: u64) {
@@ -92,7 +94,9 @@ impl Counters {
     }
 
     pub(crate) fn written(&self, domain: usize, level: Level) -> u64 {
-        self.written.get(domain * LEVELS + level as usize).map_or(0, |counter| counter.load(Ordering::Relaxed))
+        self.written
+            .get(domain * LEVELS + level as usize)
+            .map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) use field::write_field;
 pub(crate) use spec::{Align, Spec};
 pub(crate) use value::{pad, write_value};
 
-/// A parsed message.
+/// A parsed message. The default is an empty one.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Template {
     /// All literal text, escaped, without the placeholders.

@@ -9,7 +9,7 @@
 //!             (v0, v1) => {
 //!                 fn here() {}
 //!                 static CALLSITE: Callsite = …;
-//!                 use {ArgRaw, ArgAny};
+//!                 use {ArgAny, ArgRaw};
 //!                 let mut scratch = Scratch::new();
 //!                 let s0 = Arg(v1).display(&mut scratch, format_args!("{}", *v1));
 //!                 let s1 = value(v0);
@@ -25,7 +25,7 @@
 //! - All of the user's code has run before the first byte is staged.
 
 use proc_macro2::{Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens as _, quote, quote_spanned};
 
 use crate::lower::record::{Record, Staged, Value};
 use crate::parse::record::StatementLevel;
@@ -45,9 +45,7 @@ pub(crate) fn expand(record: &Record) -> TokenStream {
             (quote!(#p::core::option::Option::Some(#value)), value, None)
         }
         StatementLevel::Dynamic(expr) => {
-            let value = Value::new(expr);
-            let named = local("level", value.first.resolved_at(site));
-            (quote!(#p::core::option::Option::None), quote!(#named), Some(value.tokens))
+            (quote!(#p::core::option::Option::None), quote!(#level), Some(expr.to_token_stream()))
         }
     };
     let (scrutinee, pattern) = match level_expr {
@@ -57,10 +55,12 @@ pub(crate) fn expand(record: &Record) -> TokenStream {
         }
         Some(expr) => {
             let logger_expr = reference(&record.logger.tokens);
-            (quote!((#logger_expr, #expr)), quote!((#logger, #level)))
+            // Its type is written down here, where a mismatch is reported once.
+            let checked = quote_spanned!(site=> { let #level: #p::Level = #expr; #level });
+            (quote!((#logger_expr, #checked)), quote!((#logger, #level)))
         }
     };
-    let enabled_logger = reborrow(&record.logger, "logger");
+    let is_enabled = enabled(&p, &record.logger, &level_value);
     let body = body(record, &p, &static_level, &level_value);
     let body = if record.values.is_empty() {
         body
@@ -75,7 +75,7 @@ pub(crate) fn expand(record: &Record) -> TokenStream {
     };
     quote_spanned!(site=>
         match #scrutinee {
-            #pattern => if #p::enabled(#enabled_logger, #level_value) { #body }
+            #pattern => if #is_enabled { #body }
         }
     )
 }
@@ -142,8 +142,13 @@ fn stage(record: &Record, p: &TokenStream, staged: &Staged, scratch: &Ident) -> 
             quote!(#scratch.eager(#text))
         }
         Staged::Typed { value } => {
-            let value = reborrow(&record.values[*value], &format!("v{value}"));
-            quote!(#p::value(#value))
+            // What is asked of the value's type is asked by `value` and again by `submit`. The compiler
+            // takes both for one mistake as long as it marks the whole statement for both, and then
+            // underlines the value in it: so the value's own mark must not have the origin of the path.
+            let Value { first, .. } = record.values[*value];
+            let (function, _) = function(p, "value", first);
+            let name = value_name(*value, first);
+            quote!(#function(#name))
         }
     }
 }
@@ -154,7 +159,7 @@ fn format_args(p: &TokenStream, record: &Record, values: &[usize], placeholder: 
     text.set_span(Span::mixed_site().located_at(record.values[values[0]].first));
     let operands = values.iter().map(|index| {
         let value = &record.values[*index];
-        let star = punct('*', value.first);
+        let star = punct('*', value.first.resolved_at(Span::mixed_site()));
         let name = value_name(*index, value.last);
         quote!(#star #name)
     });
@@ -166,13 +171,31 @@ fn reference(expr: &TokenStream) -> TokenStream {
     quote_spanned!(Span::mixed_site()=> &(#expr))
 }
 
-/// `&*name`, with the span of the user's expression from its first token to its last, so that a
-/// compiler error about the value marks all of the expression.
-fn reborrow(value: &Value, name: &str) -> TokenStream {
-    let ampersand = punct('&', value.first);
-    let star = punct('*', value.first);
-    let name = local(name, value.last.resolved_at(Span::mixed_site()));
-    quote!(#ampersand #star #name)
+/// `P::enabled(&*logger, level)`. Path and argument carry the span of the user's logger and the
+/// origin of `$crate`: what is asked of the logger's type is then reported at the logger and not at
+/// the whole statement.
+fn enabled(p: &TokenStream, logger: &Value, level: &TokenStream) -> TokenStream {
+    let (function, origin) = function(p, "enabled", logger.first);
+    let ampersand = punct('&', origin);
+    let star = punct('*', origin);
+    let name = local("logger", logger.last.resolved_at(Span::mixed_site()));
+    quote!(#function(#ampersand #star #name, #level))
+}
+
+/// `P::name`, shown at `place`, and the span of its first token, which tells its origin.
+fn function(p: &TokenStream, name: &str, place: Span) -> (TokenStream, Span) {
+    let name = local(name, Span::mixed_site());
+    let mut origin = None;
+    let path = quote!(#p::#name)
+        .into_iter()
+        .map(|mut token| {
+            // Where the token is shown changes, what it means does not.
+            token.set_span(token.span().located_at(place));
+            origin.get_or_insert(token.span());
+            token
+        })
+        .collect();
+    (path, origin.unwrap_or(place))
 }
 
 fn value_name(index: usize, span: Span) -> Ident {
@@ -186,6 +209,6 @@ fn local(name: &str, span: Span) -> Ident {
 
 fn punct(c: char, span: Span) -> TokenTree {
     let mut punct = Punct::new(c, Spacing::Alone);
-    punct.set_span(span.resolved_at(Span::mixed_site()));
+    punct.set_span(span);
     TokenTree::Punct(punct)
 }

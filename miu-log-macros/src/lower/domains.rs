@@ -89,8 +89,10 @@ struct Checked {
     domains: Vec<Domain>,
     /// Where each domain's file was given, beside `domains`: the option's value, or the name.
     file_spans: Vec<(Span, bool)>,
-    by_name: HashMap<String, Ident>,
-    by_variant: HashMap<String, Ident>,
+    /// The names so far; false where the name was only guessed from something that is no domain.
+    by_name: HashMap<String, (Ident, bool)>,
+    /// The variants so far; false where the domain is one of a stub only.
+    by_variant: HashMap<String, (Ident, bool)>,
 }
 
 impl Checked {
@@ -103,49 +105,63 @@ impl Checked {
         }
         let options = Options::read(&text, options, mistakes);
 
-        if let Some(first) = self.by_name.get(&text) {
-            // Both places are marked, whichever of them the user wants to keep.
-            mistakes.at(name.span(), format!("the domain `{text}` is listed twice; remove one of them"));
-            mistakes.at(first.span(), format!("the domain `{text}` is listed here first"));
-            return;
+        match self.by_name.get(&text) {
+            Some((first, true)) => {
+                // Both places are marked, whichever of them the user wants to keep.
+                mistakes.at(name.span(), format!("the domain `{text}` is listed twice; remove one of them"));
+                mistakes.at(first.span(), format!("the domain `{text}` is listed here first"));
+                return;
+            }
+            // The name was guessed from something else, which is a mistake already.
+            Some((_, false)) => return,
+            None => {}
         }
-        self.by_name.insert(text.clone(), name.clone());
+        self.by_name.insert(text.clone(), (name.clone(), true));
 
         let variant = words::variant(&text);
-        if let Some(first) = self.by_variant.get(&variant) {
-            if is_sound {
-                mistakes.at(
-                    name.span(),
-                    format!("`{text}` and `{first}` would both be `Domain::{variant}`; write names that differ in more than their `_`"),
-                );
-            }
-        } else if is_sound && words::is_keyword(&variant) {
-            mistakes.at(
+        if !is_sound {
+            self.keep(name, text, options, false);
+            return;
+        }
+        match self.by_variant.get(&variant) {
+            Some((first, true)) => mistakes.at(
+                name.span(),
+                format!("`{text}` and `{first}` would both be `Domain::{variant}`; write names that differ in more than their `_`"),
+            ),
+            Some((_, false)) => {}
+            None if words::is_keyword(&variant) => mistakes.at(
                 name.span(),
                 format!("`{text}` would be `Domain::{variant}`, and `{variant}` is a keyword of Rust; write another name, such as `{text}log`"),
-            );
+            ),
+            None if variant == "ALL" => mistakes.at(
+                name.span(),
+                format!("`{text}` would be `Domain::ALL`, which is the list of all domains; write another name, such as `{text}_log`"),
+            ),
+            None => {}
         }
-        self.keep(name, text, options, is_sound);
+        self.keep(name, text, options, true);
     }
 
-    /// Takes a domain, or what is left of one, into the model, if it can be a field and a variant.
+    /// Takes a domain into the model, or what is left of one, if it can be a field at all.
     fn keep(&mut self, name: &Ident, text: String, options: Options, is_sound: bool) {
-        let variant = words::variant(&text);
-        let can_be_named = text != "_" && !variant.is_empty() && !words::is_keyword(&variant);
-        let Some(field) = field(&text, name.span()).filter(|_| can_be_named) else { return };
-        let Ok(variant_ident) = syn::parse_str::<Ident>(&variant) else { return };
-        if self.by_variant.contains_key(&variant) {
-            return;
+        let Some(field) = field(&text, name.span()) else { return };
+        let mut variant = words::variant(&text);
+        // Only in a stub: a sound list has no variant that is taken.
+        while self.by_variant.contains_key(&variant)
+            || syn::parse_str::<Ident>(&variant).is_err()
+            || variant == "ALL"
+        {
+            variant.push('_');
         }
-        self.by_variant.insert(variant, name.clone());
+        self.by_variant.insert(variant.clone(), (name.clone(), is_sound));
         let (file, span, is_option) = match options.file {
             Some((file, span)) => (file, span, true),
             None => (text.clone(), name.span(), false),
         };
-        self.file_spans.push((span, is_option || !is_sound));
+        self.file_spans.push((span, is_option));
         self.domains.push(Domain {
             field,
-            variant: Ident::new(&variant_ident.to_string(), name.span()),
+            variant: Ident::new(&variant, name.span()),
             name: text,
             file,
             level: options.level,
@@ -163,13 +179,13 @@ impl Checked {
             Other::Literal(literal) => {
                 let text = syn::parse_str::<LitStr>(&literal.to_string()).ok().map(|text| text.value());
                 let name = text.as_deref().and_then(words::as_domain_name);
-                let instead = name.as_deref().unwrap_or("app");
-                mistakes.at(literal.span(), format!("a domain is a name, not a literal; write `{instead}`"));
+                let instead = instead(name.as_deref());
+                mistakes.at(literal.span(), format!("a domain is a name, not a literal; {instead}"));
                 name.map(|name| Ident::new(&name, literal.span()))
             }
             Other::Path(path, last) => {
-                let name = words::as_domain_name(&last.to_string()).unwrap_or_else(|| "app".to_owned());
-                mistakes.on(path, format!("a domain is a single name, not a path; write `{name}`"));
+                let instead = instead(words::as_domain_name(&last.to_string()).as_deref());
+                mistakes.on(path, format!("a domain is a single name, not a path; {instead}"));
                 Some(last)
             }
             Other::Assignment(name, rest) => {
@@ -192,7 +208,7 @@ impl Checked {
         if let Some(name) = meant {
             let text = name.unraw().to_string();
             if !self.by_name.contains_key(&text) {
-                self.by_name.insert(text.clone(), name.clone());
+                self.by_name.insert(text.clone(), (name.clone(), false));
                 self.keep(&name, text, Options::default(), false);
             }
         }
@@ -217,6 +233,11 @@ impl Checked {
             );
         }
     }
+}
+
+/// What to write where the name is known that was meant, or where it is not.
+fn instead(meant: Option<&str>) -> String {
+    meant.map_or("write a name such as `cache`".to_owned(), |name| format!("write `{name}`"))
 }
 
 /// A field of this name, raw where it has to be. `None` for what cannot be a field.

@@ -71,9 +71,19 @@ fn ends(tokens: &TokenStream) -> (Span, Span) {
     (end(tokens.clone().into_iter().next(), true), end(tokens.clone().into_iter().last(), false))
 }
 
+/// Mistakes, and the statement's expressions. They are kept in use, so that no variable in them is
+/// called unused on top of the mistake.
+pub(crate) struct Rejected {
+    pub(crate) error: syn::Error,
+    pub(crate) expressions: Vec<TokenStream>,
+}
+
 /// Checks a statement and prepares it for expansion.
-pub(crate) fn lower(statement: Statement) -> syn::Result<Record> {
+pub(crate) fn lower(statement: Statement) -> Result<Record, Rejected> {
     let mut mistakes = Mistakes::default();
+    if statement.template.is_none() && statement.fields.is_empty() {
+        mistakes.on(&statement.logger, format!("the message is missing; write `{}`", statement.example));
+    }
     let mut values: Vec<Value> = Vec::new();
     let fields = fields(&statement.fields, &mut values, &mut mistakes);
     let (template, arguments) = match &statement.template {
@@ -92,7 +102,15 @@ pub(crate) fn lower(statement: Statement) -> syn::Result<Record> {
         None => (String::new(), Vec::new()),
     };
     match mistakes.into_error() {
-        Some(error) => Err(error),
+        Some(error) => {
+            let mut expressions = vec![statement.logger.to_token_stream()];
+            if let StatementLevel::Dynamic(level) = &statement.level {
+                expressions.push(level.to_token_stream());
+            }
+            expressions.extend(statement.fields.iter().map(|field| field.value.to_token_stream()));
+            expressions.extend(statement.arguments.iter().map(|argument| argument.value.to_token_stream()));
+            Err(Rejected { error, expressions })
+        }
         None => Ok(Record {
             path: statement.path,
             level: statement.level,

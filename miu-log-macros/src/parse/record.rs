@@ -22,6 +22,8 @@ pub(crate) struct Statement {
     /// Missing where the fields say everything.
     pub(crate) template: Option<LitStr>,
     pub(crate) arguments: Vec<Argument>,
+    /// How a statement with this logger is written, for messages.
+    pub(crate) example: String,
 }
 
 /// The level of a statement.
@@ -93,18 +95,13 @@ impl Parse for Statement {
             }
             comma(input, "this")?;
         }
-        if template.is_none() && fields.is_empty() {
-            return Err(syn::Error::new_spanned(
-                &logger,
-                format!("the message is missing; write `{}`", usage.example(&logger)),
-            ));
-        }
         let mut arguments = Vec::new();
         while !input.is_empty() {
             arguments.push(argument(input)?);
             comma(input, "this argument")?;
         }
-        Ok(Statement { path, level, logger, fields, template, arguments })
+        let example = usage.example(&logger);
+        Ok(Statement { path, level, logger, fields, template, arguments, example })
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Values are checked when the repository is opened, on the caller's thread; an error names the option.
 
+pub(crate) mod files;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,8 +15,9 @@ use crate::ring::segment::SMALLEST;
 use crate::sink::Sink;
 use crate::testing::ManualListener;
 
-/// Default of [`LogConfig::ring_limit`]: 8 MiB.
-const RING_LIMIT: usize = 8 * 1024 * 1024;
+/// Default of [`LogConfig::ring_limit`]: 2 MiB. The records of all rings are merged by time, so a full ring may have to wait until
+/// the others are read as well: with more than this, that takes longer than the default policy lets a caller wait.
+const RING_LIMIT: usize = 2 * 1024 * 1024;
 /// Largest ring: 1 GiB.
 const LARGEST_RING: usize = 1024 * 1024 * 1024;
 /// Default of [`LogConfig::sink_timeout`].
@@ -32,7 +35,7 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`layout`](LogConfig::layout) | [`Pattern::DEFAULT`] |
 /// | [`zone`](LogConfig::zone) | local time |
 /// | [`overflow`](LogConfig::overflow) | wait at most 100 ms, then shed by level |
-/// | [`ring_limit`](LogConfig::ring_limit) | 8 MiB a thread |
+/// | [`ring_limit`](LogConfig::ring_limit) | 2 MiB a thread |
 /// | [`sink_timeout`](LogConfig::sink_timeout) | 2 s |
 ///
 /// # Examples
@@ -166,7 +169,8 @@ impl LogConfig {
 
     /// Adds a sink that is given every record, under a name for notices and counters.
     ///
-    /// The listener's thread calls it: one that may be slow should hand its batch to a thread of its own.
+    /// A thread of its own calls it, so that it may be slow, or hang, without harm to the others: past 4 MiB of
+    /// waiting lines (5 MiB for ERROR and CRITICAL) new ones are dropped and counted.
     pub fn sink(mut self, name: impl Into<String>, sink: impl Sink + 'static) -> LogConfig {
         self.sinks.push(ExtraSink { name: name.into(), sink: Box::new(sink) });
         self
@@ -255,4 +259,3 @@ impl From<Option<Console>> for ConsoleChoice {
         ConsoleChoice(console)
     }
 }
-

@@ -1,8 +1,9 @@
 //! The layout of a [`Pattern`]: a record as a line of text.
 //!
 //! All that does not change from record to record is made once: literal text, and every level's
-//! name with its colour and padding. Names that [`crate::record`] promises to be escaped are copied,
-//! everything else is escaped here.
+//! name with its colour and padding. A stretch of the pattern that says nothing but where a record comes from is the same
+//! for all records of a call site in a thread: its text is kept. Names that [`crate::record`] promises to be escaped are
+//! copied, everything else is escaped here.
 //!
 //! Called through [`Layout`].
 
@@ -28,14 +29,111 @@ pub(crate) struct PatternLayout {
     guards_start: bool,
 }
 
+/// How many texts of a stretch are kept: a power of two.
+const KEPT: usize = 256;
+
+/// A stretch of parts without time, message and fields, and its latest texts.
+#[derive(Debug)]
+struct Origin {
+    parts: Vec<Part>,
+    kept: Vec<Kept>,
+}
+
+/// The text of a stretch for one origin of records.
+#[derive(Clone, Debug, Default)]
+struct Kept {
+    /// Call site (0: nothing is kept here), level, domain's name by address, and ring.
+    site: u32,
+    level: u8,
+    domain: usize,
+    ring: u64,
+    text: Vec<u8>,
+}
+
+impl Origin {
+    /// Writes the stretch: a copy, if a record of the same origin came before.
+    #[inline]
+    fn write(
+        &mut self,
+        stamp: &mut Stamp,
+        record: &Record<'_>,
+        reader: &mut Reader<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Corrupt> {
+        let (site, level, domain) = (record.site.id, record.level as u8, record.domain.as_ptr() as usize);
+        let mixed = (u64::from(site) << 3 ^ u64::from(level) ^ record.ring << 5) as usize ^ domain;
+        let kept = &mut self.kept[mixed % KEPT];
+        if kept.site == site
+            && kept.level == level
+            && kept.domain == domain
+            && kept.ring == record.ring
+            && site != 0
+        {
+            out.extend_from_slice(&kept.text);
+            return Ok(());
+        }
+        let start = out.len();
+        for part in &mut self.parts {
+            part.write(stamp, record, reader, out)?;
+        }
+        kept.text.clear();
+        kept.text.extend_from_slice(&out[start..]);
+        (kept.site, kept.level, kept.domain, kept.ring) = (site, level, domain, record.ring);
+        Ok(())
+    }
+}
+
 /// One step of a pattern, ready to be written.
 #[derive(Debug)]
 enum Part {
+    Origin(Origin),
     Literal(Fixed),
     /// The text of each level, by its number.
     Level([Fixed; Level::ALL.len()]),
     Key(Key),
     Padded(Key, Spec),
+}
+
+impl Part {
+    /// Whether its text is the same for all records of a call site, level, domain and ring.
+    fn is_origin(&self) -> bool {
+        match self {
+            Part::Literal(_) | Part::Level(_) | Part::Origin(_) => true,
+            Part::Key(key) | Part::Padded(key, _) => !matches!(key, Key::Time | Key::Message | Key::Fields),
+        }
+    }
+
+    #[inline]
+    fn write(
+        &mut self,
+        stamp: &mut Stamp,
+        record: &Record<'_>,
+        reader: &mut Reader<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Corrupt> {
+        match self {
+            Part::Origin(origin) => origin.write(stamp, record, reader, out)?,
+            Part::Literal(text) => text.write(out),
+            Part::Level(texts) => texts[record.level as usize].write(out),
+            Part::Key(key) => write_key(*key, stamp, record, reader, out)?,
+            Part::Padded(key, spec) => {
+                let start = out.len();
+                write_key(*key, stamp, record, reader, out)?;
+                pad(spec, Align::Left, start, out);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Ends a stretch: one part alone is written as it is.
+fn close(stretch: &mut Vec<Part>, parts: &mut Vec<Part>) {
+    if stretch.len() > 1 {
+        parts
+            .push(Part::Origin(Origin { parts: std::mem::take(stretch), kept: vec![Kept::default(); KEPT] }));
+    } else {
+        parts.append(stretch);
+    }
 }
 
 /// Text that is the same in every record. Copying sixteen bytes and dropping those too many is faster
@@ -80,8 +178,19 @@ impl PatternLayout {
             Step::Key(key) => Part::Key(key),
             Step::Padded(key, spec) => Part::Padded(key, spec),
         };
+        let mut parts = Vec::new();
+        let mut stretch = Vec::new();
+        for part in pattern.steps().iter().map(part) {
+            if part.is_origin() {
+                stretch.push(part);
+                continue;
+            }
+            close(&mut stretch, &mut parts);
+            parts.push(part);
+        }
+        close(&mut stretch, &mut parts);
         PatternLayout {
-            parts: pattern.steps().iter().map(part).collect(),
+            parts,
             stamp: Stamp::new(zone),
             guards_start: !matches!(pattern.steps().first(), Some(Step::Key(Key::Time | Key::Level))),
         }
@@ -90,17 +199,8 @@ impl PatternLayout {
     fn write_all(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), Corrupt> {
         let start = out.len();
         let mut reader = Reader::new(record);
-        for part in &self.parts {
-            match part {
-                Part::Literal(text) => text.write(out),
-                Part::Level(texts) => texts[record.level as usize].write(out),
-                Part::Key(key) => write_key(*key, &mut self.stamp, record, &mut reader, out)?,
-                Part::Padded(key, spec) => {
-                    let key_start = out.len();
-                    write_key(*key, &mut self.stamp, record, &mut reader, out)?;
-                    pad(spec, Align::Left, key_start, out);
-                }
-            }
+        for part in &mut self.parts {
+            part.write(&mut self.stamp, record, &mut reader, out)?;
         }
         if self.guards_start && out[start..].starts_with(DETAIL_MARK.as_bytes()) {
             out.splice(start..=start, *b"\\u{20}");

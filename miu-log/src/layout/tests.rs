@@ -17,6 +17,7 @@ fn escaped(text: &str) -> String {
 
 fn site(template: &str, fields: &[&str]) -> Site {
     Site {
+        id: 0,
         file: "src/module.rs".to_owned(),
         line: 42,
         module: "crate::module".to_owned(),
@@ -47,6 +48,7 @@ fn record<'a>(site: &'a Site, args: &'a [u8]) -> Record<'a> {
         thread: "worker-3",
         process_id: 100,
         thread_id: 103,
+        ring: 0,
         site,
         args: Args::new(args),
     }
@@ -147,6 +149,7 @@ fn hostile_text_stays_in_its_place() {
     text(tag::RENDERED, BAD, &mut args);
     text(tag::STR, BAD, &mut args);
     let site = Site {
+        id: 0,
         file: BAD.to_owned(),
         module: BAD.to_owned(),
         function: BAD.to_owned(),
@@ -236,4 +239,24 @@ proptest! {
             prop_assert!(out.is_empty());
         }
     }
+}
+
+/// Three records of two origins: the second finds the first one's text kept, the third must not.
+#[test]
+fn kept_text_serves_the_same_origin_only() {
+    let pattern: Pattern = "{level} {thread} {location} {message}".parse().unwrap();
+    let mut layout = PatternLayout::new(&pattern, false, Zone::Utc);
+    let site = Site { id: 5, ..site("plain", &[]) };
+    let first = record(&site, &[]);
+    let other = Record { ring: 1, thread: "other", ..first };
+    let louder = Record { level: Level::Critical, ..first };
+    let mut lines = Vec::new();
+    for record in [&first, &first, &other, &louder, &first] {
+        let mut line = Vec::new();
+        layout.write(record, &mut line).unwrap();
+        lines.push(String::from_utf8(line).unwrap());
+    }
+    assert_eq!((&lines[0], &lines[0]), (&lines[1], &lines[4]));
+    assert!(lines[2].contains(" other ") && !lines[0].contains(" other "));
+    assert!(lines[3].starts_with("CRITICAL "));
 }

@@ -35,7 +35,10 @@ impl Losses {
                 }
                 if total > 0 {
                     let records = if total == 1 { "record" } else { "records" };
-                    messages.push((domain, format!("dropped {total} {records} ({reason}): {}", parts.join(", "))));
+                    messages.push((
+                        domain,
+                        format!("dropped {total} {records} ({reason}): {}", parts.join(", ")),
+                    ));
                 }
             }
         }

@@ -148,7 +148,7 @@ impl Listener {
             }
         }
         let monotonic = self.calibration.clock().monotonic();
-        self.router.tick(monotonic);
+        let files_changed = self.router.tick(monotonic);
         let due = monotonic.saturating_sub(self.looked) >= SECOND;
         if due || (flushing && complete) {
             self.looked = monotonic;
@@ -156,6 +156,8 @@ impl Listener {
         }
         if self.router.pending_records() > 0 {
             self.deliver();
+        } else if files_changed {
+            self.write_checkpoint();
         }
         if self.readers.free() {
             self.queue.announce_space();
@@ -163,8 +165,13 @@ impl Listener {
         self.settle();
         if flushing && complete && !self.queue.has_registrations() {
             let deadline = Instant::now() + self.sink_timeout;
-            if let Err(error) = self.router.flush(deadline) {
-                notice("flush", &error.to_string());
+            match self.router.flush(deadline) {
+                Ok(report) if report.written == 0 => {}
+                Ok(_) => self.write_checkpoint(),
+                Err(error) => {
+                    notice("flush", &error.to_string());
+                    self.write_checkpoint();
+                }
             }
             self.publish_stats();
             self.answered = request;
@@ -179,8 +186,7 @@ impl Listener {
     fn read_run(&mut self, turn: merge::Turn) -> usize {
         let mut records = 0;
         let Some(reader) = self.readers.reader(turn.reader) else { return 0 };
-        loop {
-            let Some((head, bytes)) = reader.record() else { break };
+        while let Some((head, bytes)) = reader.record() {
             records += 1;
             ensure_site(&mut self.sites, head.callsite);
             let time = self.calibration.unix(head.ticks);
@@ -228,16 +234,19 @@ impl Listener {
             self.queue.counters.add_written(index / Level::ALL.len(), index % Level::ALL.len(), *count);
             *count = 0;
         }
-        if let Some(checkpoint) = &mut self.checkpoint {
-            let written =
-                checkpoint.write(self.calibration.anchor(), self.router.positions(), self.readers.positions());
-            if let Err(error) = written {
-                notice("checkpoint", &format!("cannot write the checkpoint: {error}"));
-            }
-        }
+        self.write_checkpoint();
         for path in self.blob_files.drain(..) {
             // It served recovery only, and is no longer needed.
             let _ = std::fs::remove_file(path);
+        }
+    }
+
+    fn write_checkpoint(&mut self) {
+        let Some(checkpoint) = &mut self.checkpoint else { return };
+        let written =
+            checkpoint.write(self.calibration.anchor(), self.router.positions(), self.readers.positions());
+        if let Err(error) = written {
+            notice("checkpoint", &format!("cannot write the checkpoint: {error}"));
         }
     }
 
@@ -275,6 +284,7 @@ impl Listener {
             thread: OWN_THREAD,
             process_id: std::process::id(),
             thread_id: 0,
+            ring: u64::MAX,
             site: &self.own_site,
             args: Args::new(&bytes),
         };
@@ -360,6 +370,7 @@ fn route(
         thread: &reader.thread,
         process_id: reader.identity().process_id,
         thread_id: reader.identity().thread_id,
+        ring: reader.identity().ring,
         site: site.ok_or(Corrupt)?,
         args: Args::new(arguments),
     };
@@ -400,6 +411,7 @@ fn prepare_site(sites: &mut Vec<Option<Site>>, id: u32) {
     };
     let Ok(template) = Template::parse(description.template) else { return };
     let site = Site {
+        id,
         file,
         line,
         module,
@@ -417,6 +429,7 @@ fn prepare_site(sites: &mut Vec<Option<Site>>, id: u32) {
 
 fn own_site() -> Site {
     Site {
+        id: 0,
         file: String::new(),
         line: 0,
         module: "miu_log".to_owned(),

@@ -2,6 +2,7 @@
 
 use std::ffi::c_int;
 
+// SAFETY: the signature is that of C11 7.22.4.2, and the function may be called at any time.
 unsafe extern "C" {
     /// C11 7.22.4.2.
     safe fn atexit(function: extern "C" fn()) -> c_int;

@@ -232,7 +232,8 @@ mod loom_models {
                         }
                         if let Some(position) = cursor.claim(1) {
                             // SAFETY: the slot was claimed and is not committed (R2).
-                            ring.slots[(position % CAPACITY) as usize].with_mut(|slot| unsafe { *slot = value });
+                            ring.slots[(position % CAPACITY) as usize]
+                                .with_mut(|slot| unsafe { *slot = value });
                             cursor.commit(&ring.head, 1);
                             sent = value;
                         } else {

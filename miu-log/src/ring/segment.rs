@@ -69,9 +69,12 @@ pub(crate) struct ConsumerLine {
 
 const _: () = {
     assert!(size_of::<ProducerLine>() == 128 && size_of::<ConsumerLine>() == 128);
-    assert!(PRODUCER_LINE % align_of::<ProducerLine>() == 0 && CONSUMER_LINE % align_of::<ConsumerLine>() == 0);
+    assert!(
+        PRODUCER_LINE.is_multiple_of(align_of::<ProducerLine>())
+            && CONSUMER_LINE.is_multiple_of(align_of::<ConsumerLine>())
+    );
     assert!(CONSUMER_LINE + size_of::<ConsumerLine>() <= DATA);
-    assert!(MIRROR <= SMALLEST && MIRROR % 4096 == 0);
+    assert!(MIRROR <= SMALLEST && MIRROR.is_multiple_of(4096));
 };
 
 /// Whose ring this is.
@@ -120,8 +123,8 @@ impl Segment {
             }
             None => (memfd_create("miu-log-ring", MemfdFlags::CLOEXEC)?, None),
         };
-        let mapped =
-            fallocate(&fd, FallocateFlags::empty(), 0, (DATA + capacity) as u64).and_then(|()| map(&fd, capacity));
+        let mapped = fallocate(&fd, FallocateFlags::empty(), 0, (DATA + capacity) as u64)
+            .and_then(|()| map(&fd, capacity));
         match mapped {
             Ok(base) => {
                 let mut segment = Segment { base, capacity, path };
@@ -227,12 +230,15 @@ fn map(fd: &OwnedFd, capacity: usize) -> rustix::io::Result<NonNull<u8>> {
     let length = DATA + capacity + MIRROR;
     let access = ProtFlags::READ | ProtFlags::WRITE;
     // SAFETY: a new mapping at an address of the kernel's choice replaces nothing. It reserves the whole range.
-    let base = unsafe { mmap_anonymous(std::ptr::null_mut(), length, ProtFlags::empty(), MapFlags::PRIVATE)? };
+    let base =
+        unsafe { mmap_anonymous(std::ptr::null_mut(), length, ProtFlags::empty(), MapFlags::PRIVATE)? };
     let place = |offset: usize, file_offset: usize, len: usize| {
         let address = base.cast::<u8>().wrapping_add(offset).cast();
         // SAFETY: MAP_FIXED replaces only pages of the range reserved above: `offset + len <= length`. The file is at least
         // `file_offset + len` bytes long (S2).
-        unsafe { mmap(address, len, access, MapFlags::SHARED | MapFlags::FIXED, fd.as_fd(), file_offset as u64) }
+        unsafe {
+            mmap(address, len, access, MapFlags::SHARED | MapFlags::FIXED, fd.as_fd(), file_offset as u64)
+        }
     };
     let placed = place(0, 0, DATA + capacity).and_then(|_| place(DATA + capacity, DATA, MIRROR));
     if let Err(error) = placed {

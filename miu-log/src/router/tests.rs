@@ -1,9 +1,13 @@
-use std::fs;
+//! Routing, and what becomes of records when sinks fail.
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use std::{fs, io};
 
 use super::*;
 use crate::codec::{Args, Value};
+use crate::config::files::standard_slots;
+use crate::folder::Folder;
 use crate::record::Site;
 use crate::sink::Batch;
 use crate::sink::console::{Console, Stream};
@@ -72,6 +76,7 @@ impl Sink for Memory {
 fn site() -> Site {
     let empty = String::new;
     Site {
+        id: 0,
         file: empty(),
         line: 1,
         module: empty(),
@@ -105,6 +110,7 @@ fn raw(router: &mut Router, domain: u16, level: Level, args: &[u8]) -> Result<()
         thread: "t",
         process_id: 1,
         thread_id: 1,
+        ring: 0,
         site: &site,
         args: Args::new(args),
     };

@@ -1,3 +1,5 @@
+//! Files that fail in every way, by a double of the file system and by real ones.
+
 use std::collections::VecDeque;
 use std::fs;
 use std::sync::{Arc, Mutex};

@@ -1,0 +1,71 @@
+//! miu-log, through its public face only.
+
+use std::time::Duration;
+
+use miu_log::{LogConfig, OverflowPolicy, Pattern, log_domains};
+
+use crate::Failure;
+use crate::order::Order;
+use crate::peer::{Peer, Plan};
+
+/// The domains of the routing workload.
+#[log_domains(app, db, redis, task)]
+mod logs {}
+
+/// How long a flush may take before the measurement counts as failed.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// `WAITS` is for the overflow policy: wait for room as the peers do, or the default of waiting a little and then
+/// shedding.
+pub(super) struct Miu<const WAITS: bool> {
+    repo: logs::Repository,
+}
+
+impl<const WAITS: bool> Peer for Miu<WAITS> {
+    fn setup(plan: &Plan) -> Result<Self, Failure> {
+        let level = if plan.debug() { miu_log::Level::Debug } else { miu_log::Level::Info };
+        let overflow = if WAITS { OverflowPolicy::Block } else { OverflowPolicy::default() };
+        let config = LogConfig::new(&plan.dir)
+            .console(false)
+            .level(level)
+            .overflow(overflow)
+            .level_files(plan.routes())
+            .layout(Pattern::parse("{time} | {level} | {module}:{line} | {message}")?);
+        Ok(Self { repo: logs::Repository::open(config)? })
+    }
+
+    #[inline(always)]
+    fn log(&self, order: Order) {
+        miu_log::info!(self.repo.app, "order {} filled at {} for {}", order.id, order.price, order.symbol);
+    }
+
+    #[inline(always)]
+    fn log_routed(&self, order: Order) {
+        macro_rules! emit {
+            ($name:literal, $domain:ident, warn, $order:ident) => {
+                emit!($name, $domain, warning, $order)
+            };
+            ($name:literal, $domain:ident, $level:ident, $order:ident) => {
+                miu_log::$level!(
+                    self.repo.$domain,
+                    "order {} filled at {} for {}",
+                    $order.id,
+                    $order.price,
+                    $order.symbol
+                )
+            };
+        }
+        crate::by_domain_and_level!(order, emit);
+    }
+
+    #[inline(always)]
+    fn log_disabled(&self, order: Order) {
+        miu_log::debug!(self.repo.app, "order {} filled at {} for {}", order.id, order.price, order.symbol);
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        self.repo.flush(PATIENCE)?;
+        self.repo.shutdown();
+        Ok(())
+    }
+}

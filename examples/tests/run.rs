@@ -1,0 +1,279 @@
+//! Runs every example as a process of its own, in an empty folder, and checks what it prints and writes.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on may panic; clippy knows it of test functions only"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// An example's run: what it printed, and the folder it ran in.
+struct Run {
+    folder: TempDir,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs an example in an empty folder, and expects success.
+fn run(name: &str) -> Run {
+    run_with(name, &[], &[])
+}
+
+fn run_with(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = folder.path().join("runtime");
+    fs::create_dir(&runtime).unwrap();
+    let mut command = Command::new(program(name));
+    for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "RUST_LIB_BACKTRACE"] {
+        command.env_remove(variable);
+    }
+    let output: Output = command
+        .current_dir(folder.path())
+        .env("RUST_BACKTRACE", "0")
+        .env("MIU_LOG_RUNTIME_DIR", &runtime)
+        .envs(variables.iter().copied())
+        .args(arguments)
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{name}: {}\n{stdout}\n{stderr}", output.status);
+    assert_eq!(fs::read_dir(&runtime).unwrap().count(), 0, "{name} left something in its runtime directory");
+    Run { folder, stdout, stderr }
+}
+
+/// The example's program: cargo builds it beside this test, in `examples`.
+fn program(name: &str) -> PathBuf {
+    let this = std::env::current_exe().unwrap();
+    let profile = this.parent().and_then(Path::parent).unwrap();
+    let program = profile.join("examples").join(name);
+    assert!(
+        program.exists(),
+        "{program:?} is missing: `cargo test -p miu-log-examples` builds it, `--test run` does not"
+    );
+    program
+}
+
+impl Run {
+    fn log(&self, file: &str) -> String {
+        fs::read_to_string(self.folder.path().join("logs").join(file)).unwrap()
+    }
+
+    /// The first lines of all records in a file: an exception's further lines are left out.
+    fn records(&self, file: &str) -> Vec<String> {
+        self.log(file).lines().filter(|line| !line.starts_with(' ')).map(str::to_owned).collect()
+    }
+
+    /// The messages, with their fields, of the records in a file of the default layout.
+    fn messages(&self, file: &str) -> Vec<String> {
+        let message = |line: &String| line.splitn(6, " | ").nth(5).unwrap().to_owned();
+        self.records(file).iter().map(message).collect()
+    }
+
+    fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.path().join("logs")).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+const DOMAIN_FILES: [&str; 4] = ["app.log", "db.log", "redis.log", "task.log"];
+const LEVEL_FILES: [&str; 5] = ["debug.log", "info.log", "success.log", "warning.log", "error.log"];
+
+#[test]
+fn quickstart_writes_every_record_to_its_domain_and_its_level() {
+    let run = run("quickstart");
+    let gathered = |files: &[&str]| {
+        let mut records: Vec<String> = files.iter().flat_map(|file| run.records(file)).collect();
+        records.sort();
+        records
+    };
+    let by_domain = gathered(&DOMAIN_FILES);
+    assert_eq!(by_domain, gathered(&LEVEL_FILES));
+    assert!(by_domain.len() > 300, "{} records", by_domain.len());
+    assert!(run.stdout.contains(&format!("{} records written, 0 dropped", by_domain.len())));
+
+    for file in DOMAIN_FILES {
+        let domain = format!(" | {} | ", file.strip_suffix(".log").unwrap());
+        assert!(run.records(file).iter().all(|line| line.contains(&domain)), "{file}");
+    }
+    let is_error = |line: &String| line.contains(" | ERROR    | ") || line.contains(" | CRITICAL | ");
+    assert!(run.records("error.log").iter().all(is_error));
+    assert!(run.log("error.log").contains("\n    | caused by: connection reset by bank.example\n"));
+    for thread in ["main/main", "main/http-1", "main/http-2", "main/cache", "main/jobs"] {
+        assert!(by_domain.iter().any(|line| line.contains(&format!(" | {thread} | "))), "{thread}");
+    }
+    // The date and the time come first, so that lines in order of time are in alphabetical order.
+    for file in DOMAIN_FILES.into_iter().chain(LEVEL_FILES) {
+        let stamps: Vec<String> = run.records(file).iter().map(|line| line[..23].to_owned()).collect();
+        assert!(stamps.is_sorted(), "{file}");
+    }
+}
+
+#[test]
+fn quickstart_shows_the_console_then_the_tree() {
+    let run = run_with("quickstart", &["elsewhere"], &[("CLICOLOR_FORCE", "1")]);
+    let (console, tree) = run.stdout.split_once("\n\n").unwrap();
+    for coloured in ["\x1b[34mDEBUG", "\x1b[32mINFO", "\x1b[1;32mSUCCESS", "\x1b[33mWARNING", "\x1b[31mERROR"]
+    {
+        assert!(console.contains(coloured), "{coloured:?}");
+    }
+    assert_eq!(run.stderr, "");
+    for file in DOMAIN_FILES.into_iter().chain(LEVEL_FILES) {
+        let text = fs::read_to_string(run.folder.path().join("elsewhere").join(file)).unwrap();
+        assert!(!text.contains('\x1b'), "{file}");
+        let shown = tree.lines().find(|line| line.contains(&format!("── {file} "))).unwrap();
+        let count = text.lines().count().to_string();
+        assert!(shown.split_whitespace().any(|word| word == count), "{file}: {shown:?}, {count} lines");
+    }
+}
+
+#[test]
+fn quickstart_ends_with_what_the_readme_shows() {
+    let run = run("quickstart");
+    let (_, end) = run.stdout.split_once("\n\n").unwrap();
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains(&format!("```text\n{end}```\n")), "the README does not show\n{end}");
+}
+
+#[test]
+fn workers_log_into_the_files_of_the_repository() {
+    let run = run("workers");
+    assert_eq!(run.messages("app.log"), ["four imports are due"]);
+    assert_eq!(run.records("db.log").len(), 20);
+    assert_eq!(run.records("task.log").len(), 9);
+    for file in 0..4 {
+        // A thread's records are in the order in which it logged them.
+        let own: Vec<String> = run
+            .messages("db.log")
+            .into_iter()
+            .filter(|message| message.contains(&format!("file={file} ")))
+            .collect();
+        let expected: Vec<String> = (0..5)
+            .map(|batch| format!("{} rows inserted | file={file} batch={batch}", 100 * (file + 1)))
+            .collect();
+        assert_eq!(own, expected);
+    }
+    assert!(
+        run.stdout.contains("refused: the worker's domains do not fit the queue's: billing missing there")
+    );
+}
+
+#[test]
+fn fields_are_written_as_the_example_says() {
+    let run = run("fields");
+    let log = run.log("app.log");
+    for part in [
+        "    INFO [app] fields: query of ada took 81.2 ms, flags 0xbeef\n",
+        "    INFO [app] fields: ada is Customer { name: \"ada\" }, {braces} stay\n",
+        " WARNING [app] fields: slow query | rows=12 cached=false took=81ms peer=127.0.0.1\n",
+        "logged in | customer=ada kind=\"Customer { name: \\\"ada\\\" }\"\n",
+        "order taken | coupon=None comment=\"leave it at the door\"\n",
+        " SUCCESS [app] fields: logged at SUCCESS\n",
+        " a summary that is dear to make: 12\n",
+        " from outside:\\n2026-01-01 00:00:00.000    ERROR [app] forged\n",
+    ] {
+        assert!(log.contains(part), "{part:?} in\n{log}");
+    }
+    assert!(run.log("statements.log").ends_with(" [sql] : commit\n"));
+    assert_eq!(run.records("statements.log").len(), 1);
+    assert!(!run.stdout.contains("never printed"));
+}
+
+#[test]
+fn debug_toggle_stops_debug_and_nothing_else() {
+    let run = run("debug_toggle");
+    // `redis` starts at `warning`, `db` is at `warning` in the third phase and at `info` afterwards.
+    let expected = [
+        ("app", "debug on"),
+        ("db", "debug on"),
+        ("app", "db at warning, redis at debug"),
+        ("redis", "db at warning, redis at debug"),
+        ("app", "db at info"),
+        ("redis", "db at info"),
+    ];
+    let debug = run.records("debug.log");
+    assert_eq!(debug.len(), expected.len());
+    for (line, (domain, phase)) in debug.iter().zip(expected) {
+        assert!(
+            line.contains(&format!(" | {domain} | ")) && line.ends_with(&format!("{phase}: debug")),
+            "{line}"
+        );
+    }
+    assert_eq!(run.records("info.log").len(), 12);
+    assert_eq!(run.records("warning.log").len(), 15);
+    assert!(run.stdout.contains("refused: unknown domain \"cache\": the domains are app, db, redis"));
+}
+
+#[test]
+fn errors_are_written_with_their_causes() {
+    let run = run("errors");
+    let error_log = run.log("error.log");
+    let details: Vec<&str> = error_log.lines().filter(|line| line.starts_with("    | ")).collect();
+    assert_eq!(
+        details,
+        [
+            "    | error: the pool cannot be started",
+            "    | caused by: the setting `pool.size` is not a number",
+            "    | caused by: invalid digit found in string",
+            "    | error: No such file or directory (os error 2)",
+        ]
+    );
+    assert_eq!(
+        run.messages("error.log"),
+        [
+            "cannot connect",
+            "cannot read the settings",
+            "the last order was not saved",
+            "no space left for orders"
+        ]
+    );
+    assert_eq!(
+        run.messages("warning.log"),
+        ["going on with one connection | error=\"the pool cannot be started\" size=\"\""]
+    );
+}
+
+#[test]
+fn errors_have_a_backtrace_where_it_is_asked_for() {
+    let run = run_with("errors", &[], &[("RUST_BACKTRACE", "1")]);
+    let log = run.log("db.log");
+    let (_, backtrace) = log.split_once("    | backtrace:\n").unwrap();
+    assert!(backtrace.contains("errors::main"), "{backtrace}");
+}
+
+#[test]
+fn global_keeps_what_was_logged_before_init_and_at_the_end() {
+    let run = run("global");
+    assert_eq!(run.messages("db.log"), ["order saved | order=1", "order saved | order=2"]);
+    assert_eq!(
+        run.messages("app.log"),
+        ["reading the settings", "the first folder cannot be used", "logging is set up", "service stopped"]
+    );
+    assert!(run.stdout.contains("refused: the process-wide repository was initialised before, at "));
+    assert!(!run.folder.path().join("elsewhere").exists());
+}
+
+#[test]
+fn tokio_service_logs_from_all_tasks() {
+    let run = run("tokio_service");
+    assert!(run.stdout.contains("217 records written, 0 dropped"), "{}", run.stdout);
+    let mut orders: Vec<u32> = run
+        .messages("db.log")
+        .iter()
+        .map(|message| message.rsplit_once("order=").unwrap().1.parse().unwrap())
+        .collect();
+    orders.sort_unstable();
+    assert_eq!(orders, (1..=100).collect::<Vec<_>>());
+    assert_eq!(run.messages("success.log"), ["all orders served | served=100"]);
+    assert_eq!(
+        run.files(),
+        ["app.log", "db.log", "debug.log", "error.log", "info.log", "success.log", "task.log", "warning.log"]
+    );
+}

@@ -1,0 +1,47 @@
+//! Entry points of the fuzz targets: everything that reads bytes or text it did not write.
+
+use std::sync::Arc;
+
+use crate::codec::{Args, Head, padded};
+use crate::layout::Pattern;
+use crate::ring::consumer::Consumer;
+use crate::ring::producer::Producer;
+use crate::ring::segment::{Identity, SMALLEST, Segment};
+use crate::template::Template;
+
+/// A record's arguments, decoded and rendered.
+pub fn record(template: &str, bytes: &[u8]) {
+    if let Ok(template) = Template::parse(template) {
+        let mut out = Vec::new();
+        let _ = template.render(&mut Args::new(bytes), &mut out);
+        assert!(std::str::from_utf8(&out).is_ok() && !out.contains(&b'\n'));
+    }
+}
+
+/// A layout's pattern.
+pub fn pattern(text: &str) {
+    let _ = Pattern::parse(text);
+}
+
+/// A ring's content, read as records.
+pub fn ring(bytes: &[u8]) {
+    let identity =
+        Identity { process_id: 1, thread_id: 1, ring: 0, generation: 0, thread_name: String::new() };
+    let Ok(segment) = Segment::create(None, SMALLEST, &identity) else { return };
+    let segment = Arc::new(segment);
+    let mut producer = Producer::new(Arc::new(()), segment.clone(), 0);
+    let mut consumer = Consumer::new(segment);
+    for chunk in bytes.chunks(4096) {
+        producer.extend(u64::MAX);
+        producer.write(padded(chunk.len()), |slot, _| slot[..chunk.len()].copy_from_slice(chunk));
+    }
+    if !consumer.refresh() {
+        return;
+    }
+    while consumer.has_unread() {
+        let Ok(head) = Head::parse(consumer.unread()) else { break };
+        let mut arguments = Args::new(&consumer.unread()[crate::codec::HEADER..head.len as usize]);
+        while arguments.next().is_ok() {}
+        consumer.advance(padded(head.len as usize));
+    }
+}

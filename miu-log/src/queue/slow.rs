@@ -1,0 +1,416 @@
+//! The slow path of a call: a thread's first record, a ring that is half full or full, a long record.
+//!
+//! Here live growth, the overflow policy, and the ways out for threads that cannot have a ring. Q1 to Q3 of `queue` are kept
+//! here; called by `Queue::enqueue` alone.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Blob, ENDED, OverflowPolicy, Queue, RUNNING, Registration, Settings, lock};
+use crate::codec::{FLAG_BLOB, HEADER, Head, padded};
+use crate::encode::{MAX_RECORD, Out};
+use crate::level::Level;
+use crate::ring::local;
+use crate::ring::producer::Producer;
+use crate::ring::segment::{Identity, MIRROR, SMALLEST, Segment};
+use crate::stats::DropReason;
+use crate::sync::{Ordering, fence, futex_wait};
+
+/// Bytes of blobs that may wait for the listener.
+const MAX_BLOBS: u64 = 4 * MAX_RECORD as u64;
+/// Capacity that a ring may reach before there is a listener.
+const EARLY_LIMIT: usize = 1024 * 1024;
+/// A blocked caller looks at least this often, whoever wakes it.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+thread_local! {
+    /// Set while the thread is in its slow path (Q3). Has no destructor.
+    static BUSY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Q3: one slow path at a time.
+struct Busy;
+
+impl Busy {
+    fn enter() -> Option<Busy> {
+        if BUSY.replace(true) { None } else { Some(Busy) }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        BUSY.set(false);
+    }
+}
+
+/// A record on its way through the slow path.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slow {
+    pub(super) level: Level,
+    pub(super) domain: u8,
+    pub(super) callsite: u32,
+    pub(super) len: usize,
+    pub(super) too_deep: bool,
+}
+
+impl Queue {
+    #[cold]
+    #[inline(never)]
+    pub(super) fn enqueue_slowly(
+        self: &Arc<Queue>,
+        record: Slow,
+        truncated: bool,
+        write: &dyn Fn(&mut [u8], u64),
+        encode: &dyn Fn(usize) -> Vec<u8>,
+        count: usize,
+    ) {
+        let Slow { level, domain, callsite, len, too_deep } = record;
+        if len <= MIRROR && !too_deep && !truncated && self.write_with_known_room(level, padded(len), write) {
+            return;
+        }
+        let Some(_busy) = Busy::enter() else {
+            return self.counters.drop_one(DropReason::Reentrant, domain, level);
+        };
+        if too_deep {
+            return self.counters.drop_one(DropReason::Reentrant, domain, level);
+        }
+        if truncated {
+            self.counters.truncated.fetch_add(1, Ordering::Relaxed);
+        }
+        let outcome = if len <= MIRROR {
+            self.admit_and_write(level, padded(len), write)
+        } else {
+            let cap = if len <= MAX_RECORD { usize::MAX } else { MAX_RECORD / count.max(1) };
+            if cap != usize::MAX {
+                self.counters.truncated.fetch_add(1, Ordering::Relaxed);
+            }
+            self.send_blob(level, domain, callsite, encode(cap))
+        };
+        match outcome {
+            Ok(()) if level >= Level::Error => self.wake(),
+            Ok(()) => {}
+            Err(reason) => self.counters.drop_one(reason, domain, level),
+        }
+    }
+
+    /// The most frequent slow path: the ring is not even half full, the producer only had to look. Nothing is allocated here.
+    fn write_with_known_room(
+        self: &Arc<Queue>,
+        level: Level,
+        len: usize,
+        write: &dyn Fn(&mut [u8], u64),
+    ) -> bool {
+        let key = Arc::as_ptr(self) as usize;
+        let written = local::with(key, |producer| {
+            let allowance = allowance(producer.segment().capacity() as u64, Level::Trace, false);
+            let fill = producer.refresh(allowance);
+            !producer.shedding && fill.used < fill.capacity / 2 && producer.write(len, write)
+        });
+        if written == Some(true) && level >= Level::Error {
+            self.wake();
+        }
+        written == Some(true)
+    }
+
+    /// Writes a record of `len` padded bytes, by the thread's own ring or by the shared one.
+    fn admit_and_write(
+        self: &Arc<Queue>,
+        level: Level,
+        len: usize,
+        write: &dyn Fn(&mut [u8], u64),
+    ) -> Result<(), DropReason> {
+        if self.state() == ENDED {
+            return Err(DropReason::AfterShutdown);
+        }
+        let key = Arc::as_ptr(self) as usize;
+        loop {
+            let outcome = local::with_exclusively(key, |producer| {
+                self.admit(producer, len, level, true).map(|()| producer.write(len, write))
+            });
+            match outcome {
+                Some(Ok(true)) => {
+                    local::with_exclusively(key, |producer| self.after_admission(producer));
+                    return Ok(());
+                }
+                Some(Ok(false)) => return Err(DropReason::Full),
+                Some(Err(reason)) => return Err(reason),
+                None => {}
+            }
+            let adopted = local::is_alive()
+                && self.new_producer().is_ok_and(|producer| {
+                    local::prune(|producer| is_ended(producer.owner()));
+                    local::adopt(producer).is_ok()
+                });
+            if !adopted {
+                return self.write_shared(level, len, write);
+            }
+        }
+    }
+
+    /// Writes into the ring that threads without one of their own share. Never waits for room.
+    fn write_shared(
+        self: &Arc<Queue>,
+        level: Level,
+        len: usize,
+        write: &dyn Fn(&mut [u8], u64),
+    ) -> Result<(), DropReason> {
+        let mut shared = lock(&self.shared);
+        if shared.is_none() {
+            *shared = self.new_producer().ok();
+        }
+        let producer = shared.as_mut().ok_or(DropReason::NoMemory)?;
+        self.admit(producer, len, level, false)?;
+        let written = producer.write(len, write);
+        self.after_admission(producer);
+        if written { Ok(()) } else { Err(DropReason::Full) }
+    }
+
+    /// Makes room for a record, as far as growth and the overflow policy allow.
+    fn admit(
+        self: &Arc<Queue>,
+        producer: &mut Producer,
+        len: usize,
+        level: Level,
+        may_wait: bool,
+    ) -> Result<(), DropReason> {
+        let settings = self.settings();
+        let may_wait = may_wait && self.state() == RUNNING;
+        let policy = if may_wait { settings.policy } else { OverflowPolicy::DropNewest };
+        let len = len as u64;
+        let mut deadline = None;
+        loop {
+            let capacity = producer.segment().capacity() as u64;
+            let allowance = allowance(capacity, level, producer.shedding);
+            let fill = producer.refresh(allowance);
+            if fill.used >= capacity / 2 {
+                self.wake();
+            }
+            producer.shedding &= fill.used >= capacity / 4;
+            if fill.used + len <= allowance {
+                producer.extend(allowance);
+                return Ok(());
+            }
+            if !producer.shedding && self.grow(producer, settings) {
+                continue;
+            }
+            let wait_until = match policy {
+                OverflowPolicy::DropNewest => return Err(DropReason::Full),
+                OverflowPolicy::BlockThenShed(_) if producer.shedding => return Err(DropReason::Full),
+                OverflowPolicy::BlockThenShed(limit) => {
+                    *deadline.get_or_insert_with(|| Instant::now().checked_add(limit))
+                }
+                OverflowPolicy::Block => None,
+            };
+            if self.state() != RUNNING {
+                return Err(DropReason::AfterShutdown);
+            }
+            let room = |producer: &mut Producer| producer.refresh(allowance).used + len <= allowance;
+            if !self.wait_for_space(producer, room, wait_until) {
+                // The time is over. What may use the reserve tries once more; everything else is dropped from here on.
+                producer.shedding = true;
+            }
+        }
+    }
+
+    /// What only this one record was allowed must not be allowed to the next one.
+    fn after_admission(&self, producer: &mut Producer) {
+        let capacity = producer.segment().capacity() as u64;
+        let fill = producer.refresh(allowance(capacity, Level::Trace, producer.shedding));
+        if producer.shedding || fill.used >= capacity - capacity / 8 {
+            producer.forget();
+        }
+    }
+
+    /// Waits until `room` says yes: true; or until the time is over: false.
+    fn wait_for_space(
+        &self,
+        producer: &mut Producer,
+        room: impl Fn(&mut Producer) -> bool,
+        until: Option<Instant>,
+    ) -> bool {
+        self.space_waiters.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        let mut found = false;
+        while self.state() == RUNNING {
+            let epoch = self.space_epoch.load(Ordering::Acquire);
+            if room(producer) {
+                found = true;
+                break;
+            }
+            let left = match until {
+                Some(until) => until.saturating_duration_since(Instant::now()),
+                None => LOOK_AGAIN,
+            };
+            if left.is_zero() {
+                break;
+            }
+            self.wake();
+            futex_wait(&self.space_epoch, epoch, left.min(LOOK_AGAIN));
+        }
+        self.space_waiters.fetch_sub(1, Ordering::Relaxed);
+        found
+    }
+
+    /// Chains a segment of twice the size, if there may be one.
+    fn grow(self: &Arc<Queue>, producer: &mut Producer, settings: &Settings) -> bool {
+        let capacity = producer.segment().capacity() * 2;
+        if capacity > settings.ring_limit {
+            return false;
+        }
+        let identity = self.identity(producer.ring(), producer.generation() + 1);
+        let Ok(segment) = Segment::create(settings.folder.as_deref(), capacity, &identity) else {
+            return false;
+        };
+        let segment = Arc::new(segment);
+        self.register(identity, &segment);
+        producer.chain(segment);
+        true
+    }
+
+    fn new_producer(self: &Arc<Queue>) -> io::Result<Producer> {
+        let settings = self.settings();
+        let identity = self.identity(self.next_ring.fetch_add(1, Ordering::Relaxed), 0);
+        let segment = match self.recycled(&identity, settings.folder.is_some()) {
+            Some(segment) => segment,
+            None => Arc::new(Segment::create(settings.folder.as_deref(), SMALLEST, &identity)?),
+        };
+        let owner: Arc<dyn Any + Send + Sync> = self.clone();
+        let producer = Producer::new(owner, segment.clone(), identity.ring);
+        self.register(identity, &segment);
+        Ok(producer)
+    }
+
+    fn recycled(&self, identity: &Identity, named: bool) -> Option<Arc<Segment>> {
+        let mut segment = self.pool.pop()?;
+        let reused = Arc::get_mut(&mut segment)
+            .filter(|only| only.is_named() == named)
+            .map(|only| {
+                only.identify(identity);
+                only.rename(identity).is_ok()
+            })
+            .unwrap_or(false);
+        if !reused {
+            segment.unlink();
+        }
+        reused.then_some(segment)
+    }
+
+    fn identity(&self, ring: u64, generation: u32) -> Identity {
+        Identity {
+            process_id: rustix::process::getpid().as_raw_nonzero().get() as u32,
+            thread_id: rustix::thread::gettid().as_raw_nonzero().get() as u32,
+            ring,
+            generation,
+            thread_name: thread_name(),
+        }
+    }
+
+    fn register(&self, identity: Identity, segment: &Arc<Segment>) {
+        lock(&self.rings).live.insert(identity.ring, segment.clone());
+        self.registrations.push(Registration { identity, segment: segment.clone() });
+    }
+
+    fn settings(&self) -> &Settings {
+        const EARLY: &Settings =
+            &Settings { folder: None, policy: OverflowPolicy::DropNewest, ring_limit: EARLY_LIMIT };
+        self.settings.get().unwrap_or(EARLY)
+    }
+
+    /// Hands a long record over: the arguments as a blob, and a short record in the ring that names it.
+    fn send_blob(
+        self: &Arc<Queue>,
+        level: Level,
+        domain: u8,
+        callsite: u32,
+        bytes: Vec<u8>,
+    ) -> Result<(), DropReason> {
+        let settings = self.settings();
+        let size = bytes.len() as u64;
+        let number = self.next_blob.fetch_add(1, Ordering::Relaxed);
+        if self.blob_bytes.fetch_add(size, Ordering::Relaxed) + size > MAX_BLOBS
+            && !self.wait_for_blobs(settings)
+        {
+            self.blob_bytes.fetch_sub(size, Ordering::Relaxed);
+            return Err(DropReason::Full);
+        }
+        let path = settings.folder.as_ref().map(|folder| {
+            folder.join(format!("blob-{}-{number}", rustix::process::getpid().as_raw_nonzero()))
+        });
+        // The file is what survives this process. Without room for it the record is still written while the process lives.
+        let path = path.filter(|path| {
+            let options = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+            options.and_then(|mut file| file.write_all(&bytes)).is_ok()
+        });
+        lock(&self.blobs).insert(number, Blob { bytes, path });
+        let write = |slot: &mut [u8], sequence: u64| {
+            let head = Head {
+                len: (HEADER + 8) as u32,
+                callsite,
+                ticks: self.clock.ticks(),
+                sequence: sequence as u32,
+                domain,
+                level: level as u8,
+                flags: FLAG_BLOB,
+            };
+            let mut out = Out::new(slot);
+            out.put(&head.to_bytes());
+            out.put(&number.to_le_bytes());
+        };
+        let outcome = self.admit_and_write(level, HEADER + 8, &write);
+        if outcome.is_err() {
+            self.take_blob(number);
+        }
+        outcome
+    }
+
+    fn wait_for_blobs(&self, settings: &Settings) -> bool {
+        let until = match settings.policy {
+            OverflowPolicy::DropNewest => return false,
+            OverflowPolicy::BlockThenShed(limit) => Instant::now().checked_add(limit),
+            OverflowPolicy::Block => None,
+        };
+        while self.state() == RUNNING {
+            let epoch = self.space_epoch.load(Ordering::Acquire);
+            if self.blob_bytes.load(Ordering::Relaxed) <= MAX_BLOBS {
+                return true;
+            }
+            let left = until.map_or(LOOK_AGAIN, |until| until.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return false;
+            }
+            self.wake();
+            futex_wait(&self.space_epoch, epoch, left.min(LOOK_AGAIN));
+        }
+        false
+    }
+}
+
+/// How many bytes of the ring a record of this level may leave taken.
+fn allowance(capacity: u64, level: Level, shedding: bool) -> u64 {
+    match level {
+        Level::Error | Level::Critical => capacity,
+        Level::Trace | Level::Debug if shedding => capacity / 2,
+        Level::Info | Level::Success if shedding => capacity - capacity / 4,
+        _ => capacity - capacity / 8,
+    }
+}
+
+fn is_ended(owner: &Arc<dyn Any + Send + Sync>) -> bool {
+    owner.downcast_ref::<Queue>().is_some_and(Queue::is_ended)
+}
+
+/// The thread's name, `main` for the first thread, `thread-<number>` where it has none.
+fn thread_name() -> String {
+    if !local::is_alive() {
+        return "ending".to_owned();
+    }
+    let thread = std::thread::current();
+    match thread.name() {
+        Some(name) => name.to_owned(),
+        None => format!("thread-{}", rustix::thread::gettid().as_raw_nonzero()),
+    }
+}

@@ -1,0 +1,52 @@
+//! A process that runs out of file descriptors.
+
+use miu_log::DropReason;
+use miu_log_tests::{logs, open_descriptors};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::{FLUSH, config};
+
+/// Leaves room for this many more descriptors while the function runs.
+fn with_room_for<R>(more: usize, run: impl FnOnce() -> R) -> R {
+    let before = getrlimit(Resource::Nofile);
+    // The lowest free numbers are taken first, and none below the number of open ones is free.
+    let limit = Rlimit { current: Some((open_descriptors() + more) as u64), ..before };
+    setrlimit(Resource::Nofile, limit).unwrap();
+    let result = run();
+    setrlimit(Resource::Nofile, before).unwrap();
+    result
+}
+
+pub(crate) fn few_descriptors_at_open(folder: &str) {
+    let error = with_room_for(6, || logs::Repository::open(config(folder))).unwrap_err();
+    println!("{error}");
+    let repo = logs::Repository::open(config(folder)).unwrap();
+    repo.app.info("opened");
+    println!("opened");
+}
+
+pub(crate) fn few_descriptors_later(folder: &str) {
+    let repo = logs::Repository::open(config(folder)).unwrap();
+    repo.app.info("main before");
+    repo.flush(FLUSH).unwrap();
+    let mut calls = 1;
+    with_room_for(0, || {
+        repo.app.info("main during");
+        repo.app.success("its file could not be made at first");
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..10).for_each(|number| repo.db.info(format!("thread during {number}"))));
+        });
+        calls += 12;
+        // It cannot write the one file; the others must not wait for that.
+        let _ = repo.flush(FLUSH);
+    });
+    repo.app.info("main after");
+    std::thread::scope(|scope| {
+        scope.spawn(|| repo.app.info("thread after"));
+    });
+    calls += 2;
+    repo.shutdown();
+    let stats = repo.stats();
+    assert_eq!(stats.dropped, stats.dropped_for(DropReason::NoMemory));
+    println!("calls={calls} accepted={} dropped={} written={}", stats.accepted, stats.dropped, stats.written);
+}

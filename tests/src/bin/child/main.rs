@@ -1,0 +1,67 @@
+//! The program that scenarios start where they need a process of their own: `child <role> <log folder>`.
+//!
+//! Each role does one thing with a repository on that folder; what the scenario has to know it prints to stdout.
+
+#![allow(clippy::unwrap_used, reason = "a panic is a scenario's report")]
+#![allow(clippy::print_stdout, reason = "stdout is what the scenario reads")]
+
+mod destructors;
+mod ends;
+mod limits;
+mod load;
+mod simple;
+mod sinks;
+
+use std::time::Duration;
+
+use miu_log::LogConfig;
+
+/// Longer than any flush takes.
+const FLUSH: Duration = Duration::from_secs(60);
+
+/// The role's configuration to start from: this folder, no console.
+fn config(folder: &str) -> LogConfig {
+    LogConfig::new(folder).console(false)
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let [_, role, folder] = &arguments[..] else { panic!("usage: child <role> <log folder>") };
+    match role.as_str() {
+        "one-record" => simple::one_record(folder),
+        "open" => simple::open(folder),
+        "hold" => simple::hold(folder),
+        "exception" => simple::exception(folder),
+        "worker-counts" => simple::worker_counts(folder),
+        "console" => simple::console(folder),
+        "one-console-record" => simple::one_console_record(folder),
+        "endless-display" => simple::endless_display(folder),
+        "twenty-records" => simple::twenty_records(folder),
+        "end-by-return" => ends::by_return(folder),
+        "end-by-exit" => ends::by_exit(folder),
+        "end-by-exit-of-a-thread" => ends::by_exit_of_a_thread(folder),
+        "end-with-forgotten-repository" => ends::with_forgotten_repository(folder),
+        "end-with-leaked-repository" => ends::with_leaked_repository(folder),
+        "end-with-global-repository" => ends::with_global_repository(folder),
+        "end-by-panic" => ends::by_panic(folder),
+        "end-by-panic-leaked" => ends::by_panic_leaked(folder),
+        "end-by-panic-of-a-thread" => ends::by_panic_of_a_thread(folder),
+        "end-while-threads-log" => ends::while_threads_log(folder),
+        "drop-while-logging" => ends::drop_while_logging(folder),
+        "tls-before" => destructors::made_before(folder),
+        "tls-after" => destructors::made_after(folder),
+        "tls-never" => destructors::never_logged(folder),
+        "tls-main" => destructors::in_main(folder),
+        "drop-in-panic" => destructors::in_panic(folder),
+        "churn" => load::churn(folder),
+        "million-drop-newest" => load::million(folder, miu_log::OverflowPolicy::DropNewest),
+        "million-shed" => load::million(folder, miu_log::OverflowPolicy::BlockThenShed(Duration::from_millis(1))),
+        "eight-threads" => load::eight_threads(folder),
+        "few-descriptors-at-open" => limits::few_descriptors_at_open(folder),
+        "few-descriptors-later" => limits::few_descriptors_later(folder),
+        "hanging-sink" => sinks::hanging(folder),
+        "logging-sink" => sinks::logging(folder),
+        "flooded-sink" => sinks::flooded(folder),
+        other => panic!("no role {other:?}"),
+    }
+}

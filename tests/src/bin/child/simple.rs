@@ -1,0 +1,116 @@
+//! Roles that only need a process because they look at it, or because their environment differs.
+
+use std::error::Error;
+use std::fmt;
+use std::io::Read;
+
+use miu_log::{DropReason, LogConfig};
+use miu_log_tests::{logs, open_descriptors, threads};
+
+use crate::{FLUSH, config};
+
+pub(crate) fn one_record(folder: &str) {
+    let repo = logs::Repository::open(config(folder)).unwrap();
+    repo.app.success("one");
+}
+
+/// Opens the folder, or prints why not.
+pub(crate) fn open(folder: &str) {
+    match logs::Repository::open(config(folder)) {
+        Ok(repo) => {
+            repo.app.info("opened");
+            println!("opened");
+        }
+        Err(error) => println!("{error}"),
+    }
+}
+
+/// Has the folder until stdin says something or ends.
+pub(crate) fn hold(folder: &str) {
+    let repo = logs::Repository::open(config(folder)).unwrap();
+    repo.app.info("held");
+    repo.flush(FLUSH).unwrap();
+    println!("holding");
+    let _ = std::io::stdin().read(&mut [0]);
+}
+
+#[derive(Debug)]
+struct Failure(&'static str, Option<Box<Failure>>);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.1.as_ref().map(|cause| cause as _)
+    }
+}
+
+pub(crate) fn exception(folder: &str) {
+    let repo = logs::Repository::open(config(folder)).unwrap();
+    let root = Failure("network is down", None);
+    let error = Failure("pool is empty", Some(Box::new(Failure("connection refused", Some(Box::new(root))))));
+    repo.db.exception("connection failed", &error);
+    repo.db.error("the next record");
+}
+
+/// How many descriptors and threads a worker adds, with its first records.
+pub(crate) fn worker_counts(folder: &str) {
+    let repo = logs::Repository::open(config(folder)).unwrap();
+    repo.app.info("the main thread has its ring");
+    repo.flush(FLUSH).unwrap();
+    let queue = repo.queue();
+    let before = (open_descriptors(), threads());
+    let after = std::thread::spawn(move || {
+        let worker = logs::Repository::worker(queue);
+        (0..100).for_each(|number| worker.task.info(format!("record {number}")));
+        worker.flush(FLUSH).unwrap();
+        // The thread that counts is one of those counted.
+        (open_descriptors(), threads() - 1)
+    });
+    let after = after.join().unwrap();
+    println!("descriptors={} threads={}", after.0.abs_diff(before.0), after.1.abs_diff(before.1));
+}
+
+pub(crate) fn console(folder: &str) {
+    let repo = logs::Repository::open(LogConfig::new(folder)).unwrap();
+    for number in 0..5_000 {
+        miu_log::info!(repo.app, "record {number} of a service that has a console");
+    }
+}
+
+pub(crate) fn one_console_record(folder: &str) {
+    let repo = logs::Repository::open(LogConfig::new(folder)).unwrap();
+    repo.app.info("one");
+}
+
+/// A value whose text needs another record with such a value, for ever.
+struct Endless<'a>(&'a logs::Repository, u32);
+
+impl fmt::Display for Endless<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Endless(repo, level) = *self;
+        miu_log::info!(repo.app, "inner {}", Endless(repo, level + 1));
+        write!(f, "level {level}")
+    }
+}
+
+pub(crate) fn endless_display(folder: &str) {
+    let repo = logs::Repository::open(config(folder)).unwrap();
+    miu_log::info!(repo.app, "outer {}", Endless(&repo, 0));
+    repo.shutdown();
+    println!("reentrant={}", repo.stats().dropped_for(DropReason::Reentrant));
+}
+
+/// Each record in a write of its own.
+pub(crate) fn twenty_records(folder: &str) {
+    let repo = logs::Repository::open(config(folder)).unwrap();
+    for number in 0..20 {
+        repo.app.info(format!("record {number}"));
+        // A flush that fails is what some scenarios are about; the files show what became of it.
+        let _ = repo.flush(FLUSH);
+    }
+}

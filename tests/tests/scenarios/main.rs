@@ -1,0 +1,72 @@
+//! Scenarios: what a program that logs can rely on, one idea a module.
+//!
+//! They are one program, because each test program costs a link. What counts threads, descriptors or memory of a whole process, or
+//! ends one, is done by the program `child`.
+
+#![allow(clippy::unwrap_used, reason = "a panic is a test's report")]
+
+mod bad_paths;
+mod churn;
+mod clock;
+mod console;
+mod debug_toggle;
+mod descriptors;
+mod destructors;
+mod displays;
+mod domains;
+mod ends;
+mod exception;
+mod fields;
+mod files;
+mod formats;
+mod hostile;
+mod huge;
+mod in_use;
+mod injected;
+mod lifecycle;
+mod main_job;
+mod overflow;
+mod sinks;
+mod small_memory;
+mod time_order;
+mod workers;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use miu_log_tests::Place;
+
+/// Longer than any flush takes.
+const FLUSH: Duration = Duration::from_secs(60);
+
+/// The child program in this role, on this place's log folder and with its runtime directory.
+fn child(place: &Place, role: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_child"));
+    prepare(&mut command, place);
+    command.arg(role).arg(place.logs());
+    command
+}
+
+/// The child program in this role, started by another program, which is given it as its last arguments.
+fn child_under<'a>(program: &str, arguments: impl IntoIterator<Item = &'a str>, place: &Place, role: &str) -> Command {
+    let mut command = Command::new(program);
+    prepare(&mut command, place);
+    command.args(arguments).arg(env!("CARGO_BIN_EXE_child")).arg(role).arg(place.logs());
+    command
+}
+
+fn prepare(command: &mut Command, place: &Place) {
+    command.env("MIU_LOG_RUNTIME_DIR", place.runtime()).env_remove("RUST_BACKTRACE").env_remove("RUST_LIB_BACKTRACE");
+}
+
+/// Whether a program can be found; a scenario that needs it says so when it fails.
+fn is_installed(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).exists()))
+}
+
+/// The text of every file in a folder, for asserting that something is nowhere.
+fn everything(folder: &Path) -> String {
+    let names = miu_log_tests::names(folder);
+    names.iter().filter_map(|name| std::fs::read_to_string(folder.join(name)).ok()).collect()
+}

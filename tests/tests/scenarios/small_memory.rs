@@ -1,0 +1,45 @@
+//! A memory file system that is small or full: told, counted, and never a fault on access.
+// F44, P6, M-26
+
+use miu_log_tests::{Outcome, Place, run};
+
+use crate::{child_under, is_installed};
+
+/// Runs the role with its runtime directory on a tmpfs of this size, private to it.
+fn with_tmpfs(size: &str, place: &Place) -> Outcome {
+    assert!(
+        rustix::process::geteuid().is_root() && is_installed("unshare"),
+        "this scenario mounts a memory file system of its own, which takes root and unshare"
+    );
+    let script = format!(
+        "mount -t tmpfs -o size={size},mode=0700 tmpfs {} && exec \"$0\" \"$@\"",
+        place.runtime().to_str().unwrap()
+    );
+    run(&mut child_under("unshare", ["-m", "sh", "-c", &script], place, "eight-threads"))
+}
+
+fn assert_accounted(outcome: &Outcome, place: &Place) {
+    assert_eq!(outcome.number("accepted") + outcome.number("dropped"), 16_000, "{outcome:?}");
+    assert_eq!(outcome.number("written"), outcome.number("accepted"), "{outcome:?}");
+    let entries = place.entries("app.log");
+    let written = entries.iter().filter(|entry| entry.level == "INFO").count() as u64;
+    assert_eq!(written, outcome.number("written"));
+}
+
+#[test]
+fn rings_that_find_no_room_are_counted_and_never_fault() {
+    let place = Place::new();
+    let outcome = with_tmpfs("256k", &place);
+    assert_accounted(&outcome, &place);
+    assert!(outcome.number("accepted") > 0, "{outcome:?}");
+}
+
+#[test]
+fn a_file_system_too_small_for_a_start_is_passed_over_and_that_is_told() {
+    let place = Place::new();
+    let outcome = with_tmpfs("64k", &place);
+    assert_accounted(&outcome, &place);
+    assert_eq!(outcome.number("dropped"), 0, "{outcome:?}");
+    assert!(outcome.stderr.contains("No space left on device") && outcome.stderr.contains(".miu"), "{outcome:?}");
+    assert!(!place.log(".miu").exists(), "it is removed at the end");
+}

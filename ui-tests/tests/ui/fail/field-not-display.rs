@@ -1,0 +1,19 @@
+use miu_log::info;
+
+#[miu_log::log_domains(app, db)]
+mod logs {}
+
+#[derive(Debug)]
+struct Opaque;
+
+fn main() {
+    let repo = logs::repo();
+    let opaque = Opaque;
+    info!(repo.app, state = %opaque, "message");
+    info_after(repo);
+}
+
+// A sound statement after the wrong one gives no error.
+fn info_after(repo: &logs::Repository) {
+    miu_log::info!(repo.db, "done");
+}

@@ -1,0 +1,9 @@
+#[miu_log::log_domains(app, db)]
+pub enum Logs {
+    App,
+    Db,
+}
+
+fn main() {
+    let _ = (Logs::App, Logs::Db);
+}

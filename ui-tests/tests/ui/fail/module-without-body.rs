@@ -1,0 +1,6 @@
+#[miu_log::log_domains(app)]
+mod logs;
+
+fn main() {
+    logs::repo().app.info("used");
+}

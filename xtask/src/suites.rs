@@ -1,0 +1,186 @@
+//! The chores that are mostly one call of cargo: `check`, `test`, `bless`, `bench`, `loom`, `fuzz`, `deny`.
+//!
+//! Each fails at the first program that fails. The names of packages and flags stand here once;
+//! `.ci/run` repeats the few it needs so that it works before anything is built.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::command::{cargo, on_path, root, run, target_dir};
+use crate::tidy;
+
+/// What a fuzz target gets when no time is given, in seconds.
+const DEFAULT_FUZZ_SECONDS: u32 = 60;
+
+/// How many preemptions a loom run tries per execution when the environment does not say.
+///
+/// Loom's authors report that nearly all bugs show with two or three, and each more costs tenfold.
+const DEFAULT_LOOM_PREEMPTIONS: &str = "3";
+
+/// `cargo xtask check`: what a change has to pass.
+pub(crate) fn check(arguments: &[String]) -> Result<()> {
+    let all = match arguments {
+        [] => false,
+        [flag] if flag == "--all" => true,
+        _ => bail!("`check` takes nothing, or --all"),
+    };
+    // The benchmarks bring a dozen other loggers with them, which most changes need not build.
+    let selection: &[&str] = if all { &["--workspace"] } else { &["--workspace", "--exclude", "benches"] };
+
+    run(cargo().args(["fmt", "--all", "--", "--check"]))?;
+    run(cargo().arg("clippy").args(selection).args(["--all-targets", "--", "-D", "warnings"]))?;
+    run(cargo().arg("doc").args(selection).arg("--no-deps").env("RUSTDOCFLAGS", "-D warnings"))?;
+    tidy::run(&[])?;
+    test(&[])
+}
+
+/// `cargo xtask test`: the tests of the default members.
+pub(crate) fn test(arguments: &[String]) -> Result<()> {
+    run(cargo().arg("test").args(arguments))
+}
+
+/// `cargo xtask bless`: takes what the compiler and the snapshots say now as what is expected.
+pub(crate) fn bless(arguments: &[String]) -> Result<()> {
+    ensure!(arguments.is_empty(), "`bless` takes nothing");
+    run(cargo().args(["test", "-p", "miu-log-ui-tests"]).env("TRYBUILD", "overwrite"))?;
+    run(cargo()
+        .args(["test", "-p", "miu-log-macros", "-p", "miu-log"])
+        .env("INSTA_UPDATE", "always")
+        .env("INSTA_FORCE_PASS", "1"))?;
+    // Insta rewrites its own files only; a snapshot inside a source file is changed by its own tool.
+    eprintln!("\nSnapshots that stand in a test's source are reviewed with `cargo insta review`.");
+    eprintln!("Read every line of what changed before committing it:");
+    run(Command::new("git").args(["--no-pager", "diff", "--stat"]).current_dir(root()))?;
+    // New expectations are not in a diff until they are added.
+    run(Command::new("git").args(["status", "--short", "--", "*.stderr", "*.snap"]).current_dir(root()))
+}
+
+/// `cargo xtask bench`: the comparison with other loggers.
+pub(crate) fn bench(arguments: &[String]) -> Result<()> {
+    run(cargo().args(["run", "--release", "-p", "benches", "--bin", "compare", "--"]).args(arguments))
+}
+
+/// `cargo xtask loom`: the ring's protocol under every interleaving.
+pub(crate) fn loom(arguments: &[String]) -> Result<()> {
+    let preemptions =
+        env::var("LOOM_MAX_PREEMPTIONS").unwrap_or_else(|_| DEFAULT_LOOM_PREEMPTIONS.to_owned());
+    let filter: &[String] = if arguments.is_empty() { &["loom".to_owned()] } else { arguments };
+    run(cargo()
+        .args(["test", "--release", "-p", "miu-log", "--lib"])
+        .args(filter)
+        .env("RUSTFLAGS", "--cfg loom")
+        .env("LOOM_MAX_PREEMPTIONS", preemptions)
+        // Other flags mean another build of everything: a folder of its own keeps the usual one warm.
+        .env("CARGO_TARGET_DIR", target_dir().join("loom")))
+}
+
+/// `cargo xtask fuzz [target] [seconds]`: libFuzzer, on the stable toolchain.
+pub(crate) fn fuzz(arguments: &[String]) -> Result<()> {
+    let known = fuzz_targets(&root())?;
+    let (targets, seconds) = fuzz_plan(arguments, &known)?;
+    if on_path("cargo-fuzz").is_none() {
+        bail!("cargo-fuzz is not installed; get it with `cargo install --locked cargo-fuzz`");
+    }
+    for target in &targets {
+        // libFuzzer writes what it learns into the first folder and only reads the others.
+        let corpus = root().join("fuzz/corpus").join(target);
+        fs::create_dir_all(&corpus).with_context(|| format!("cannot create {}", corpus.display()))?;
+        let mut command = cargo();
+        // Without a sanitizer (`-s none`) no unstable flag is needed, so the pinned toolchain does.
+        command.args(["fuzz", "run", "--fuzz-dir", "fuzz", "-s", "none", target.as_str()]).arg(&corpus);
+        let seeds = root().join("fuzz/seeds").join(target);
+        if seeds.is_dir() {
+            command.arg(&seeds);
+        }
+        command.args(["--", &format!("-max_total_time={seconds}"), "-rss_limit_mb=2048", "-timeout=10"]);
+        run(&mut command)?;
+    }
+    Ok(())
+}
+
+/// `cargo xtask deny`: licences, bans and sources; advisories need a database from the network.
+pub(crate) fn deny(arguments: &[String]) -> Result<()> {
+    ensure!(arguments.is_empty(), "`deny` takes nothing");
+    if on_path("cargo-deny").is_none() {
+        bail!("cargo-deny is not installed; get it with `cargo install --locked cargo-deny`");
+    }
+    run(cargo().args(["deny", "--workspace", "--all-features", "check", "licenses", "bans", "sources"]))
+}
+
+/// The targets that stand in `fuzz/fuzz_targets`, sorted.
+fn fuzz_targets(root: &Path) -> Result<Vec<String>> {
+    let folder = root.join("fuzz/fuzz_targets");
+    let entries = fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    let mut targets = Vec::new();
+    for entry in entries {
+        let path = entry.with_context(|| format!("cannot list {}", folder.display()))?.path();
+        if path.extension().is_some_and(|extension| extension == "rs")
+            && let Some(stem) = path.file_stem()
+        {
+            targets.push(stem.to_string_lossy().into_owned());
+        }
+    }
+    targets.sort();
+    Ok(targets)
+}
+
+/// Reads `[target] [seconds]`, either of which may be left out.
+fn fuzz_plan(arguments: &[String], known: &[String]) -> Result<(Vec<String>, u32)> {
+    let mut targets = known.to_vec();
+    let mut seconds = DEFAULT_FUZZ_SECONDS;
+    let mut rest = arguments;
+    if let [first, more @ ..] = rest
+        && first.parse::<u32>().is_err()
+    {
+        ensure!(known.contains(first), "unknown fuzz target `{first}`; there are: {}", known.join(", "));
+        targets = vec![first.clone()];
+        rest = more;
+    }
+    match rest {
+        [] => {}
+        [text] => seconds = text.parse().with_context(|| format!("`{text}` is not a number of seconds"))?,
+        _ => bail!("`fuzz` takes a target and a number of seconds, each of which may be left out"),
+    }
+    Ok((targets, seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fuzz_plan;
+
+    #[track_caller]
+    fn check(arguments: &[&str], expected: Result<(&[&str], u32), &str>) {
+        let arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
+        let known = ["pattern".to_owned(), "record".to_owned()];
+        match (fuzz_plan(&arguments, &known), expected) {
+            (Ok((targets, seconds)), Ok(expected)) => assert_eq!(
+                (targets.as_slice(), seconds),
+                (&expected.0.iter().map(|&text| text.to_owned()).collect::<Vec<_>>()[..], expected.1)
+            ),
+            (Err(error), Err(expected)) => assert_eq!(error.to_string(), expected),
+            (found, expected) => panic!("found {found:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn fuzz_without_arguments_runs_every_target() {
+        check(&[], Ok((&["pattern", "record"], 60)));
+    }
+
+    #[test]
+    fn fuzz_with_a_target_and_a_time() {
+        check(&["record", "5"], Ok((&["record"], 5)));
+        check(&["record"], Ok((&["record"], 60)));
+        check(&["5"], Ok((&["pattern", "record"], 5)));
+    }
+
+    #[test]
+    fn fuzz_with_an_unknown_target_names_the_known_ones() {
+        check(&["rings"], Err("unknown fuzz target `rings`; there are: pattern, record"));
+        check(&["record", "soon"], Err("`soon` is not a number of seconds"));
+    }
+}
