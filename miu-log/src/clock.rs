@@ -47,6 +47,11 @@ impl Clock {
         }
     }
 
+    /// Whether it is turned by hand.
+    pub(crate) fn is_manual(&self) -> bool {
+        matches!(self, Clock::Manual(_))
+    }
+
     /// The monotonic time in nanoseconds, for time-outs and intervals.
     pub(crate) fn monotonic(&self) -> u64 {
         match self {

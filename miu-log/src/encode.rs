@@ -19,6 +19,8 @@ use std::time::Duration;
 
 use crate::codec::tag;
 
+/// Bytes of a text's encoding before the text itself: tag and length.
+pub(crate) const TEXT_HEAD: usize = 5;
 /// Longest record: what is longer is cut, with a mark.
 pub(crate) const MAX_RECORD: usize = 16 * 1024 * 1024;
 /// How deep a `Display` that logs may nest.
@@ -281,7 +283,7 @@ impl<T: Raw + ?Sized> Encode for Plain<'_, T> {
 
     fn put_long(&self, _: &Scratch, cap: usize, out: &mut Vec<u8>) {
         match self.0.raw_text() {
-            Some(text) => put_long_text(tag::STR, text, cap, out),
+            Some(text) => put_long_text(tag::STR, text, text.len(), cap, out),
             None => {
                 let start = out.len();
                 out.resize(start + self.0.raw_size(), 0);
@@ -291,10 +293,10 @@ impl<T: Raw + ?Sized> Encode for Plain<'_, T> {
     }
 }
 
-fn put_long_text(tag: u8, text: &str, cap: usize, out: &mut Vec<u8>) {
+/// Writes a text of which `given` bytes were given, and these are left.
+fn put_long_text(tag: u8, text: &str, given: usize, cap: usize, out: &mut Vec<u8>) {
     let kept = &text[..text.floor_char_boundary(cap)];
-    let mark =
-        if kept.len() < text.len() { format!("… [cut, {} bytes]", text.len()) } else { String::new() };
+    let mark = if kept.len() < given { format!("… [cut, {given} bytes]") } else { String::new() };
     out.push(tag);
     out.extend(((kept.len() + mark.len()) as u32).to_le_bytes());
     out.extend(kept.as_bytes());
@@ -306,6 +308,8 @@ fn put_long_text(tag: u8, text: &str, cap: usize, out: &mut Vec<u8>) {
 pub struct Text {
     start: usize,
     end: usize,
+    /// How long the text would be if it had not been cut.
+    given: usize,
 }
 
 impl Encode for Text {
@@ -322,7 +326,7 @@ impl Encode for Text {
     }
 
     fn put_long(&self, scratch: &Scratch, cap: usize, out: &mut Vec<u8>) {
-        put_long_text(tag::RENDERED, scratch.piece(*self), cap, out);
+        put_long_text(tag::RENDERED, scratch.piece(*self), self.given, cap, out);
     }
 }
 
@@ -342,7 +346,7 @@ impl Encode for Rendered<'_> {
     }
 
     fn put_long(&self, _: &Scratch, cap: usize, out: &mut Vec<u8>) {
-        put_long_text(tag::RENDERED, self.0, cap, out);
+        put_long_text(tag::RENDERED, self.0, self.0.len(), cap, out);
     }
 }
 
@@ -491,7 +495,7 @@ impl<T: FieldValue + ?Sized> Encode for Field<'_, T> {
 
     fn put_long(&self, _: &Scratch, cap: usize, out: &mut Vec<u8>) {
         match self.0.field_text() {
-            Some(text) => put_long_text(tag::STR, text, cap, out),
+            Some(text) => put_long_text(tag::STR, text, text.len(), cap, out),
             None => {
                 let start = out.len();
                 out.resize(start + self.0.field_size(), 0);
@@ -541,17 +545,15 @@ impl Scratch {
         let start = self.text.len();
         let Some(_level) = Nesting::enter() else {
             self.too_deep = true;
-            return Text { start, end: start };
+            return Text { start, end: start, given: 0 };
         };
         let mut capped = Capped { text: &mut self.text, start, given: 0 };
         // An implementation that reports an error has written what it could: that much is kept.
         let _ = capped.write_fmt(formatted);
         let given = capped.given;
-        if given > self.text.len() - start {
-            self.truncated = true;
-            let _ = write!(self.text, "… [cut, {given} bytes]");
-        }
-        Text { start, end: self.text.len() }
+        // The mark is put where the record is encoded: one that is as long as this is cut there in any case.
+        self.truncated |= given > self.text.len() - start;
+        Text { start, end: self.text.len(), given }
     }
 
     fn piece(&self, text: Text) -> &str {

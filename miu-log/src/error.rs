@@ -4,15 +4,15 @@ use std::fmt;
 
 /// Why a repository could not be opened, joined, flushed or configured.
 ///
-/// Its text says what was being done and where; [`source`](std::error::Error::source) says what the system answered.
-#[derive(Debug)]
+/// Its text says what was being done and where, and what the system answered to it. `Debug` shows the same text, so that
+/// a `main` that returns the error ends with a readable line.
 pub struct Error(Box<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     kind: Kind,
     context: String,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,15 +28,15 @@ enum Kind {
 
 impl Error {
     fn new(kind: Kind, context: impl Into<String>) -> Error {
-        Error(Box::new(Inner { kind, context: context.into(), source: None }))
+        Error(Box::new(Inner { kind, context: context.into(), cause: None }))
     }
 
     pub(crate) fn io(
         context: impl Into<String>,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Error {
         let mut error = Error::new(Kind::Io, context);
-        error.0.source = Some(source.into());
+        error.0.cause = Some(cause.into());
         error
     }
 
@@ -83,16 +83,24 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.context)?;
-        match &self.0.source {
-            Some(source) => write!(f, ": {source}"),
+        match &self.0.cause {
+            Some(cause) if self.0.context.is_empty() => write!(f, "{cause}"),
+            Some(cause) => write!(f, ": {cause}"),
             None => Ok(()),
         }
     }
 }
 
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl std::error::Error for Error {
+    /// What is behind the system's answer. The answer itself is part of the text, and is not repeated here.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_deref().map(|source| source as _)
+        self.0.cause.as_deref().and_then(std::error::Error::source)
     }
 }
 
@@ -109,6 +117,7 @@ mod tests {
     fn the_text_ends_with_what_the_system_said() {
         let error = Error::io("cannot open logs/db.log", std::io::Error::from_raw_os_error(13));
         assert!(error.to_string().starts_with("cannot open logs/db.log: Permission denied"));
-        assert!(std::error::Error::source(&error).is_some());
+        assert_eq!(format!("{error:?}"), error.to_string());
+        assert!(std::error::Error::source(&error).is_none(), "nothing is said twice");
     }
 }

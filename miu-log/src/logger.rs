@@ -305,6 +305,13 @@ pub fn enabled<L: AsLogger + ?Sized>(logger: &L, level: Level) -> bool {
     level as u8 >= L::LEAST && logger.as_logger().admits(level)
 }
 
+/// Keeps what a statement does when it is enabled out of the function it stands in, whose registers it would take: a
+/// disabled statement then costs its check and nothing else.
+#[inline(never)]
+pub fn outline(statement: impl FnOnce()) {
+    statement();
+}
+
 /// The macros' way into the ring, after the check.
 #[inline(always)]
 pub fn submit<L: AsLogger + ?Sized, E: Encode>(

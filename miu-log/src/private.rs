@@ -12,6 +12,6 @@ pub use crate::encode::{Arg, ArgAny, ArgRaw, Encode, FieldValue, Scratch, value}
 pub use crate::error::Error;
 pub use crate::level::Level;
 pub use crate::lifecycle::global::Global;
-pub use crate::logger::{AsLogger, CappedLogger, Logger, enabled, submit};
+pub use crate::logger::{AsLogger, CappedLogger, Logger, enabled, outline, submit};
 pub use crate::repository::{Core, QueueHandle, ShutdownReport};
 pub use crate::stats::Stats;

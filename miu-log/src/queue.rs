@@ -110,7 +110,7 @@ pub(crate) struct Queue {
     space_waiters: AtomicU32,
     space_epoch: AtomicU32,
     requests: AtomicU64,
-    answered: Mutex<u64>,
+    answered: Mutex<Answered>,
     answer: Condvar,
     stop: AtomicBool,
     pub(crate) counters: Counters,
@@ -120,6 +120,14 @@ pub(crate) struct Queue {
 struct Rings {
     live: HashMap<u64, Arc<Segment>>,
     retired_accepted: u64,
+}
+
+/// How far flushes have been answered.
+#[derive(Debug, Default)]
+struct Answered {
+    request: u64,
+    /// The last one that was not done when its time was over.
+    failed: u64,
 }
 
 /// The arguments of a record that is too long for a ring.
@@ -166,7 +174,7 @@ impl Queue {
             space_waiters: AtomicU32::new(0),
             space_epoch: AtomicU32::new(0),
             requests: AtomicU64::new(0),
-            answered: Mutex::new(0),
+            answered: Mutex::default(),
             answer: Condvar::new(),
             stop: AtomicBool::new(false),
             counters: Counters::new(specs.len()),
@@ -270,7 +278,7 @@ impl Queue {
         self.close();
         self.state.store(ENDED, Ordering::Release);
         self.announce_space();
-        self.answer(u64::MAX);
+        self.answer(u64::MAX, true);
     }
 
     pub(crate) fn next_registration(&self) -> Option<Registration> {
@@ -339,11 +347,14 @@ impl Queue {
         self.requests.load(Ordering::Acquire)
     }
 
-    /// All flushes up to this number are done.
-    pub(crate) fn answer(&self, request: u64) {
+    /// All flushes up to this number are done, or their time was over.
+    pub(crate) fn answer(&self, request: u64, done: bool) {
         let mut answered = lock(&self.answered);
-        if *answered < request {
-            *answered = request;
+        if answered.request < request {
+            if !done {
+                answered.failed = request;
+            }
+            answered.request = request;
             self.answer.notify_all();
         }
     }
@@ -355,14 +366,14 @@ impl Queue {
         request
     }
 
-    /// Waits until the flush is done: true; or until the time is over: false.
-    pub(crate) fn wait_for_answer(&self, request: u64, timeout: Duration) -> bool {
+    /// Waits until the flush is answered: whether it was done; none where the time is over first.
+    pub(crate) fn wait_for_answer(&self, request: u64, timeout: Duration) -> Option<bool> {
         let answered = lock(&self.answered);
         let (answered, _) = self
             .answer
-            .wait_timeout_while(answered, timeout, |answered| *answered < request)
+            .wait_timeout_while(answered, timeout, |answered| answered.request < request)
             .unwrap_or_else(PoisonError::into_inner);
-        *answered >= request
+        (answered.request >= request).then_some(answered.failed < request)
     }
 
     pub(crate) fn request_stop(&self) {

@@ -173,8 +173,7 @@ impl Core {
                 "a manual listener needs a repository of its own: use `open`, not `init`",
             ));
         }
-        let folder = Folder::open(&config.folder)
-            .map_err(|error| Error::io(format!("cannot open the log folder {:?}", config.folder), error))?;
+        let folder = Folder::open(&config.folder).map_err(|error| Error::io("", error))?;
         let runtime = RuntimeDir::open(&folder, |name| std::env::var_os(name))?;
         let dictionary = runtime.create("dictionary")?;
         let dictionary = callsite::record_in(dictionary).map_err(|error| {
@@ -357,15 +356,23 @@ impl Inner {
         let request = self.queue.request_flush();
         if let Some(manual) = &started.manual {
             // One pass is bounded, a flush is not: pass until it is answered.
-            while !self.queue.wait_for_answer(request, Duration::ZERO) {
+            while self.queue.wait_for_answer(request, Duration::ZERO).is_none() {
                 manual.step();
             }
         }
-        if self.queue.wait_for_answer(request, timeout) {
-            return Ok(());
+        match self.queue.wait_for_answer(request, timeout) {
+            Some(true) => Ok(()),
+            Some(false) => Err(Error::timeout(format!(
+                "a sink could not hand on its records within {:?}; `stats().sinks` shows which",
+                started.sink_timeout
+            ))),
+            None => {
+                let pending = self.queue.accepted().saturating_sub(self.written());
+                Err(Error::timeout(format!(
+                    "flush was not done after {timeout:?}; {pending} records were pending"
+                )))
+            }
         }
-        let pending = self.queue.accepted().saturating_sub(self.written());
-        Err(Error::timeout(format!("flush was not done after {timeout:?}; {pending} records were pending")))
     }
 
     fn written(&self) -> u64 {
@@ -420,13 +427,13 @@ impl Inner {
 
     fn wait_for_listener(&self, patience: Duration) {
         let mut progress = (self.written(), std::time::Instant::now());
-        while !self.queue.wait_for_answer(u64::MAX, LOOK) {
+        while self.queue.wait_for_answer(u64::MAX, LOOK).is_none() {
             let written = self.written();
             if written != progress.0 {
                 progress = (written, std::time::Instant::now());
             }
-            // Twice: the sinks have the first half for themselves.
-            if progress.1.elapsed() > patience * 2 {
+            // The sinks' own time is over a moment earlier, unless the listener itself hangs in one of them.
+            if progress.1.elapsed() > patience + 10 * LOOK {
                 notice("shutdown", "the listener did not come to an end in time");
                 self.queue.end();
                 return;
@@ -445,7 +452,7 @@ fn router(config: LogConfig, folder: &Folder, specs: &[DomainSpec]) -> Result<Ro
         vec![Box::new(PatternLayout::new(&config.layout, false, config.zone))];
     let stems: Vec<&str> = specs.iter().map(|spec| spec.file).collect();
     let mut slots = standard_slots(folder, config.file_prefix.as_deref(), &stems, config.level_files, 0)
-        .map_err(|error| Error::io("cannot set up the log files", error))?;
+        .map_err(|error| Error::io("", error))?;
     let domains: Vec<String> = specs.iter().map(|spec| spec.name.to_owned()).collect();
     if let Some(choice) = config.console {
         let (stream, is_terminal) = if choice.stderr {

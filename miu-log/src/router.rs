@@ -114,6 +114,8 @@ struct Station {
     suspects: usize,
     /// Whether the fault that is going on has been told.
     told: bool,
+    /// Whether it has done its part of the flush that was begun last.
+    flushed: bool,
     taken: u64,
     dropped: u64,
     errors: u64,
@@ -153,6 +155,7 @@ impl Router {
             panics: 0,
             suspects: 0,
             told: false,
+            flushed: true,
             taken: 0,
             dropped: 0,
             errors: 0,
@@ -283,27 +286,22 @@ impl Router {
         changed
     }
 
-    /// Delivers everything, held records included, and has every sink hand it on until `deadline`.
-    ///
-    /// # Errors
-    ///
-    /// The first sink's fault; the others are asked all the same. Also when records are held still.
-    pub(crate) fn flush(&mut self, deadline: Instant) -> Result<DeliveryReport, SinkError> {
-        let mut report = self.offer(true);
-        self.unreported = DeliveryReport::default();
-        let mut first = None;
+    /// A flush in steps, so that a sink that hangs delays nobody: `begin` delivers everything, held records included, and
+    /// asks every sink to hand it on. True once all have done so, or said why not, and nothing is held.
+    pub(crate) fn poll_flush(&mut self, begin: bool) -> bool {
+        if begin || self.held() > 0 {
+            self.unreported = self.offer(begin);
+        }
         for station in &mut self.slots {
-            if let Err(error) = station.call("flush", |sink| sink.flush_until(deadline)) {
-                report.errors += 1;
-                first.get_or_insert_with(|| explain(&station.name, error));
+            if begin {
+                station.flushed = false;
+            }
+            if !station.flushed {
+                // What a sink says against it has been counted and told; asking once more would change nothing.
+                station.flushed = station.call("flush", |sink| sink.poll_flush(begin)).unwrap_or(true);
             }
         }
-        report.held = self.held();
-        match first {
-            None if report.held == 0 => Ok(report),
-            None => Err(SinkError::retryable(format!("{} records could not be written yet", report.held), 0)),
-            Some(error) => Err(error),
-        }
+        self.slots.iter().all(|station| station.flushed) && self.held() == 0
     }
 
     /// The end: delivers everything once more and closes the sinks, none of them waiting past
@@ -354,7 +352,7 @@ impl Router {
     }
 
     /// Records that wait for another attempt.
-    fn held(&self) -> u64 {
+    pub(crate) fn held(&self) -> u64 {
         self.slots.iter().map(Station::held_records).sum()
     }
 
@@ -413,11 +411,11 @@ impl Station {
     }
 
     /// Calls the sink for anything but a batch. A panic is an error; both are counted and told.
-    fn call(
+    fn call<T>(
         &mut self,
         deed: &str,
-        call: impl FnOnce(&mut dyn Sink) -> Result<(), SinkError>,
-    ) -> Result<(), SinkError> {
+        call: impl FnOnce(&mut dyn Sink) -> Result<T, SinkError>,
+    ) -> Result<T, SinkError> {
         let sink = &mut *self.sink;
         let result = catch_unwind(AssertUnwindSafe(|| call(sink)))
             .unwrap_or_else(|_| Err(SinkError::fatal("the sink panicked", 0)));
@@ -522,10 +520,6 @@ impl Station {
         self.panics = 0;
         self.suspects = 0;
     }
-}
-
-fn explain(name: &str, error: SinkError) -> SinkError {
-    SinkError::retryable(format!("{name}: {error}"), 0).with_source(error)
 }
 
 #[cfg(test)]

@@ -145,6 +145,16 @@ impl DomainStats {
         self.written[level as usize]
     }
 
+    /// Records given to the sinks, over all levels.
+    pub fn total_written(&self) -> u64 {
+        self.written.iter().sum()
+    }
+
+    /// Records that were not accepted, over all reasons and levels.
+    pub fn total_dropped(&self) -> u64 {
+        self.dropped.iter().flatten().sum()
+    }
+
     /// Records of this level that were not accepted for this reason.
     pub fn dropped_at(&self, reason: DropReason, level: Level) -> u64 {
         self.dropped[reason as usize][level as usize]

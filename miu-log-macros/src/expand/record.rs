@@ -118,9 +118,11 @@ fn body(record: &Record, p: &TokenStream, static_level: &TokenStream, level: &To
             || #p::enclosing_function(#p::core::any::type_name_of_val(&here)),
         );
         #traits
-        let mut #scratch = #p::Scratch::new();
-        #(#stages)*
-        #p::submit(#p::AsLogger::as_logger(#logger), &CALLSITE, #level, &mut #scratch, #nested);
+        #p::outline(|| {
+            let mut #scratch = #p::Scratch::new();
+            #(#stages)*
+            #p::submit(#p::AsLogger::as_logger(#logger), &CALLSITE, #level, &mut #scratch, #nested);
+        });
     )
 }
 

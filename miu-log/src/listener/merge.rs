@@ -4,7 +4,8 @@
 //! M2. Across rings the record with the smallest stamp comes first, among those that are visible. A record becomes visible some
 //!     nanoseconds after its stamp was taken; the listener leaves the youngest records for its next pass, so that
 //!     only a thread that loses the processor in between can come out of order.
-//! M3. A ring's next segment is read only when the present one has been read to its end.
+//! M3. A ring's next segment is read only when the present one has been read to its end, and then at once, in the same pass:
+//!     what is in it may be older than what other rings hold.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub(crate) struct Reader {
     consumer: Consumer,
     /// Larger segments that the ring goes on in, in order.
     chained: VecDeque<Arc<Segment>>,
+    /// Segments read to their end since the last `settle`: given back once what they held is written.
+    left: Vec<Arc<Segment>>,
     /// Header of the next record, if one is visible.
     next: Option<Head>,
     identity: Identity,
@@ -66,6 +69,7 @@ impl Readers {
         self.readers.push(Reader {
             consumer: Consumer::new(segment),
             chained: VecDeque::new(),
+            left: Vec::new(),
             next: None,
             identity,
             thread: String::from_utf8_lossy(&thread).into_owned(),
@@ -137,39 +141,52 @@ impl Readers {
         let mut index = 0;
         while index < self.readers.len() {
             let reader = &mut self.readers[index];
-            match if reader.next.is_none() { reader.consumer.end() } else { End::Open } {
-                End::Chained => {
-                    // Its registration comes before the flag, but may still be in the registration queue.
-                    let Some(next) = reader.chained.pop_front() else {
-                        index += 1;
-                        continue;
-                    };
-                    let old = std::mem::replace(&mut reader.consumer, Consumer::new(next));
-                    reader.identity.generation += 1;
-                    done(Done::Segment(old.into_segment()));
-                    reader.look();
-                }
-                End::Closed => {
-                    let reader = self.readers.swap_remove(index);
-                    let accepted = reader.consumer.accepted();
-                    done(Done::Ring(reader.identity.ring, accepted, reader.consumer.into_segment()));
-                }
-                End::Open => index += 1,
+            reader.left.drain(..).for_each(|segment| done(Done::Segment(segment)));
+            if reader.next.is_none() && reader.consumer.end() == End::Closed {
+                let reader = self.readers.swap_remove(index);
+                let accepted = reader.consumer.accepted();
+                done(Done::Ring(reader.identity.ring, accepted, reader.consumer.into_segment()));
+            } else {
+                index += 1;
             }
         }
     }
 }
 
 impl Reader {
-    /// Sees new records. 1 where the ring is corrupt: then all it holds is given up.
+    /// Sees new records, also behind one that is known already. 1 where the ring is corrupt: then all it holds is given up.
     fn look(&mut self) -> u64 {
-        if self.next.is_some() {
-            return 0;
-        }
         if !self.consumer.refresh() {
             return self.give_up();
         }
-        self.peek()
+        if self.next.is_some() {
+            return 0;
+        }
+        let corrupt = self.peek();
+        if self.next.is_none() {
+            self.follow();
+        }
+        corrupt
+    }
+
+    /// At the end of what is visible: goes on in the ring's next segment, if it has moved there (M3).
+    ///
+    /// The next segment's registration comes before the flag, but may still be in the registration queue: then the next pass
+    /// goes on there, and all that it finds is stamped after this pass began.
+    #[cold]
+    #[inline(never)]
+    fn follow(&mut self) {
+        while self.next.is_none() && !self.chained.is_empty() && self.consumer.end() == End::Chained {
+            let Some(segment) = self.chained.pop_front() else { break };
+            let old = std::mem::replace(&mut self.consumer, Consumer::new(segment));
+            self.identity.generation += 1;
+            self.left.push(old.into_segment());
+            if self.consumer.refresh() {
+                self.peek();
+            } else {
+                self.give_up();
+            }
+        }
     }
 
     fn peek(&mut self) -> u64 {
@@ -208,6 +225,8 @@ impl Reader {
             self.touched = true;
             if self.consumer.has_unread() {
                 self.peek();
+            } else if !self.chained.is_empty() {
+                self.follow();
             }
         }
         self.next.is_some_and(|next| next.ticks <= until)

@@ -77,6 +77,8 @@ pub(crate) struct Listener {
     sink_stats: Arc<Mutex<Vec<SinkStats>>>,
     process: String,
     answered: u64,
+    /// The flush that is under way, and when its time is over.
+    flush: Option<(u64, Instant)>,
     sink_timeout: Duration,
 }
 
@@ -111,6 +113,7 @@ impl Listener {
             sink_stats,
             process: "main".to_owned(),
             answered: 0,
+            flush: None,
             sink_timeout,
             queue,
         };
@@ -120,19 +123,22 @@ impl Listener {
 
     /// One pass.
     pub(crate) fn step(&mut self) -> Progress {
+        // In this order: what was logged before the request, and what is stamped before `now`, is in a ring whose registration
+        // is seen.
+        let request = self.queue.requests();
+        let flushing = request > self.answered || self.queue.must_stop();
+        let now = self.calibration.clock().ticks();
         while let Some(registration) = self.queue.next_registration() {
             self.readers.register(registration);
         }
-        let request = self.queue.requests();
-        let now = self.calibration.clock().ticks();
         self.calibration.keep(now);
-        let flushing = request > self.answered || self.queue.must_stop();
-        let horizon = if flushing {
-            now
-        } else if self.readers.len() > 1 {
-            now.saturating_sub(self.calibration.ticks_of(GRACE_NANOS))
-        } else {
+        let horizon = if self.calibration.clock().is_manual() {
+            // It stands still, or goes back: what is there is due.
             u64::MAX
+        } else if flushing || self.readers.len() <= 1 {
+            now
+        } else {
+            now.saturating_sub(self.calibration.ticks_of(GRACE_NANOS))
         };
         let corrupt = self.readers.refresh();
         if corrupt > 0 {
@@ -163,23 +169,29 @@ impl Listener {
             self.queue.announce_space();
         }
         self.settle();
-        if flushing && complete && !self.queue.has_registrations() {
-            let deadline = Instant::now() + self.sink_timeout;
-            match self.router.flush(deadline) {
-                Ok(report) if report.written == 0 => {}
-                Ok(_) => self.write_checkpoint(),
-                Err(error) => {
-                    notice("flush", &error.to_string());
-                    self.write_checkpoint();
-                }
-            }
-            self.publish_stats();
-            self.answered = request;
-            self.queue.answer(request);
+        if request > self.answered && complete && !self.queue.has_registrations() {
+            self.flush(request);
         } else if due {
             self.publish_stats();
         }
         progress
+    }
+
+    /// Begins a flush, or looks how the one begun is doing: a sink that hangs holds up the answer, never the listener. Answers
+    /// when it is done or when its time is over; a later request waits for that, and is then flushed by itself.
+    fn flush(&mut self, request: u64) {
+        let begun = self.flush;
+        let (request, deadline) =
+            *self.flush.get_or_insert_with(|| (request, Instant::now() + self.sink_timeout));
+        let done = self.router.poll_flush(begun.is_none());
+        self.write_checkpoint();
+        if !done && Instant::now() < deadline {
+            return;
+        }
+        self.flush = None;
+        self.publish_stats();
+        self.answered = request;
+        self.queue.answer(request, done);
     }
 
     /// Reads one ring's records while they are the oldest. How many.
@@ -299,7 +311,8 @@ impl Listener {
 
     /// Whether a pass would find something to do.
     fn has_work(&mut self) -> bool {
-        self.queue.has_registrations() || self.queue.requests() > self.answered || self.readers.any_unread()
+        let known = self.flush.map_or(self.answered, |(request, _)| request);
+        self.queue.has_registrations() || self.queue.requests() > known || self.readers.any_unread()
     }
 
     /// The listener's thread: passes until it is told to stop, then the end.
@@ -316,7 +329,7 @@ impl Listener {
             }
             self.queue.waker().announce_sleep();
             if !self.has_work() && !self.queue.must_stop() {
-                let long = last_work.elapsed() > SILENCE;
+                let long = last_work.elapsed() > SILENCE && self.flush.is_none();
                 self.queue.waker().sleep(if long { SLEEP } else { NAP });
             }
             self.queue.waker().awake();

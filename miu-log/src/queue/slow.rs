@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use super::{Blob, ENDED, OverflowPolicy, Queue, RUNNING, Registration, Settings, lock};
 use crate::codec::{FLAG_BLOB, HEADER, Head, padded};
-use crate::encode::{MAX_RECORD, Out};
+use crate::encode::{MAX_RECORD, Out, TEXT_HEAD};
 use crate::level::Level;
 use crate::ring::local;
 use crate::ring::producer::Producer;
-use crate::ring::segment::{Identity, MIRROR, SMALLEST, Segment};
+use crate::ring::segment::{Identity, MIRROR, NAME_MAX, SMALLEST, Segment};
 use crate::stats::DropReason;
 use crate::sync::{Ordering, fence, futex_wait};
 
@@ -78,13 +78,12 @@ impl Queue {
         if too_deep {
             return self.counters.drop_one(DropReason::Reentrant, domain, level);
         }
-        if truncated {
-            self.counters.truncated.fetch_add(1, Ordering::Relaxed);
-        }
         let outcome = if len <= MIRROR {
             self.admit_and_write(level, padded(len), write)
         } else {
-            let cap = if len <= MAX_RECORD { usize::MAX } else { MAX_RECORD / count.max(1) };
+            // With this cap at least one text of a record that is too long is cut.
+            let share = (MAX_RECORD - HEADER) / count.max(1);
+            let cap = if len <= MAX_RECORD { usize::MAX } else { share.saturating_sub(TEXT_HEAD) };
             if cap != usize::MAX {
                 self.counters.truncated.fetch_add(1, Ordering::Relaxed);
             }
@@ -143,7 +142,7 @@ impl Queue {
             let adopted = local::is_alive()
                 && self.new_producer().is_ok_and(|producer| {
                     local::prune(|producer| is_ended(producer.owner()));
-                    local::adopt(producer).is_ok()
+                    local::adopt(producer)
                 });
             if !adopted {
                 return self.write_shared(level, len, write);
@@ -403,14 +402,14 @@ fn is_ended(owner: &Arc<dyn Any + Send + Sync>) -> bool {
     owner.downcast_ref::<Queue>().is_some_and(Queue::is_ended)
 }
 
-/// The thread's name, `main` for the first thread, `thread-<number>` where it has none.
+/// The thread's name, as much of it as a segment keeps, `main` for the first thread, `thread-<number>` where it has none.
 fn thread_name() -> String {
     if !local::is_alive() {
         return "ending".to_owned();
     }
     let thread = std::thread::current();
     match thread.name() {
-        Some(name) => name.to_owned(),
+        Some(name) => name[..name.floor_char_boundary(NAME_MAX)].to_owned(),
         None => format!("thread-{}", rustix::thread::gettid().as_raw_nonzero()),
     }
 }

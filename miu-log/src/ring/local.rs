@@ -92,15 +92,18 @@ fn select(key: usize) -> bool {
     }
 }
 
-/// Gives the thread a producer. Gives it back where the thread is past having any: its thread-locals are gone.
-pub(crate) fn adopt(producer: Producer) -> Result<(), Producer> {
-    let mut waiting = Some(producer);
-    let _ = OWNED.try_with(|owned| {
-        if let (Ok(mut producers), Some(producer)) = (owned.0.try_borrow_mut(), waiting.take()) {
-            producers.push(NonNull::from(Box::leak(Box::new(producer))));
-        }
-    });
-    waiting.map_or(Ok(()), Err)
+/// Gives the thread a producer. False, and the producer is dropped, where the thread is past having any: its thread-locals
+/// are gone.
+pub(crate) fn adopt(producer: Producer) -> bool {
+    OWNED
+        .try_with(|owned| match owned.0.try_borrow_mut() {
+            Ok(mut producers) => {
+                producers.push(NonNull::from(Box::leak(Box::new(producer))));
+                true
+            }
+            Err(_) => false,
+        })
+        .unwrap_or(false)
 }
 
 /// Whether the thread can still have producers of its own.
@@ -142,7 +145,7 @@ mod tests {
         let owner: Arc<dyn Any + Send + Sync> = Arc::new(0u8);
         let key = Arc::as_ptr(&owner).cast::<u8>() as usize;
         let segment = Arc::new(Segment::create(None, SMALLEST, &identity).unwrap());
-        assert!(adopt(Producer::new(owner.clone(), segment, 0)).is_ok());
+        assert!(adopt(Producer::new(owner.clone(), segment, 0)));
         (owner, key)
     }
 

@@ -118,7 +118,7 @@ impl Producer {
             // SAFETY: PREFETCHW is a hint: it neither faults nor changes memory, whatever the address. Processors that
             // do not know it treat it as a no-operation.
             unsafe {
-                std::arch::asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags, readonly))
+                std::arch::asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags, readonly));
             };
         }
         #[cfg(not(target_arch = "x86_64"))]

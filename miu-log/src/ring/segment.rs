@@ -43,7 +43,7 @@ const PRODUCER_LINE: usize = 256;
 const CONSUMER_LINE: usize = 384;
 const NAME: usize = 64;
 /// Longest thread name kept, in bytes.
-const NAME_MAX: usize = PRODUCER_LINE - NAME;
+pub(crate) const NAME_MAX: usize = PRODUCER_LINE - NAME;
 
 /// What the producer writes. A cache line pair of its own: adjacent lines are fetched together.
 #[repr(C, align(128))]

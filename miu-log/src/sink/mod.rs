@@ -66,15 +66,14 @@ pub trait Sink: Send {
         self.flush()
     }
 
-    /// As [`flush`](Sink::flush), but waits no longer than until `deadline`. A sink that waits for
-    /// another thread or machine implements it.
-    ///
-    /// # Errors
-    ///
-    /// When the destination refuses or the time is over.
-    fn flush_until(&mut self, deadline: Instant) -> Result<(), SinkError> {
-        let _ = deadline;
-        self.flush()
+    /// A flush in steps, for sinks with a thread of their own: begins it, or looks whether the one begun is done. Never
+    /// waits.
+    #[doc(hidden)]
+    fn poll_flush(&mut self, begin: bool) -> Result<bool, SinkError> {
+        if begin {
+            self.flush()?;
+        }
+        Ok(true)
     }
 
     /// The last call: hands over what is left, and waits for it no longer than until `deadline`.
@@ -83,7 +82,8 @@ pub trait Sink: Send {
     ///
     /// When something was left behind; [`lost`](Sink::lost) then counts it.
     fn close(&mut self, deadline: Instant) -> Result<(), SinkError> {
-        self.flush_until(deadline)
+        let _ = deadline;
+        self.flush()
     }
 
     /// Called about once a second, with or without records: for a look at the destination.

@@ -50,6 +50,8 @@ pub(crate) struct Queued {
     shared: Arc<Shared>,
     /// What did not go into the queue yet.
     staged: Held,
+    /// Number of the flush that was begun, once it has been asked for.
+    ticket: Option<u64>,
     limit: usize,
     reserve: usize,
 }
@@ -122,7 +124,7 @@ impl Queued {
         });
         let worker = Worker { shared: Arc::clone(&shared), sink, ailing: false };
         thread::Builder::new().name(format!("miu-log-{name}")).spawn(move || worker.run())?;
-        Ok(Queued { shared, staged: Held::default(), limit, reserve })
+        Ok(Queued { shared, staged: Held::default(), ticket: None, limit, reserve })
     }
 
     /// Moves what is staged into the queue if it has room, and wakes the thread.
@@ -158,18 +160,18 @@ impl Queued {
         }
     }
 
+    /// Asks the thread for a flush once its queue is empty; the number under which it is done.
+    fn request(&mut self, sync: bool) -> u64 {
+        let mut status = self.shared.status();
+        status.flush_wanted += 1;
+        status.sync_wanted |= sync;
+        status.flush_wanted
+    }
+
     fn flush_or_sync(&mut self, deadline: Instant, sync: bool) -> Result<(), SinkError> {
         // The request is made when all is in the queue: the thread serves it when the queue is empty.
         self.wait(deadline, |_| true)?;
-        let ticket = {
-            let mut status = self.shared.status();
-            if status.finished {
-                return Ok(());
-            }
-            status.flush_wanted += 1;
-            status.sync_wanted |= sync;
-            status.flush_wanted
-        };
+        let ticket = self.request(sync);
         self.wait(deadline, |status| status.flush_done >= ticket || status.finished)?;
         match self.shared.status().flush_error.take() {
             Some(text) => Err(SinkError::retryable(text, 0)),
@@ -234,8 +236,28 @@ impl Sink for Queued {
         self.flush_or_sync(Instant::now() + FLUSH_WAIT, true)
     }
 
-    fn flush_until(&mut self, deadline: Instant) -> Result<(), SinkError> {
-        self.flush_or_sync(deadline, false)
+    fn poll_flush(&mut self, begin: bool) -> Result<bool, SinkError> {
+        if begin {
+            self.ticket = None;
+        }
+        self.pass_on();
+        if !self.staged.entries.is_empty() {
+            return Ok(false);
+        }
+        let ticket = match self.ticket {
+            Some(ticket) => ticket,
+            None => {
+                let ticket = self.request(false);
+                self.pass_on();
+                *self.ticket.insert(ticket)
+            }
+        };
+        let mut status = self.shared.status();
+        let done = status.flush_done >= ticket || status.finished;
+        match status.flush_error.take_if(|_| done) {
+            Some(text) => Err(SinkError::retryable(text, 0)),
+            None => Ok(done),
+        }
     }
 
     fn close(&mut self, deadline: Instant) -> Result<(), SinkError> {
@@ -449,7 +471,7 @@ mod tests {
         for number in 0..5000 {
             queued.write(&held(&[&format!("{number} a"), &format!("{number} b")]).batch(&[])).unwrap();
         }
-        queued.flush_until(soon()).unwrap();
+        queued.flush_or_sync(soon(), false).unwrap();
         let lines: Vec<String> = received.try_iter().collect();
         let expected: Vec<String> = (0..5000).flat_map(|n| [format!("{n} a"), format!("{n} b")]).collect();
         assert_eq!(lines, expected);
@@ -496,7 +518,8 @@ mod tests {
         let (mut queued, _received, gate) = probe(1 << 20, 0, true);
         queued.write(&held(&["a", "b"]).batch(&[])).unwrap();
         queued.write(&held(&["c"]).batch(&[])).unwrap();
-        assert!(queued.flush_until(Instant::now() + Duration::from_millis(1)).is_err());
+        assert!(!queued.poll_flush(true).unwrap());
+        assert!(!queued.poll_flush(false).unwrap());
         let error = queued.close(Instant::now() + Duration::from_millis(1)).unwrap_err();
         assert!(error.to_string().starts_with("3 records"), "{error}");
         assert_eq!(queued.lost(), 3);
@@ -520,10 +543,10 @@ mod tests {
         let (sender, received) = mpsc::channel();
         let mut queued = Queued::new("moody", Box::new(Moody(sender)), vec![]).unwrap();
         queued.write(&held(&["fatal", "b", "c"]).batch(&[])).unwrap();
-        queued.flush_until(soon()).unwrap();
+        queued.flush_or_sync(soon(), false).unwrap();
         assert_eq!(queued.lost(), 2);
         queued.write(&held(&["fine"]).batch(&[])).unwrap();
-        queued.flush_until(soon()).unwrap();
+        queued.flush_or_sync(soon(), false).unwrap();
         queued.write(&held(&["panic", "b"]).batch(&[])).unwrap();
         // At the end there is no pause between attempts, and one of them only.
         queued.close(soon()).unwrap();

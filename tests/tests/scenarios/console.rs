@@ -36,6 +36,30 @@ fn colours_come_by_force_and_go_by_no_color() {
 }
 
 #[test]
+fn each_level_has_its_colour() {
+    let place = Place::new();
+    let outcome = run(child(&place, "console-levels").env("NO_COLOR", ""));
+    let lines: Vec<&str> = outcome.printed().lines().collect();
+    let colours = [
+        ("TRACE", "\u{1b}[2m"),
+        ("DEBUG", "\u{1b}[34m"),
+        ("INFO", "\u{1b}[32m"),
+        ("SUCCESS", "\u{1b}[1;32m"),
+        ("WARNING", "\u{1b}[33m"),
+        ("ERROR", "\u{1b}[31m"),
+        ("CRITICAL", "\u{1b}[35m"),
+    ];
+    assert_eq!(lines.len(), colours.len());
+    for (line, (level, colour)) in lines.iter().zip(colours) {
+        assert!(line.contains(&format!(" | {colour}{level}\u{1b}[0m")), "{line:?}");
+        // Without the colour it is the line of the file: the message's own escape code is text in both.
+        let plain = line.replace(colour, "").replace("\u{1b}[0m", "");
+        assert!(place.text("app.log").lines().any(|found| found == plain), "{plain:?}");
+        assert!(plain.ends_with("\\u{1b}[31mforged"));
+    }
+}
+
+#[test]
 fn a_closed_stdout_stops_nothing() {
     for script in ["exec \"$0\" \"$@\" >&-", "exec \"$0\" \"$@\" >&- 2>&- <&-"] {
         let place = Place::new();

@@ -180,7 +180,7 @@ proptest! {
             "{option:?} {result:?} {floats:?} {texts:?} {pair:?} {maybe:?}";
             "{option:#?} {result:#?} {pair:#?}";
             "{option:05?} {slice:.2?} {slice:8.1?}| {texts:10?}|";
-            "{:?} {:?} {:x?} {:?}", (), [1u8, 2], [10u8, 255], Some(Some(result));
+            "{:?} {:?} {:x?} {:?}", (), [1u8, 2], [10u8, 255], (Some(Some(result)));
         }
     }
 

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use miu_log::{Batch, Level, Sink, SinkError, SinkState, Stats};
-use miu_log_tests::{Place, logs, run};
+use miu_log_tests::{Place, logs, names, run};
 
 use crate::{FLUSH, child};
 
@@ -110,6 +110,7 @@ fn a_sink_that_hangs_ends_with_the_program_in_time_and_says_what_is_left() {
     // The sink's time is one second; the bound leaves room for a busy machine, not for a hang.
     assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
     assert_eq!(place.messages("app.log").len(), 1_000);
+    assert_eq!(names(&place.runtime()), [""; 0], "the listener itself has come to its end");
     assert!(outcome.stderr.contains("stuck") && outcome.stderr.contains("1000 records"), "{outcome:?}");
 }
 

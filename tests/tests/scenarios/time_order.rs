@@ -3,7 +3,9 @@
 
 use std::sync::{Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
+use miu_log::testing::ManualListener;
 use miu_log_tests::{Place, logs};
 
 use crate::FLUSH;
@@ -53,6 +55,41 @@ fn the_first_record_of_a_thread_stands_before_what_was_logged_after_it() {
     }
     repo.flush(FLUSH).unwrap();
     assert_eq!(place.messages("app.log"), expected);
+}
+
+#[test]
+fn rings_that_have_grown_are_merged_in_order() {
+    const THREADS: usize = 3;
+    const RECORDS: usize = 3_000;
+    let place = Place::new();
+    let listener = ManualListener::new();
+    let repo = logs::Repository::open(place.config().manual_listener(&listener)).unwrap();
+    let text = "x".repeat(300);
+    let (turn, changed) = (Mutex::new(0), Condvar::new());
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (repo, turn, changed, listener, text) = (&repo, &turn, &changed, &listener, &text);
+            scope.spawn(move || {
+                loop {
+                    let taken = turn.lock().unwrap();
+                    let mine = |turn: &mut usize| *turn < RECORDS && *turn % THREADS != thread;
+                    let mut number = changed.wait_while(taken, mine).unwrap();
+                    if *number >= RECORDS {
+                        return;
+                    }
+                    listener.advance(Duration::from_nanos(1));
+                    miu_log::info!(repo.app, "{} {text}", *number);
+                    *number += 1;
+                    changed.notify_all();
+                }
+            });
+        }
+    });
+    // Nobody has read so far: each ring goes on in segments twice as large, several times.
+    assert_eq!(repo.stats().written, 0);
+    repo.flush(FLUSH).unwrap();
+    let expected: Vec<String> = (0..RECORDS).map(|number| format!("{number} {text}")).collect();
+    assert!(place.messages("app.log") == expected, "out of order");
 }
 
 #[test]

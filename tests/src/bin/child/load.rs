@@ -52,6 +52,21 @@ pub(crate) fn million(folder: &str, policy: OverflowPolicy) {
     println!("accepted={} dropped={} pending={} grown_kib={grown}", stats.accepted, stats.dropped, stats.pending);
 }
 
+/// Memory after twice as many records as the rings, buffers and tables need to reach their size.
+pub(crate) fn soak(folder: &str) {
+    let repo = logs::Repository::open(config(folder).overflow(OverflowPolicy::Block)).unwrap();
+    let log = || {
+        for number in 0..60_000 {
+            miu_log::info!(repo.app, number, "record {number} {}", "text");
+        }
+        repo.flush(FLUSH).unwrap();
+        memory_kib("VmHWM:")
+    };
+    let warm = log();
+    let grown = (0..2).map(|_| log()).max().unwrap_or(0) - warm;
+    println!("written={} grown_kib={grown}", repo.stats().written);
+}
+
 /// Eight threads of two thousand records.
 pub(crate) fn eight_threads(folder: &str) {
     let repo = logs::Repository::open(config(folder)).unwrap();

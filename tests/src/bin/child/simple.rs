@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io::Read;
 
-use miu_log::{DropReason, LogConfig};
+use miu_log::{ColourChoice, Console, DropReason, Level, LogConfig};
 use miu_log_tests::{logs, open_descriptors, threads};
 
 use crate::{FLUSH, config};
@@ -85,6 +85,14 @@ pub(crate) fn console(folder: &str) {
 pub(crate) fn one_console_record(folder: &str) {
     let repo = logs::Repository::open(LogConfig::new(folder)).unwrap();
     repo.app.info("one");
+}
+
+pub(crate) fn console_levels(folder: &str) {
+    let console = Console::stdout().colour(ColourChoice::Always);
+    let repo = logs::Repository::open(LogConfig::new(folder).console(console).level(Level::Trace)).unwrap();
+    for level in Level::ALL {
+        repo.app.log(level, "\u{1b}[31mforged");
+    }
 }
 
 /// A value whose text needs another record with such a value, for ever.
