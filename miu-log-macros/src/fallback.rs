@@ -31,14 +31,10 @@ pub(crate) fn not_a_statement(error: &syn::Error) -> TokenStream {
     quote!({ #errors })
 }
 
-/// The mistakes of a logging statement, with its expressions in use.
+/// The mistakes of a logging statement, with its expressions in use where the expansion has them:
+/// none of their variables is called unused on top of the mistake, and an editor, which expands the
+/// statement with and without the name that is being typed, finds both at the same place.
 pub(crate) fn record(rejected: &record::Rejected) -> TokenStream {
-    let errors = rejected.error.to_compile_error();
-    let expressions = &rejected.expressions;
-    quote!({
-        #errors
-        if false {
-            #(let _ = &(#expressions);)*
-        }
-    })
+    let errors = rejected.error.as_ref().map(syn::Error::to_compile_error);
+    expand::record::stub(rejected, errors)
 }

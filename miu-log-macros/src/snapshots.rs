@@ -202,3 +202,44 @@ fn a_sound_statement_has_no_mistakes() {
         assert_eq!(found.is_empty(), index != 5, "{case}: {found:?}");
     }
 }
+
+/// An editor looks for the place of the caret in two expansions: of the text as it is, and of the
+/// text with a name put there.
+#[test]
+fn what_is_before_the_caret_expands_to_the_same_text_with_and_without_a_name() {
+    let cases = [
+        ("Info", "repo.", ""),
+        ("Info", "repo.", ", \"m\""),
+        ("Info", "repo.db, user = %request.", ", \"m\""),
+        ("Info", "repo.db, %request.", ", \"m\""),
+        ("Info", "repo.db, request.", ""),
+        ("Info", "repo.db, \"{}\", request.", ""),
+        ("Info", "repo.db, \"{} {x}\", a = request.", ""),
+        ("Info", "repo.db, \"{} {}\", first, f(&request.", ")"),
+        ("Info", "repo.db, \"{\", request.", ", second"),
+        ("_", "repo.", ""),
+        ("_", "repo.", ", level, \"m\""),
+        ("_", "repo.db, self.", ""),
+        ("_", "repo.db, level, request.", ", \"m\""),
+        ("_", "repo.db, level, \"{}\", request.", ""),
+    ];
+    let expansion = |level: &str, text: String| {
+        let input: TokenStream = format!("[miu_log] {level}; {text}").parse().unwrap();
+        crate::statement(input).to_string()
+    };
+    for (level, before, behind) in cases {
+        let named = expansion(level, format!("{before}caret{behind}"));
+        let unfinished = expansion(level, format!("{before}{behind}"));
+        let (same, _) = named.split_once("caret").unwrap();
+        assert!(unfinished.starts_with(same.trim_end()), "{before}|{behind}\n{named}\n{unfinished}");
+    }
+}
+
+#[test]
+fn a_dot_without_a_name_is_left_to_the_compiler() {
+    assert_eq!(statement_mistakes(quote!(repo.)), [""; 0]);
+    assert_eq!(statement_mistakes(quote!(repo.db, "{}", f(request.))), [""; 0]);
+    // A range is none, and what a macro is given is that macro's matter: these are told here.
+    assert_ne!(statement_mistakes(quote!(repo.db, "{}", 1.. +)), [""; 0]);
+    assert_ne!(statement_mistakes(quote!(repo.db, "{}", m!(a.) +)), [""; 0]);
+}

@@ -32,6 +32,7 @@
 //! - [`info!`] and its siblings take fields and arguments that the listener formats.
 //! - [`OverflowPolicy`] says what happens when a thread logs faster than the files can take; [`Stats`] counts
 //!   everything, what was dropped above all.
+//! - [`inspect()`] looks at a log folder from outside; the program `miu-log` shows what it finds.
 //! - [`Sink`] is for destinations of your own; [`testing`] for tests without a thread and without waiting.
 
 extern crate self as miu_log;
@@ -58,6 +59,8 @@ mod filter;
 mod folder;
 #[cfg(not(loom))]
 mod hash;
+#[cfg(not(loom))]
+mod inspect;
 #[cfg(not(loom))]
 mod layout;
 mod level;
@@ -109,6 +112,7 @@ pub use self::{
     config::{Console, ConsoleChoice, LogConfig},
     domain::{DomainSet, DomainSpec, UnknownDomain},
     error::Error,
+    inspect::{Holder, Inspection, LeftBehind, RingState, Unreadable, inspect},
     layout::{ColourChoice, Pattern, PatternError, Zone},
     logger::{AsLogger, CappedLogger, Logger},
     message::{Message, Target},

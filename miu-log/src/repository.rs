@@ -214,7 +214,11 @@ impl Core {
                 let thread = std::thread::Builder::new()
                     .name("miu-log".to_owned())
                     .spawn(move || listener.run())
-                    .map_err(|error| Error::io("cannot start the listener's thread", error))?;
+                    .map_err(|error| {
+                        // Nobody will ever read: nobody must wait for that.
+                        inner.queue.end();
+                        Error::io("cannot start the listener's thread", error)
+                    })?;
                 *lock(&inner.thread) = Some(thread);
             }
         }
@@ -362,10 +366,9 @@ impl Inner {
         }
         match self.queue.wait_for_answer(request, timeout) {
             Some(true) => Ok(()),
-            Some(false) => Err(Error::timeout(format!(
-                "a sink could not hand on its records within {:?}; `stats().sinks` shows which",
-                started.sink_timeout
-            ))),
+            Some(false) => Err(Error::timeout(
+                "a sink could not hand on its records in time; they are held or counted: `stats().sinks` shows which",
+            )),
             None => {
                 let pending = self.queue.accepted().saturating_sub(self.written());
                 Err(Error::timeout(format!(

@@ -69,6 +69,17 @@ pub(crate) struct DeliveryReport {
     pub(crate) errors: u64,
 }
 
+/// How a flush is going.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FlushState {
+    /// A sink's thread is still at it.
+    Waiting,
+    /// Every sink has handed on what it was given.
+    Done,
+    /// A sink does not take its records; they are held and offered again later.
+    Failed,
+}
+
 /// Takes records apart into slots, and slots to their sinks.
 pub(crate) struct Router {
     domains: Vec<String>,
@@ -286,11 +297,11 @@ impl Router {
         changed
     }
 
-    /// A flush in steps, so that a sink that hangs delays nobody: `begin` delivers everything, held records included, and
-    /// asks every sink to hand it on. True once all have done so, or said why not, and nothing is held.
-    pub(crate) fn poll_flush(&mut self, begin: bool) -> bool {
-        if begin || self.held() > 0 {
-            self.unreported = self.offer(begin);
+    /// A flush in steps, so that a sink that hangs delays nobody: `begin` offers everything, held records included, and asks every
+    /// sink to hand it on; later calls look how that is going.
+    pub(crate) fn poll_flush(&mut self, begin: bool) -> FlushState {
+        if begin {
+            self.unreported = self.offer(true);
         }
         for station in &mut self.slots {
             if begin {
@@ -301,7 +312,11 @@ impl Router {
                 station.flushed = station.call("flush", |sink| sink.poll_flush(begin)).unwrap_or(true);
             }
         }
-        self.slots.iter().all(|station| station.flushed) && self.held() == 0
+        match self.slots.iter().all(|station| station.flushed) {
+            false => FlushState::Waiting,
+            true if self.held() > 0 => FlushState::Failed,
+            true => FlushState::Done,
+        }
     }
 
     /// The end: delivers everything once more and closes the sinks, none of them waiting past
@@ -352,7 +367,7 @@ impl Router {
     }
 
     /// Records that wait for another attempt.
-    pub(crate) fn held(&self) -> u64 {
+    fn held(&self) -> u64 {
         self.slots.iter().map(Station::held_records).sum()
     }
 

@@ -6,10 +6,13 @@
 //!
 //! The lock that makes a repository the only one of its log folder is on the log folder itself: programs that see
 //! the same folder see the same lock, whatever runtime directory each has.
+//!
+//! `repository` opens it; `inspect` looks at what others opened, by the same rules.
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -21,14 +24,19 @@ use crate::error::Error;
 use crate::folder::Folder;
 use crate::hash::fnv1a;
 use crate::notice::notice;
+use crate::ring::segment;
 
 /// Environment variable that names another place for runtime directories.
 pub(crate) const RUNTIME_DIR: &str = "MIU_LOG_RUNTIME_DIR";
 /// Where segments of a run that did not end properly are put aside.
-const LEFT_BEHIND: &str = "left-behind-";
+pub(crate) const LEFT_BEHIND: &str = "left-behind-";
 /// Space that must be there for a start: one small ring.
 const PROBE: u64 = 128 * 1024;
 const HOLDER: &str = "holder";
+/// No holder's line is nearly as long.
+const LONGEST_HOLDER: u64 = 256;
+/// How often the lock is tried again when all that stood in the way was somebody who looked at it.
+const LOCK_ATTEMPTS: usize = 100;
 
 /// The runtime directory of one repository. Holds the lock on the log folder until it is dropped.
 #[derive(Debug)]
@@ -46,11 +54,10 @@ impl RuntimeDir {
     pub(crate) fn open(folder: &Folder, env: impl Fn(&str) -> Option<OsString>) -> Result<RuntimeDir, Error> {
         let full = std::fs::canonicalize(folder.path())
             .map_err(|error| Error::io(format!("cannot find the log folder {:?}", folder.path()), error))?;
-        let name = format!("{:016x}", fnv1a(full.as_os_str().as_encoded_bytes()));
-        let places = places(&full, &name, &env);
-        match rustix::fs::flock(folder.fd(), FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => {
+        let places = places(&full, rustix::process::geteuid().as_raw(), &env);
+        match take(folder.fd()) {
+            Ok(true) => {}
+            Ok(false) => {
                 return Err(Error::in_use(format!(
                     "the log folder {full:?} is in use by {}; one repository at a time owns a folder: share its queue, or \
                      choose another folder",
@@ -118,19 +125,48 @@ fn unlock(folder: &Folder) {
     let _ = rustix::fs::flock(folder.fd(), FlockOperation::Unlock);
 }
 
+/// Takes the lock on a log folder. False where a repository has it.
+fn take(folder: impl AsFd) -> Result<bool, Errno> {
+    for _ in 0..LOCK_ATTEMPTS {
+        match rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(true),
+            Err(Errno::WOULDBLOCK) => {}
+            Err(errno) => return Err(errno),
+        }
+        if is_held(&folder)? {
+            return Ok(false);
+        }
+        // Nobody has it: an inspection looked in that very moment, and must not keep a program from starting.
+        std::thread::yield_now();
+    }
+    Ok(false)
+}
+
+/// Whether a repository has the lock on a log folder, of which this is an open handle without one.
+///
+/// Looks by taking a shared lock, which is given back at once. [`take`] knows that, and passes over it.
+pub(crate) fn is_held(folder: impl AsFd) -> Result<bool, Errno> {
+    match rustix::fs::flock(&folder, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => rustix::fs::flock(&folder, FlockOperation::Unlock).map(|()| false),
+        Err(Errno::WOULDBLOCK) => Ok(true),
+        Err(errno) => Err(errno),
+    }
+}
+
 /// A place for a runtime directory.
-struct Place {
-    path: PathBuf,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) path: PathBuf,
     /// The folder it is in is miu-log's own too, and must be as private.
     own_parent: bool,
 }
 
-/// The places to try, best first.
-fn places(log_folder: &Path, name: &str, env: &impl Fn(&str) -> Option<OsString>) -> [Place; 2] {
+/// The places that a repository of this user tries for this log folder (its canonical path), best first.
+pub(crate) fn places(log_folder: &Path, user: u32, env: &impl Fn(&str) -> Option<OsString>) -> [Place; 2] {
+    let name = format!("{:016x}", fnv1a(log_folder.as_os_str().as_encoded_bytes()));
     let first = match env(RUNTIME_DIR).filter(|value| !value.is_empty()) {
         Some(place) => Place { path: PathBuf::from(place).join(name), own_parent: false },
         None => {
-            let user = rustix::process::geteuid().as_raw();
             let parent = PathBuf::from(format!("/dev/shm/miu-log-{user}"));
             Place { path: parent.join(name), own_parent: true }
         }
@@ -206,7 +242,7 @@ fn put_aside(path: &Path) -> io::Result<Option<PathBuf>> {
         if text.starts_with(LEFT_BEHIND) {
             continue;
         }
-        rings |= text.starts_with("ring-") || text.starts_with("blob-");
+        rings |= holds_records(&text);
         left.push(name);
     }
     if left.is_empty() {
@@ -234,11 +270,50 @@ fn put_aside(path: &Path) -> io::Result<Option<PathBuf>> {
     Ok(Some(aside))
 }
 
+/// Whether a file of this name, in a runtime directory, is there for the records in it.
+pub(crate) fn holds_records(name: &str) -> bool {
+    name.starts_with(segment::FILE_PREFIX) || name.starts_with("blob-")
+}
+
+/// Opens somebody's file for reading: a regular one, not a link, and without waiting for anybody.
+pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let opened = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path);
+    let file = opened.map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::LOOP) => io::Error::other("it is a symbolic link"),
+        _ => error,
+    })?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    Ok(file)
+}
+
+/// What the holder of a runtime directory has written down about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WrittenHolder {
+    pub(crate) process_id: u32,
+    /// UTC, as `2026-11-20T12:00:00Z`: the order of the texts is that of the times.
+    pub(crate) since: String,
+}
+
+impl WrittenHolder {
+    /// Reads the holder's line of a runtime directory, if there is a proper one.
+    pub(crate) fn read(directory: &Path) -> Option<WrittenHolder> {
+        let mut text = String::new();
+        open_to_read(&directory.join(HOLDER)).ok()?.take(LONGEST_HOLDER).read_to_string(&mut text).ok()?;
+        let (process_id, since) = text.trim_end().split_once(' ')?;
+        let shape = "0000-00-00T00:00:00Z";
+        let fits = |(byte, like): (u8, u8)| if like == b'0' { byte.is_ascii_digit() } else { byte == like };
+        (since.len() == shape.len() && since.bytes().zip(shape.bytes()).all(fits))
+            .then_some(WrittenHolder { process_id: process_id.parse().ok()?, since: since.to_owned() })
+    }
+}
+
 /// Who holds the lock, as far as it has written it down.
 fn holder(places: &[Place]) -> String {
-    let found = places.iter().find_map(|place| std::fs::read_to_string(place.path.join(HOLDER)).ok());
-    match found.as_deref().map(str::trim).and_then(|text| text.split_once(' ')) {
-        Some((pid, since)) => format!("process {pid} since {since}"),
+    match places.iter().find_map(|place| WrittenHolder::read(&place.path)) {
+        Some(WrittenHolder { process_id, since }) => format!("process {process_id} since {since}"),
         None => "another process".to_owned(),
     }
 }
@@ -246,6 +321,7 @@ fn holder(places: &[Place]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::{AtomicBool, Ordering};
 
     fn folder(path: &Path) -> Folder {
         Folder::open(path).unwrap()
@@ -268,6 +344,51 @@ mod tests {
         assert!(text.contains(&format!("process {} since 20", std::process::id())), "{text}");
         drop(first);
         assert!(RuntimeDir::open(&folder(&logs), here(temp.path())).is_ok());
+    }
+
+    #[test]
+    fn whoever_looks_at_the_lock_keeps_nobody_from_taking_it() {
+        let temp = tempfile::tempdir().unwrap();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    is_held(File::open(temp.path()).unwrap()).unwrap();
+                }
+            });
+            for _ in 0..2000 {
+                let folder = File::open(temp.path()).unwrap();
+                assert_eq!(take(&folder), Ok(true));
+                assert_eq!(is_held(File::open(temp.path()).unwrap()), Ok(true));
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+    }
+
+    #[test]
+    fn a_lock_that_is_looked_at_for_ever_is_given_up() {
+        let temp = tempfile::tempdir().unwrap();
+        let looking = File::open(temp.path()).unwrap();
+        rustix::fs::flock(&looking, FlockOperation::NonBlockingLockShared).unwrap();
+        assert_eq!(take(File::open(temp.path()).unwrap()), Ok(false));
+    }
+
+    #[test]
+    fn a_holder_that_is_no_process_and_time_is_nobody() {
+        let temp = tempfile::tempdir().unwrap();
+        let read = |text: &[u8]| {
+            std::fs::write(temp.path().join(HOLDER), text).unwrap();
+            WrittenHolder::read(temp.path())
+        };
+        let since = "2026-11-20T12:00:00Z".to_owned();
+        assert_eq!(read(b"7 2026-11-20T12:00:00Z\n"), Some(WrittenHolder { process_id: 7, since }));
+        for text in ["", "7", "7 now", "-1 2026-11-20T12:00:00Z", "7 2026-11-20T12:00:0\u{1b}Z", "x 2026"] {
+            assert_eq!(read(text.as_bytes()), None, "{text:?}");
+        }
+        assert_eq!(read(&[0xff; 9000]), None);
+        std::fs::remove_file(temp.path().join(HOLDER)).unwrap();
+        std::os::unix::fs::symlink("/proc/self/status", temp.path().join(HOLDER)).unwrap();
+        assert_eq!(WrittenHolder::read(temp.path()), None);
     }
 
     #[test]

@@ -212,7 +212,8 @@ impl Outcome {
 /// Runs a program to its end. One that hangs is killed, and that fails the test.
 #[track_caller]
 pub fn run(command: &mut Command) -> Outcome {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let stdout = collect(child.stdout.take().unwrap());
     let stderr = collect(child.stderr.take().unwrap());
     let status = wait(&mut child);

@@ -1,4 +1,9 @@
 //! `log_domains`: the module with its own content, and after it the generated items.
+//!
+//! The two types stand in the user's module, so that messages name them as the user does. All code
+//! stands in a module of its own inside: there a parameter is a parameter, also where the user's
+//! module has a `static` or `const` of the same name, which the pattern would mean otherwise. No kind
+//! of hygiene that a macro has on stable Rust keeps the two apart.
 
 use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens, quote};
@@ -10,8 +15,11 @@ use crate::words::Level;
 pub(crate) fn expand(path: &TokenStream, model: &Domains) -> TokenStream {
     let Domains { attributes, visibility, keyword, module, body, .. } = model;
     let p = quote!(#path::__private);
-    let domain = domain_enum(&p, &model.domains);
+    let domain = domain(&p, &model.domains);
+    let domain_impls = domain_impls(&p, &model.domains);
     let repository = repository(&p, &model.domains);
+    let repository_impls = repository_impls(&p, &model.domains);
+    let lints = lints();
     let process_wide = process_wide(&p);
     let docs = model_docs(model);
     quote! {
@@ -21,7 +29,18 @@ pub(crate) fn expand(path: &TokenStream, model: &Domains) -> TokenStream {
             #body
             #domain
             #repository
-            #process_wide
+            #lints
+            #[allow(unused_imports)]
+            pub use self::__miu_log::{init, repo};
+
+            #[doc(hidden)]
+            #lints
+            mod __miu_log {
+                use super::{Domain, Repository};
+                #domain_impls
+                #repository_impls
+                #process_wide
+            }
         }
     }
 }
@@ -68,19 +87,12 @@ fn level(p: &TokenStream, level: Option<Level>) -> TokenStream {
     }
 }
 
-fn domain_enum(p: &TokenStream, domains: &[Domain]) -> TokenStream {
+fn domain(p: &TokenStream, domains: &[Domain]) -> TokenStream {
     let lints = lints();
     let core = quote!(#p::core);
-    let variants: Vec<_> = domains.iter().map(|domain| &domain.variant).collect();
-    let names: Vec<_> = domains.iter().map(|domain| &domain.name).collect();
-    let numbers = (0..domains.len()).map(Literal::usize_unsuffixed);
+    let variants = domains.iter().map(|domain| &domain.variant);
     let docs =
         domains.iter().map(|domain| format!("The `{}` domain, file `{}.log`.", domain.name, domain.file));
-    let specs = domains.iter().map(|domain| {
-        let Domain { name, file, .. } = domain;
-        let level = level(p, domain.level);
-        quote!(#p::DomainSpec { name: #name, file: #file, level: #level })
-    });
     let about = format!("A log domain of this program: {}.", sentence(domains));
     quote! {
         #[doc = #about]
@@ -101,8 +113,20 @@ fn domain_enum(p: &TokenStream, domains: &[Domain]) -> TokenStream {
                 #variants,
             )*
         }
+    }
+}
 
-        #lints
+fn domain_impls(p: &TokenStream, domains: &[Domain]) -> TokenStream {
+    let core = quote!(#p::core);
+    let variants: Vec<_> = domains.iter().map(|domain| &domain.variant).collect();
+    let names: Vec<_> = domains.iter().map(|domain| &domain.name).collect();
+    let numbers = (0..domains.len()).map(Literal::usize_unsuffixed);
+    let specs = domains.iter().map(|domain| {
+        let Domain { name, file, .. } = domain;
+        let level = level(p, domain.level);
+        quote!(#p::DomainSpec { name: #name, file: #file, level: #level })
+    });
+    quote! {
         impl Domain {
             /// Every domain, in the order of their declaration.
             pub const ALL: &'static [Domain] = &[#(Domain::#variants),*];
@@ -117,7 +141,6 @@ fn domain_enum(p: &TokenStream, domains: &[Domain]) -> TokenStream {
         }
 
         #[automatically_derived]
-        #lints
         impl #core::fmt::Display for Domain {
             fn fmt(&self, f: &mut #core::fmt::Formatter<'_>) -> #core::fmt::Result {
                 f.pad(Domain::as_str(*self))
@@ -125,7 +148,6 @@ fn domain_enum(p: &TokenStream, domains: &[Domain]) -> TokenStream {
         }
 
         #[automatically_derived]
-        #lints
         impl #core::str::FromStr for Domain {
             type Err = #p::UnknownDomain;
 
@@ -139,7 +161,6 @@ fn domain_enum(p: &TokenStream, domains: &[Domain]) -> TokenStream {
         }
 
         #[automatically_derived]
-        #lints
         impl #p::DomainSet for Domain {
             const SPECS: &'static [#p::DomainSpec] = &[#(#specs),*];
 
@@ -166,9 +187,7 @@ fn field_docs(domain: &Domain) -> String {
 
 fn repository(p: &TokenStream, domains: &[Domain]) -> TokenStream {
     let lints = lints();
-    let core = quote!(#p::core);
-    let fields: Vec<_> = domains.iter().map(|domain| &domain.field).collect();
-    let variants = domains.iter().map(|domain| &domain.variant);
+    let fields = domains.iter().map(|domain| &domain.field);
     let docs = domains.iter().map(field_docs);
     let types = domains.iter().map(|domain| match domain.max_level {
         Some(level) => {
@@ -177,24 +196,12 @@ fn repository(p: &TokenStream, domains: &[Domain]) -> TokenStream {
         }
         None => quote!(#p::Logger),
     });
-    let loggers = domains.iter().enumerate().map(|(index, domain)| {
-        let index = Literal::usize_unsuffixed(index);
-        match domain.max_level {
-            Some(level) => {
-                let least = Literal::u8_unsuffixed(level.0);
-                quote!(#p::Core::capped_logger::<#least>(&core, #index))
-            }
-            None => quote!(#p::Core::logger(&core, #index)),
-        }
-    });
     let about = format!(
         "The log repository: one logger for each of the domains {}.\n\n\
          Made by `open` in the process that writes the files, by `worker` in a thread that logs through \
          another repository's queue. Dropping it does what `shutdown` does.",
         sentence(domains)
     );
-    let specs = quote!(<Domain as #p::DomainSet>::SPECS);
-    let methods = methods(p, &core, &specs);
     quote! {
         #[doc = #about]
         #lints
@@ -205,8 +212,26 @@ fn repository(p: &TokenStream, domains: &[Domain]) -> TokenStream {
             )*
             __core: #p::Core,
         }
+    }
+}
 
-        #lints
+fn repository_impls(p: &TokenStream, domains: &[Domain]) -> TokenStream {
+    let core = quote!(#p::core);
+    let fields: Vec<_> = domains.iter().map(|domain| &domain.field).collect();
+    let variants = domains.iter().map(|domain| &domain.variant);
+    let loggers = domains.iter().enumerate().map(|(index, domain)| {
+        let index = Literal::usize_unsuffixed(index);
+        match domain.max_level {
+            Some(level) => {
+                let least = Literal::u8_unsuffixed(level.0);
+                quote!(#p::Core::capped_logger::<#least>(&core, #index))
+            }
+            None => quote!(#p::Core::logger(&core, #index)),
+        }
+    });
+    let specs = quote!(<Domain as #p::DomainSet>::SPECS);
+    let methods = methods(p, &core, &specs);
+    quote! {
         impl Repository {
             #methods
 
@@ -218,7 +243,6 @@ fn repository(p: &TokenStream, domains: &[Domain]) -> TokenStream {
                 }
             }
 
-            #[doc(hidden)]
             fn __from_core(core: #p::Core) -> Self {
                 Repository {
                     #(#fields: #loggers,)*
@@ -228,7 +252,6 @@ fn repository(p: &TokenStream, domains: &[Domain]) -> TokenStream {
         }
 
         #[automatically_derived]
-        #lints
         impl #core::fmt::Debug for Repository {
             fn fmt(&self, f: &mut #core::fmt::Formatter<'_>) -> #core::fmt::Result {
                 #core::fmt::DebugStruct::finish_non_exhaustive(
@@ -265,18 +288,19 @@ fn methods(p: &TokenStream, core: &TokenStream, specs: &TokenStream) -> TokenStr
         /// A repository without a listener of its own: its records go through `queue`, which comes
         /// from [`queue`](Repository::queue).
         ///
-        /// Where the queue cannot be joined, its records are counted as dropped;
-        /// [`try_worker`](Repository::try_worker) says why instead.
+        /// Domains are matched by name. One that the queue does not have logs to nowhere, and one
+        /// warning in the files names all such domains;
+        /// [`try_worker`](Repository::try_worker) makes that an error.
         #[must_use]
         pub fn worker(queue: #p::QueueHandle) -> Self {
             Repository::__from_core(#p::Core::worker(queue, #specs))
         }
 
-        /// As [`worker`](Repository::worker), for a caller who wants to know that the queue was joined.
+        /// As [`worker`](Repository::worker), for a caller whose domains all have to be the queue's.
         ///
         /// # Errors
         ///
-        /// Where the repository that the queue belongs to is shut down, or has other domains.
+        /// Where the queue does not have one of the domains; the error lists both sides.
         pub fn try_worker(queue: #p::QueueHandle) -> #repository {
             match #p::Core::try_worker(queue, #specs) {
                 #core::result::Result::Ok(core) => #core::result::Result::Ok(Repository::__from_core(core)),
@@ -349,12 +373,9 @@ fn methods(p: &TokenStream, core: &TokenStream, specs: &TokenStream) -> TokenStr
 
 /// `init` and `repo`, and the one repository behind them.
 fn process_wide(p: &TokenStream) -> impl ToTokens {
-    let lints = lints();
     let core = quote!(#p::core);
     quote! {
-        #[doc(hidden)]
-        #lints
-        static __MIU_LOG_GLOBAL: #p::Global<Repository> = #p::Global::new();
+        static GLOBAL: #p::Global<Repository> = #p::Global::new();
 
         /// Opens the process-wide repository, which [`repo`] returns from then on. Records logged
         /// through [`repo`] before are kept and written first.
@@ -364,10 +385,9 @@ fn process_wide(p: &TokenStream) -> impl ToTokens {
         /// Where it has been opened before, and whenever [`Repository::open`] fails; a failed start
         /// can be tried again.
         #[track_caller]
-        #lints
         pub fn init(config: #p::LogConfig) -> #core::result::Result<&'static Repository, #p::Error> {
             #p::Global::init(
-                &__MIU_LOG_GLOBAL,
+                &GLOBAL,
                 config,
                 <Domain as #p::DomainSet>::SPECS,
                 Repository::__from_core,
@@ -377,9 +397,8 @@ fn process_wide(p: &TokenStream) -> impl ToTokens {
         /// The process-wide repository. Before [`init`] it keeps a bounded number of records, which
         /// [`init`] then writes.
         #[must_use]
-        #lints
         pub fn repo() -> &'static Repository {
-            #p::Global::get(&__MIU_LOG_GLOBAL, <Domain as #p::DomainSet>::SPECS, Repository::__from_core)
+            #p::Global::get(&GLOBAL, <Domain as #p::DomainSet>::SPECS, Repository::__from_core)
         }
     }
 }

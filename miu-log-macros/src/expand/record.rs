@@ -4,84 +4,149 @@
 //!
 //! ```text
 //! match &(repo.db) {
-//!     logger => if enabled(logger, Level::Info) {
+//!     __logger => if enabled(__logger, Level::Info) {
 //!         match (&(n), &(ms)) {
-//!             (v0, v1) => {
+//!             (__v0, __v1) => {
 //!                 fn here() {}
 //!                 static CALLSITE: Callsite = …;
 //!                 use {ArgAny, ArgRaw};
-//!                 let mut scratch = Scratch::new();
-//!                 let s0 = Arg(v1).display(&mut scratch, format_args!("{}", *v1));
-//!                 let s1 = value(v0);
-//!                 submit(logger, &CALLSITE, Level::Info, &mut scratch, (s0, (s1, ())));
+//!                 outline(|| {
+//!                     let mut __scratch = Scratch::new();
+//!                     let __s0 = Arg(__v1).display(&mut __scratch, format_args!("{}", *__v1));
+//!                     let __s1 = value(__v0);
+//!                     submit(__logger, &CALLSITE, Level::Info, &mut __scratch, (__s0, (__s1, ())));
+//!                 });
 //! ```
 //!
 //! - The user's expressions stand outside the block that has items in it: they cannot see `here` or
-//!   `CALLSITE`. The locals are of mixed-site hygiene: they cannot be seen either.
+//!   `CALLSITE`. They stand outside the closure too, so `?`, `return`, `break` and `.await` in them
+//!   mean what they mean around the statement.
+//! - What is in the closure runs in a function that is never inlined: a statement that is disabled
+//!   costs its function the check and no registers.
+//! - Across an `.await` in a value live references to the logger and to the values before it, and
+//!   nothing else: the future is `Send` where those are `Sync`.
+//! - The locals are of mixed-site hygiene: the user's expressions cannot see them. That does not
+//!   keep them apart from the user's `static` and `const` items, which a pattern of the same name
+//!   would mean, so their names are none that a user has.
 //! - `match` instead of `let` keeps temporaries in the user's expressions alive until the record is
 //!   submitted.
 //! - Every use of a value carries the span of the user's expression, so that a missing trait is
 //!   reported there, in `std`'s own words.
 //! - All of the user's code has run before the first byte is staged.
+//! - A statement with a mistake expands to the same text as a sound one, up to the last of the user's
+//!   expressions or the first one that is unfinished. An editor expands what is there and the same
+//!   with a name at the caret, and completes only where the text before the caret is one.
 
-use proc_macro2::{Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
-use quote::{ToTokens as _, quote, quote_spanned};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
+use quote::{quote, quote_spanned};
 
-use crate::lower::record::{Record, Staged, Value};
-use crate::parse::record::StatementLevel;
+use crate::lower::record::{Record, Rejected, Staged, Value};
+use crate::parse::record::{StatementLevel, is_unfinished};
 
 /// The statement.
 pub(crate) fn expand(record: &Record) -> TokenStream {
-    let path = &record.path;
-    let p = quote!(#path::__private);
     let site = Span::mixed_site();
-    let logger = local("logger", site);
-    let level = local("level", site);
-
-    let (static_level, level_value, level_expr) = match &record.level {
-        StatementLevel::Fixed(fixed) => {
-            let variant = Ident::new(fixed.variant(), site);
-            let value = quote!(#p::Level::#variant);
-            (quote!(#p::core::option::Option::Some(#value)), value, None)
-        }
-        StatementLevel::Dynamic(expr) => {
-            (quote!(#p::core::option::Option::None), quote!(#level), Some(expr.to_token_stream()))
-        }
-    };
-    let (scrutinee, pattern) = match level_expr {
-        None => {
-            let logger_expr = reference(&record.logger.tokens);
-            (logger_expr, quote!(#logger))
-        }
-        Some(expr) => {
-            let logger_expr = reference(&record.logger.tokens);
-            // Its type is written down here, where a mismatch is reported once.
-            let checked = quote_spanned!(site=> { let #level: #p::Level = #expr; #level });
-            (quote!((#logger_expr, #checked)), quote!((#logger, #level)))
-        }
-    };
-    let is_enabled = enabled(&p, &record.logger, &level_value);
-    let body = body(record, &p, &static_level, &level_value);
+    let frame = Frame::new(&record.path, &record.level, &record.logger);
+    let body = body(record, &frame);
     let body = if record.values.is_empty() {
         body
     } else {
-        let references = record.values.iter().map(|value| reference(&value.tokens));
         let names = (0..record.values.len()).map(|index| local(&format!("v{index}"), site));
-        quote_spanned!(site=>
-            match (#(#references,)*) {
-                (#(#names,)*) => { #body }
+        values(&record.values, &quote!((#(#names,)*)), &body)
+    };
+    frame.around(&body)
+}
+
+/// A statement with mistakes: its expressions, checked as far as they can be, and the errors.
+pub(crate) fn stub(rejected: &Rejected, errors: Option<TokenStream>) -> TokenStream {
+    let site = Span::mixed_site();
+    let Rejected { path, level, logger, values: given, .. } = rejected;
+    let frame = Frame::new(path, level, logger);
+    let level_is_unfinished = matches!(level, StatementLevel::Dynamic(level) if is_unfinished(level));
+    if logger.is_unfinished || level_is_unfinished || given.is_empty() {
+        let scrutinee = &frame.scrutinee;
+        let references = given.iter().map(reference);
+        return quote_spanned!(site=>
+            match #scrutinee {
+                _ => {
+                    if false { #(let _ = #references;)* }
+                    #errors
+                }
+            }
+        );
+    }
+    frame.around(&values(given, &quote!(_), &quote!(#errors)))
+}
+
+/// The outer part of a statement: the logger, the level, and the check.
+struct Frame<'a> {
+    p: TokenStream,
+    logger: &'a Value,
+    scrutinee: TokenStream,
+    pattern: TokenStream,
+    /// The level as the call site knows it: an `Option`.
+    static_level: TokenStream,
+    level: TokenStream,
+}
+
+impl<'a> Frame<'a> {
+    fn new(path: &TokenStream, given: &StatementLevel, logger: &'a Value) -> Frame<'a> {
+        let p = quote!(#path::__private);
+        let site = Span::mixed_site();
+        let name = local("logger", site);
+        let logger_expr = reference(logger);
+        match given {
+            StatementLevel::Fixed(fixed) => {
+                let variant = Ident::new(fixed.variant(), site);
+                let level = quote!(#p::Level::#variant);
+                let static_level = quote!(#p::core::option::Option::Some(#level));
+                Frame { p, logger, scrutinee: logger_expr, pattern: quote!(#name), static_level, level }
+            }
+            StatementLevel::Dynamic(_) | StatementLevel::Missing => {
+                let level = local("level", site);
+                let checked = match given {
+                    // Its type is written down here, where a mismatch is reported once.
+                    StatementLevel::Dynamic(expr) => {
+                        quote_spanned!(site=> { let #level: #p::Level = #expr; #level })
+                    }
+                    _ => quote!(()),
+                };
+                Frame {
+                    scrutinee: quote!((#logger_expr, #checked)),
+                    pattern: quote!((#name, #level)),
+                    static_level: quote!(#p::core::option::Option::None),
+                    level: quote!(#level),
+                    p,
+                    logger,
+                }
+            }
+        }
+    }
+
+    fn around(&self, body: &TokenStream) -> TokenStream {
+        let Frame { p, logger, scrutinee, pattern, level, .. } = self;
+        let is_enabled = enabled(p, logger, level);
+        quote_spanned!(Span::mixed_site()=>
+            match #scrutinee {
+                #pattern => if #is_enabled { #body }
             }
         )
-    };
-    quote_spanned!(site=>
-        match #scrutinee {
-            #pattern => if #is_enabled { #body }
+    }
+}
+
+/// The values, evaluated once and in order, around what is done with them.
+fn values(values: &[Value], pattern: &TokenStream, body: &TokenStream) -> TokenStream {
+    let references = values.iter().map(reference);
+    quote_spanned!(Span::mixed_site()=>
+        match (#(#references,)*) {
+            #pattern => { #body }
         }
     )
 }
 
 /// What happens when the level is enabled and the values are known.
-fn body(record: &Record, p: &TokenStream, static_level: &TokenStream, level: &TokenStream) -> TokenStream {
+fn body(record: &Record, frame: &Frame<'_>) -> TokenStream {
+    let Frame { p, static_level, level, .. } = frame;
     let site = Span::mixed_site();
     let template = &record.template;
     let field_names = record.fields.iter().map(|(name, _)| name);
@@ -169,8 +234,13 @@ fn format_args(p: &TokenStream, record: &Record, values: &[usize], placeholder: 
 }
 
 /// `&(expr)`.
-fn reference(expr: &TokenStream) -> TokenStream {
-    quote_spanned!(Span::mixed_site()=> &(#expr))
+fn reference(expr: &Value) -> TokenStream {
+    let tokens = &expr.tokens;
+    // The compiler misses the name of an unfinished expression where the bracket closes.
+    let place = if expr.is_unfinished { expr.last } else { Span::call_site() };
+    let mut group = Group::new(Delimiter::Parenthesis, tokens.clone());
+    group.set_span(Span::mixed_site().located_at(place));
+    quote_spanned!(Span::mixed_site()=> &#group)
 }
 
 /// `P::enabled(&*logger, level)`. Path and argument carry the span of the user's logger and the
@@ -186,7 +256,7 @@ fn enabled(p: &TokenStream, logger: &Value, level: &TokenStream) -> TokenStream 
 
 /// `P::name`, shown at `place`, and the span of its first token, which tells its origin.
 fn function(p: &TokenStream, name: &str, place: Span) -> (TokenStream, Span) {
-    let name = local(name, Span::mixed_site());
+    let name = Ident::new(name, Span::mixed_site());
     let mut origin = None;
     let path = quote!(#p::#name)
         .into_iter()
@@ -206,7 +276,7 @@ fn value_name(index: usize, span: Span) -> Ident {
 
 /// A local variable of the expansion.
 fn local(name: &str, span: Span) -> Ident {
-    Ident::new(name, span)
+    Ident::new(&format!("__{name}"), span)
 }
 
 fn punct(c: char, span: Span) -> TokenTree {

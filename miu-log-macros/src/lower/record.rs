@@ -9,7 +9,7 @@ use syn::ext::IdentExt as _;
 use syn::{Expr, LitStr};
 
 use super::Mistakes;
-use crate::parse::record::{Argument, Field, Form, Statement, StatementLevel};
+use crate::parse::record::{Argument, Field, Form, Statement, StatementLevel, is_unfinished};
 use crate::template::{self, Count, Kind, Piece, Placeholder, Reference};
 use crate::words;
 
@@ -32,6 +32,8 @@ pub(crate) struct Value {
     pub(crate) tokens: TokenStream,
     pub(crate) first: Span,
     pub(crate) last: Span,
+    /// Whether a name is missing in it after a dot, which the compiler reports.
+    pub(crate) is_unfinished: bool,
 }
 
 /// How a value gets into the record.
@@ -52,7 +54,7 @@ impl Value {
     pub(crate) fn new(expr: &Expr) -> Value {
         let tokens = expr.to_token_stream();
         let (first, last) = ends(&tokens);
-        Value { tokens, first, last }
+        Value { tokens, first, last, is_unfinished: is_unfinished(expr) }
     }
 }
 
@@ -71,18 +73,28 @@ fn ends(tokens: &TokenStream) -> (Span, Span) {
     (end(tokens.clone().into_iter().next(), true), end(tokens.clone().into_iter().last(), false))
 }
 
-/// Mistakes, and the statement's expressions. They are kept in use, so that no variable in them is
-/// called unused on top of the mistake.
+/// Mistakes, and the statement's expressions.
 pub(crate) struct Rejected {
-    pub(crate) error: syn::Error,
-    pub(crate) expressions: Vec<TokenStream>,
+    /// None where the compiler itself reports what is wrong: an unfinished expression.
+    pub(crate) error: Option<syn::Error>,
+    pub(crate) path: TokenStream,
+    pub(crate) level: StatementLevel,
+    pub(crate) logger: Value,
+    /// What the user wrote out: no captured names.
+    pub(crate) values: Vec<Value>,
 }
 
 /// Checks a statement and prepares it for expansion.
-pub(crate) fn lower(statement: Statement) -> Result<Record, Rejected> {
+pub(crate) fn lower(statement: Statement) -> Result<Record, Box<Rejected>> {
     let mut mistakes = Mistakes::default();
-    if statement.template.is_none() && statement.fields.is_empty() {
-        mistakes.on(&statement.logger, format!("the message is missing; write `{}`", statement.example));
+    // Who has yet to name the domain has not come to the message.
+    let is_due = !is_unfinished(&statement.logger);
+    if statement.template.is_none() && statement.fields.is_empty() && is_due {
+        let missing = match &statement.level {
+            StatementLevel::Missing => "the level and the message are missing",
+            StatementLevel::Fixed(_) | StatementLevel::Dynamic(_) => "the message is missing",
+        };
+        mistakes.on(&statement.logger, format!("{missing}; write `{}`", statement.example));
     }
     let mut values: Vec<Value> = Vec::new();
     let fields = fields(&statement.fields, &mut values, &mut mistakes);
@@ -101,25 +113,17 @@ pub(crate) fn lower(statement: Statement) -> Result<Record, Rejected> {
         }
         None => (String::new(), Vec::new()),
     };
+    let Statement { path, level, .. } = statement;
+    let logger = Value::new(&statement.logger);
+    let has_unfinished = logger.is_unfinished
+        || matches!(&level, StatementLevel::Dynamic(level) if is_unfinished(level))
+        || values.iter().any(|value| value.is_unfinished);
     match mistakes.into_error() {
-        Some(error) => {
-            let mut expressions = vec![statement.logger.to_token_stream()];
-            if let StatementLevel::Dynamic(level) = &statement.level {
-                expressions.push(level.to_token_stream());
-            }
-            expressions.extend(statement.fields.iter().map(|field| field.value.to_token_stream()));
-            expressions.extend(statement.arguments.iter().map(|argument| argument.value.to_token_stream()));
-            Err(Rejected { error, expressions })
+        None if !has_unfinished => Ok(Record { path, level, logger, values, template, arguments, fields }),
+        error => {
+            values.truncate(statement.fields.len() + statement.arguments.len());
+            Err(Box::new(Rejected { error, path, level, logger, values }))
         }
-        None => Ok(Record {
-            path: statement.path,
-            level: statement.level,
-            logger: Value::new(&statement.logger),
-            values,
-            template,
-            arguments,
-            fields,
-        }),
     }
 }
 
@@ -320,7 +324,8 @@ impl<'a> Message<'a> {
                 };
                 let value = self.values.len();
                 let span = self.text.span();
-                self.values.push(Value { tokens: ident.into_token_stream(), first: span, last: span });
+                let tokens = ident.into_token_stream();
+                self.values.push(Value { tokens, first: span, last: span, is_unfinished: false });
                 self.captured.insert(name.clone(), value);
                 Some(value)
             }

@@ -2,8 +2,11 @@
 //!
 //! The input begins with what the calling `macro_rules` knows and the user does not write: the
 //! crate's path in brackets, the level, a semicolon.
+//!
+//! A statement is often seen half written. An expression that lacks a name after a dot is kept as it
+//! is, so that an editor finds in the expansion what stands before the dot.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::parse::discouraged::Speculative as _;
@@ -32,6 +35,8 @@ pub(crate) enum StatementLevel {
     Fixed(Level),
     /// `log!`, whose second argument it is.
     Dynamic(Expr),
+    /// `log!` with nothing but a logger yet.
+    Missing,
 }
 
 /// A value with a name, before the message.
@@ -84,6 +89,7 @@ impl Parse for Statement {
         let logger = usage.logger(input)?;
         let level = match fixed {
             Some(level) => StatementLevel::Fixed(level),
+            None if input.is_empty() => StatementLevel::Missing,
             None => StatementLevel::Dynamic(usage.level(input, &logger)?),
         };
         let mut fields = Vec::new();
@@ -132,7 +138,7 @@ impl Usage {
                 input.error(format!("the logger is missing before this comma; write `{}`", example()))
             );
         }
-        let logger: Expr = input.parse()?;
+        let logger = expression(input)?;
         if literal(&logger).is_some() {
             return Err(syn::Error::new_spanned(
                 &logger,
@@ -144,13 +150,7 @@ impl Usage {
     }
 
     fn level(&self, input: ParseStream<'_>, logger: &Expr) -> syn::Result<Expr> {
-        if input.is_empty() {
-            return Err(syn::Error::new_spanned(
-                logger,
-                format!("the level and the message are missing; write `{}`", self.example(logger)),
-            ));
-        }
-        let level: Expr = input.parse()?;
+        let level = expression(input)?;
         if literal(&level).is_some() {
             return Err(syn::Error::new_spanned(
                 &level,
@@ -166,7 +166,7 @@ impl Usage {
 fn item(input: ParseStream<'_>) -> syn::Result<Item> {
     if input.peek(Token![%]) || input.peek(Token![?]) {
         let form = form(input)?;
-        let value: Expr = input.parse()?;
+        let value = expression(input)?;
         let Some(name) = chain(&value) else {
             let sign = if form == Form::Display { '%' } else { '?' };
             return Err(syn::Error::new_spanned(
@@ -187,13 +187,13 @@ fn item(input: ParseStream<'_>) -> syn::Result<Item> {
                 format!("the field `{name}` has no value; write `{name} = value`"),
             ));
         }
-        let value = input.parse()?;
+        let value = expression(input)?;
         return Ok(Item::Field(Field { name, span, form, value }));
     }
     if input.peek(Token![,]) {
         return Err(input.error("a field or the message is missing before this comma; remove the comma"));
     }
-    let value: Expr = input.parse()?;
+    let value = expression(input)?;
     match literal(&value) {
         Some(Lit::Str(text)) if text.suffix().is_empty() => {
             return Ok(Item::Template(text.clone()));
@@ -294,7 +294,62 @@ fn argument(input: ParseStream<'_>) -> syn::Result<Argument> {
     } else {
         None
     };
-    Ok(Argument { name, value: input.parse()? })
+    Ok(Argument { name, value: expression(input)? })
+}
+
+/// An expression. One that is none because a name is missing after a dot comes as
+/// [`Expr::Verbatim`]; its mistake is left to the compiler, which finds it in the expansion.
+fn expression(input: ParseStream<'_>) -> syn::Result<Expr> {
+    let ahead = input.fork();
+    let error = match ahead.parse::<Expr>() {
+        Ok(expr) => {
+            input.advance_to(&ahead);
+            return Ok(expr);
+        }
+        Err(error) => error,
+    };
+    let ahead = input.fork();
+    let mut tokens = Vec::new();
+    while !ahead.is_empty() && !ahead.peek(Token![,]) {
+        tokens.push(ahead.parse::<TokenTree>()?);
+    }
+    if !dangles(&tokens) {
+        return Err(error);
+    }
+    input.advance_to(&ahead);
+    Ok(Expr::Verbatim(tokens.into_iter().collect()))
+}
+
+/// Whether this expression was left to the compiler by [`expression`].
+pub(crate) fn is_unfinished(expr: &Expr) -> bool {
+    matches!(expr, Expr::Verbatim(tokens) if dangles(&tokens.clone().into_iter().collect::<Vec<_>>()))
+}
+
+/// Whether a name is missing after a dot somewhere, so that no compiler can take the tokens for an
+/// expression. What a macro inside it is given is that macro's matter.
+fn dangles(tokens: &[TokenTree]) -> bool {
+    let is = |index: Option<usize>, c: char| {
+        let token = index.and_then(|index| tokens.get(index));
+        matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == c)
+    };
+    tokens.iter().enumerate().any(|(index, token)| {
+        let before = index.checked_sub(1);
+        let after = Some(index + 1);
+        match token {
+            TokenTree::Group(group) => {
+                !is(before, '!') && dangles(&group.stream().into_iter().collect::<Vec<_>>())
+            }
+            // Two dots are a range.
+            TokenTree::Punct(punct) if punct.as_char() == '.' && !is(before, '.') && !is(after, '.') => {
+                match tokens.get(index + 1) {
+                    None | Some(TokenTree::Punct(_)) => true,
+                    Some(TokenTree::Group(group)) => group.delimiter() != Delimiter::None,
+                    Some(TokenTree::Ident(_) | TokenTree::Literal(_)) => false,
+                }
+            }
+            _ => false,
+        }
+    })
 }
 
 /// The comma after a part, unless the statement ends there.
@@ -335,6 +390,8 @@ fn chain(expr: &Expr) -> Option<String> {
             })
         }
         Expr::Group(group) => chain(&group.expr),
+        // No listener will read this name, but that the field has none would be a second mistake.
+        unfinished if is_unfinished(unfinished) => Some(source_text(&unfinished.to_token_stream())),
         _ => None,
     }
 }

@@ -53,7 +53,7 @@ fn style(level: Level) -> Style {
         Level::Success => Color::Green.bold(),
         Level::Warning => Color::Yellow.normal(),
         Level::Error => Color::Red.normal(),
-        Level::Critical => Color::Magenta.bold(),
+        Level::Critical => Color::Magenta.normal(),
     }
 }
 
@@ -114,7 +114,7 @@ mod tests {
         "\u{1b}[1;32mSUCCESS\u{1b}[0m"
         "\u{1b}[33mWARNING\u{1b}[0m"
         "\u{1b}[31mERROR\u{1b}[0m"
-        "\u{1b}[1;35mCRITICAL\u{1b}[0m"
+        "\u{1b}[35mCRITICAL\u{1b}[0m"
         "#);
     }
 }

@@ -30,7 +30,7 @@ use crate::level::Level;
 use crate::notice::notice;
 use crate::queue::Queue;
 use crate::record::{Record, Site};
-use crate::router::Router;
+use crate::router::{FlushState, Router};
 use crate::stats::SinkStats;
 use crate::sync::Ordering;
 use crate::template::Template;
@@ -183,15 +183,15 @@ impl Listener {
         let begun = self.flush;
         let (request, deadline) =
             *self.flush.get_or_insert_with(|| (request, Instant::now() + self.sink_timeout));
-        let done = self.router.poll_flush(begun.is_none());
+        let state = self.router.poll_flush(begun.is_none());
         self.write_checkpoint();
-        if !done && Instant::now() < deadline {
+        if state == FlushState::Waiting && Instant::now() < deadline {
             return;
         }
         self.flush = None;
         self.publish_stats();
         self.answered = request;
-        self.queue.answer(request, done);
+        self.queue.answer(request, state == FlushState::Done);
     }
 
     /// Reads one ring's records while they are the oldest. How many.
@@ -355,8 +355,9 @@ impl Listener {
             self.readers.register(registration);
         }
         self.settle();
-        self.queue.remove_files();
+        // In this order: a thread that makes a segment later sees the end, and removes the file itself.
         self.queue.end();
+        self.queue.remove_files();
     }
 }
 

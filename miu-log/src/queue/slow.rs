@@ -265,6 +265,7 @@ impl Queue {
             return false;
         };
         let segment = Arc::new(segment);
+        producer.hand_over_count(&segment);
         self.register(identity, &segment);
         producer.chain(segment);
         true
@@ -311,6 +312,10 @@ impl Queue {
     fn register(&self, identity: Identity, segment: &Arc<Segment>) {
         lock(&self.rings).live.insert(identity.ring, segment.clone());
         self.registrations.push(Registration { identity, segment: segment.clone() });
+        if self.is_ended() {
+            // It came after the end has removed all files.
+            segment.unlink();
+        }
     }
 
     fn settings(&self) -> &Settings {

@@ -142,9 +142,13 @@ impl Producer {
         self.cursor.forget();
     }
 
+    /// Writes into a segment that is not registered yet how many records the ring has accepted: it counts for the whole ring.
+    pub(crate) fn hand_over_count(&self, next: &Segment) {
+        next.producer_line().accepted.store(self.accepted, Ordering::Relaxed);
+    }
+
     /// Goes on in a larger, registered segment. The consumer finds it when it has read this one to its end.
     pub(crate) fn chain(&mut self, next: Arc<Segment>) {
-        next.producer_line().accepted.store(self.accepted, Ordering::Relaxed);
         self.line().chained.store(1, Ordering::Release);
         self.data = next.data();
         self.mask = next.capacity() as u64 - 1;

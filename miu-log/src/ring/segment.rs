@@ -14,10 +14,13 @@
 //! S4. The identity is written only by the one who holds the only handle to the segment, before it is registered.
 //! S5. Data bytes are touched as the cursors' rule R2 says.
 //!
-//! No pointer is ever stored in a segment. Magic, version and capacity stand first, for whoever opens the file.
+//! No pointer is ever stored in a segment. Magic, version and capacity stand first, for whoever opens the file:
+//! [`Header::parse`] reads them from bytes that anybody may have written.
 
+use std::fmt;
 use std::fs::OpenOptions;
 use std::io;
+use std::mem::offset_of;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -40,7 +43,10 @@ pub(crate) const MIRROR: usize = 16 * 1024;
 pub(crate) const SMALLEST: usize = 64 * 1024;
 
 const PRODUCER_LINE: usize = 256;
-const CONSUMER_LINE: usize = 384;
+/// Where the consumer's line begins, and the identity and the producer's line end.
+pub(crate) const CONSUMER_LINE: usize = 384;
+/// Length of identity and both lines: all that [`Header::parse`] needs.
+pub(crate) const HEADER: usize = CONSUMER_LINE + size_of::<ConsumerLine>();
 const NAME: usize = 64;
 /// Longest thread name kept, in bytes.
 pub(crate) const NAME_MAX: usize = PRODUCER_LINE - NAME;
@@ -73,7 +79,7 @@ const _: () = {
         PRODUCER_LINE.is_multiple_of(align_of::<ProducerLine>())
             && CONSUMER_LINE.is_multiple_of(align_of::<ConsumerLine>())
     );
-    assert!(CONSUMER_LINE + size_of::<ConsumerLine>() <= DATA);
+    assert!(PRODUCER_LINE + size_of::<ProducerLine>() <= CONSUMER_LINE && HEADER <= DATA);
     assert!(MIRROR <= SMALLEST && MIRROR.is_multiple_of(4096));
 };
 
@@ -88,6 +94,106 @@ pub(crate) struct Identity {
     pub(crate) generation: u32,
     /// Name of the thread, cut at [`NAME_MAX`] bytes.
     pub(crate) thread_name: String,
+}
+
+/// What stands before the data, as it was when it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) identity: Identity,
+    pub(crate) capacity: u64,
+    /// Bytes committed and not yet given back; never more than the capacity.
+    pub(crate) unread: u64,
+    pub(crate) accepted: u64,
+    /// Nothing more will be committed here.
+    pub(crate) ended: bool,
+}
+
+/// Why bytes are no segment's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Malformed {
+    /// The version found.
+    Version(u32),
+    Otherwise(&'static str),
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Malformed::Version(found) => {
+                write!(f, "it has layout version {found}; this program reads version {LAYOUT_VERSION}")
+            }
+            Malformed::Otherwise(problem) => f.write_str(problem),
+        }
+    }
+}
+
+impl Header {
+    /// Reads the first bytes of a segment's file that is `file_len` bytes long. Nothing in them is trusted.
+    ///
+    /// The bytes of a ring in use change while they are read: a caller who wants them to fit together reads the consumer's line
+    /// before the producer's, and tries again where they do not.
+    pub(crate) fn parse(bytes: &[u8], file_len: u64) -> Result<Header, Malformed> {
+        let wrong = |problem| Err(Malformed::Otherwise(problem));
+        let Some(bytes) = bytes.first_chunk::<HEADER>() else {
+            return wrong("it is shorter than a ring's header");
+        };
+        if bytes[..8] != MAGIC {
+            return wrong("it does not begin as a ring does");
+        }
+        let version = u32_at(bytes, 8);
+        if version != LAYOUT_VERSION {
+            return Err(Malformed::Version(version));
+        }
+        if u32_at(bytes, 12) as usize != DATA {
+            return wrong("its data begin at another place than this layout version says");
+        }
+        let capacity = u64_at(bytes, 16);
+        if !capacity.is_power_of_two() || capacity < SMALLEST as u64 {
+            return wrong("its capacity is not one that a ring can have");
+        }
+        if capacity.checked_add(DATA as u64).is_none_or(|whole| whole > file_len) {
+            return wrong("the file is shorter than its capacity says");
+        }
+        let name_len = u32_at(bytes, 44) as usize;
+        let Some(name) = bytes[NAME..PRODUCER_LINE].get(..name_len) else {
+            return wrong("its thread's name is longer than there is room for");
+        };
+        let Ok(thread_name) = std::str::from_utf8(name) else {
+            return wrong("its thread's name is not UTF-8");
+        };
+        let chained = u32_at(bytes, PRODUCER_LINE + offset_of!(ProducerLine, chained));
+        let closed = u32_at(bytes, PRODUCER_LINE + offset_of!(ProducerLine, closed));
+        if chained > 1 || closed > 1 {
+            return wrong("its producer's marks are neither 0 nor 1");
+        }
+        let head = u64_at(bytes, PRODUCER_LINE + offset_of!(ProducerLine, head));
+        let tail = u64_at(bytes, CONSUMER_LINE + offset_of!(ConsumerLine, tail));
+        let unread = match head.checked_sub(tail) {
+            Some(unread) if unread <= capacity => unread,
+            _ => return wrong("its cursors are further apart than its capacity"),
+        };
+        Ok(Header {
+            identity: Identity {
+                process_id: u32_at(bytes, 24),
+                thread_id: u32_at(bytes, 28),
+                ring: u64_at(bytes, 32),
+                generation: u32_at(bytes, 40),
+                thread_name: thread_name.to_owned(),
+            },
+            capacity,
+            unread,
+            accepted: u64_at(bytes, PRODUCER_LINE + offset_of!(ProducerLine, accepted)),
+            ended: chained == 1 || closed == 1,
+        })
+    }
+}
+
+fn u32_at(bytes: &[u8; HEADER], at: usize) -> u32 {
+    u32::from_le_bytes(std::array::from_fn(|byte| bytes[at + byte]))
+}
+
+fn u64_at(bytes: &[u8; HEADER], at: usize) -> u64 {
+    u64::from_le_bytes(std::array::from_fn(|byte| bytes[at + byte]))
 }
 
 /// A mapped segment. Producer and consumer share it.
@@ -221,8 +327,11 @@ impl Drop for Segment {
     }
 }
 
+/// What the names of all segments' files begin with.
+pub(crate) const FILE_PREFIX: &str = "ring-";
+
 fn file_name(identity: &Identity) -> String {
-    format!("ring-{}-{}-{}", identity.process_id, identity.ring, identity.generation)
+    format!("{FILE_PREFIX}{}-{}-{}", identity.process_id, identity.ring, identity.generation)
 }
 
 /// Maps header, data and mirror back to back.
@@ -251,6 +360,8 @@ fn map(fd: &OwnedFd, capacity: usize) -> rustix::io::Result<NonNull<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     pub(crate) fn identity() -> Identity {
@@ -280,6 +391,95 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let second = Segment::create(Some(folder.path()), SMALLEST, &identity());
         assert_eq!(second.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    /// The bytes of a segment's file.
+    fn file_of(identity: &Identity, change: impl FnOnce(&Segment)) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let segment = Segment::create(Some(folder.path()), SMALLEST, identity).unwrap();
+        change(&segment);
+        std::fs::read(folder.path().join(file_name(identity))).unwrap()
+    }
+
+    fn problem(bytes: &[u8]) -> String {
+        Header::parse(bytes, bytes.len() as u64).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_a_segment_writes_down_is_read_back() {
+        let bytes = file_of(&identity(), |segment| {
+            segment.producer_line().head.store(640, Ordering::Release);
+            segment.producer_line().accepted.store(9, Ordering::Relaxed);
+            segment.consumer_line().tail.store(64, Ordering::Release);
+        });
+        let header = Header::parse(&bytes[..HEADER], bytes.len() as u64).unwrap();
+        let expected = Header {
+            identity: identity(),
+            capacity: SMALLEST as u64,
+            unread: 576,
+            accepted: 9,
+            ended: false,
+        };
+        assert_eq!(header, expected);
+        for mark in [offset_of!(ProducerLine, chained), offset_of!(ProducerLine, closed)] {
+            let mut bytes = bytes.clone();
+            bytes[PRODUCER_LINE + mark] = 1;
+            assert!(Header::parse(&bytes, bytes.len() as u64).unwrap().ended);
+        }
+    }
+
+    #[test]
+    fn another_layout_version_is_refused_by_naming_both() {
+        let mut bytes = file_of(&identity(), |_| {});
+        bytes[8..12].copy_from_slice(&77u32.to_le_bytes());
+        let text = problem(&bytes);
+        assert_eq!(text, format!("it has layout version 77; this program reads version {LAYOUT_VERSION}"));
+    }
+
+    #[test]
+    fn each_number_that_no_ring_has_is_refused() {
+        let good = file_of(&identity(), |_| {});
+        let changed = |at: usize, to: &[u8]| {
+            let mut bytes = good.clone();
+            bytes[at..at + to.len()].copy_from_slice(to);
+            problem(&bytes)
+        };
+        assert!(changed(0, b"x").contains("does not begin as a ring does"));
+        assert!(changed(12, &[1]).contains("data begin at another place"));
+        for capacity in [0, SMALLEST as u64 / 2, SMALLEST as u64 + 1, u64::MAX] {
+            assert!(changed(16, &capacity.to_le_bytes()).contains("not one that a ring can have"));
+        }
+        for capacity in [SMALLEST as u64 * 2, 1 << 63] {
+            assert!(changed(16, &capacity.to_le_bytes()).contains("shorter than its capacity says"));
+        }
+        assert!(changed(44, &u32::MAX.to_le_bytes()).contains("longer than there is room for"));
+        assert!(changed(44, &(NAME_MAX as u32 + 1).to_le_bytes()).contains("longer than there is room for"));
+        assert!(changed(NAME, &[0xff]).contains("not UTF-8"));
+        assert!(changed(PRODUCER_LINE + offset_of!(ProducerLine, closed), &[2]).contains("neither 0 nor 1"));
+        assert!(changed(CONSUMER_LINE, &[8]).contains("further apart"));
+        assert!(changed(PRODUCER_LINE, &(SMALLEST as u64 + 8).to_le_bytes()).contains("further apart"));
+        assert!(problem(&good[..HEADER - 1]).contains("shorter than a ring's header"));
+        assert!(problem(&[]).contains("shorter than a ring's header"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_of_headers_panic(
+            bytes in prop::collection::vec(any::<u8>(), 0..2 * HEADER),
+            begins_well: bool,
+            patch in 12..HEADER,
+            len: u64,
+        ) {
+            let mut bytes = bytes;
+            if begins_well && bytes.len() >= HEADER {
+                let good = file_of(&identity(), |_| {});
+                bytes[..patch].copy_from_slice(&good[..patch]);
+            }
+            if let Ok(header) = Header::parse(&bytes, len) {
+                prop_assert!(header.unread <= header.capacity && header.capacity <= len);
+                prop_assert!(header.identity.thread_name.len() <= NAME_MAX);
+            }
+        }
     }
 
     #[test]

@@ -317,9 +317,9 @@ fn a_flush_does_not_wait_for_the_pause() {
     memory.mood(Mood::Retry(0));
     log(&mut router, 0, Level::Info, "1").unwrap();
     router.deliver();
-    assert!(!router.poll_flush(true));
+    assert_eq!(router.poll_flush(true), FlushState::Failed);
     memory.mood(Mood::Fine);
-    assert!(router.poll_flush(true));
+    assert_eq!(router.poll_flush(true), FlushState::Done);
     assert_eq!(memory.text(), "app INFO 1\n");
 }
 

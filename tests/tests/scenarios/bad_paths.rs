@@ -139,7 +139,10 @@ fn a_folder_that_may_not_be_made_is_an_error_with_path_and_user() {
     let place = Place::new();
     let outcome = as_nobody(&place);
     let text = outcome.printed();
-    assert!(text.contains("logs") && text.contains("as user 65534") && text.contains("Permission denied"), "{text}");
+    assert!(
+        text.contains("logs") && text.contains("as user 65534") && text.contains("Permission denied"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -148,7 +151,10 @@ fn a_folder_that_may_not_be_written_is_an_error_with_path_and_user() {
     std::fs::set_permissions(place.logs(), PermissionsExt::from_mode(0o755)).unwrap();
     let outcome = as_nobody(&place);
     let text = outcome.printed();
-    assert!(text.contains("app.log") && text.contains("as user 65534") && text.contains("Permission denied"), "{text}");
+    assert!(
+        text.contains("app.log") && text.contains("as user 65534") && text.contains("Permission denied"),
+        "{text}"
+    );
     assert_eq!(names(&place.logs()), [""; 0]);
 }
 

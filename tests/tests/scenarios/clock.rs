@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use miu_log::testing::ManualListener;
 use miu_log::Zone;
+use miu_log::testing::ManualListener;
 use miu_log_tests::{Place, logs};
 
 #[test]
@@ -35,7 +35,8 @@ fn a_clock_past_its_range_does_no_harm() {
     let place = Place::new();
     let listener = ManualListener::new();
     let repo = logs::Repository::open(place.config().zone(Zone::Utc).manual_listener(&listener)).unwrap();
-    for time in [Duration::from_nanos(u64::MAX), Duration::MAX, Duration::ZERO, Duration::from_nanos(1 << 63)] {
+    for time in [Duration::from_nanos(u64::MAX), Duration::MAX, Duration::ZERO, Duration::from_nanos(1 << 63)]
+    {
         listener.set_unix_time(time);
         repo.app.info("m");
         listener.step();

@@ -26,7 +26,8 @@ fn records_are_counted_by_domain_level_and_sink() {
         assert!(Level::ALL.iter().all(|level| domain.dropped_at(DropReason::Full, *level) == 0));
     }
     let written = |name: &str| {
-        let sink = stats.sinks.iter().find(|sink| sink.name == name).unwrap_or_else(|| panic!("{name}: {stats:?}"));
+        let sink =
+            stats.sinks.iter().find(|sink| sink.name == name).unwrap_or_else(|| panic!("{name}: {stats:?}"));
         assert_eq!((sink.dropped, sink.held, sink.errors, sink.state), (0, 0, 0, SinkState::Working));
         sink.written
     };

@@ -35,7 +35,11 @@ fn opening_without_enough_descriptors_is_an_error_that_names_the_file() {
 fn running_out_of_descriptors_later_loses_nothing_uncounted() {
     let place = Place::new();
     let outcome = run(&mut child(&place, "few-descriptors-later"));
-    assert_eq!(outcome.number("accepted") + outcome.number("dropped"), outcome.number("calls"), "{outcome:?}");
+    assert_eq!(
+        outcome.number("accepted") + outcome.number("dropped"),
+        outcome.number("calls"),
+        "{outcome:?}"
+    );
     assert_eq!(outcome.number("written"), outcome.number("accepted"));
     let messages = place.messages("app.log");
     for expected in ["main during", "main after", "thread after"] {

@@ -130,6 +130,10 @@ fn a_display_may_shut_the_repository_down() {
     miu_log::info!(repo.app, "too late {}", Closing(&repo));
     let stats = repo.stats();
     assert_eq!(place.messages("app.log"), ["before"]);
-    assert_eq!(stats.dropped_for(DropReason::AfterShutdown) + stats.abandoned + stats.pending, 1, "{stats:?}");
+    assert_eq!(
+        stats.dropped_for(DropReason::AfterShutdown) + stats.abandoned + stats.pending,
+        1,
+        "{stats:?}"
+    );
     assert!(!repo.app.enabled(Level::Critical));
 }

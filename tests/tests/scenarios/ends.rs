@@ -77,5 +77,8 @@ fn threads_that_still_log_do_not_hold_up_the_end() {
         next[thread] += 1;
     }
     assert!(next.iter().all(|count| *count >= 1_000), "{next:?}");
-    assert_eq!(names(&place.runtime()), [""; 0]);
+    // A thread may have been about to make a ring just then; its file goes, the directory around it may stay.
+    for directory in names(&place.runtime()) {
+        assert_eq!(names(&place.runtime().join(directory)), [""; 0]);
+    }
 }

@@ -32,7 +32,10 @@ fn the_chain_of_causes_is_in_domain_and_level_file() {
         let entries = place.entries(name);
         let [entry, next] = &entries[..] else { panic!("{entries:?}") };
         assert_eq!((entry.level.as_str(), entry.message.as_str()), ("ERROR", "connection failed"));
-        assert_eq!(entry.detail, ["error: pool is empty", "caused by: connection refused", "caused by: network is down"]);
+        assert_eq!(
+            entry.detail,
+            ["error: pool is empty", "caused by: connection refused", "caused by: network is down"]
+        );
         assert_eq!(next.message, "the next record");
     }
 }
@@ -89,7 +92,8 @@ fn an_error_that_panics_harms_nobody_but_its_caller() {
 
     let place = Place::new();
     let repo = logs::Repository::open(place.config()).unwrap();
-    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| repo.db.exception("m", &Explosive)));
+    let caught =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| repo.db.exception("m", &Explosive)));
     assert!(caught.is_err());
     repo.db.info("goes on");
     repo.shutdown();

@@ -17,7 +17,8 @@ fn fields_stand_behind_the_message_in_their_order() {
     miu_log::info!(repo.db, rows, user = %user, e = ?Some(1), cause = %error, "took {:.1} ms for {user}", 81.25);
     miu_log::info!(repo.db, %user, ?rows, "short forms");
     miu_log::info!(repo.db, rows = 1);
-    let expected = ["took 81.2 ms for joe | rows=12 user=joe e=Some(1) cause=gone", "short forms | user=joe rows=12"];
+    let expected =
+        ["took 81.2 ms for joe | rows=12 user=joe e=Some(1) cause=gone", "short forms | user=joe rows=12"];
     listener.step();
     let messages = place.messages("db.log");
     assert_eq!(messages[..2], expected);
@@ -32,7 +33,15 @@ fn values_of_every_kind_are_taken_as_they_are() {
     let address: IpAddr = "::1".parse().unwrap();
     let none: Option<u32> = None;
     miu_log::info!(repo.db, a = -1i128, b = 1.5f32, c = true, d = 'x', e = "plain", "numbers");
-    miu_log::info!(repo.db, f = String::from("own"), g = Duration::from_millis(1500), h = address, i = none, j = Some(2u8), "others");
+    miu_log::info!(
+        repo.db,
+        f = String::from("own"),
+        g = Duration::from_millis(1500),
+        h = address,
+        i = none,
+        j = Some(2u8),
+        "others"
+    );
     listener.step();
     let messages = place.messages("db.log");
     assert_eq!(messages[0], "numbers | a=-1 b=1.5 c=true d=x e=plain");
@@ -46,7 +55,9 @@ fn a_value_cannot_look_like_another_field() {
     let listener = ManualListener::new();
     let repo = logs::Repository::open(place.config().manual_listener(&listener)).unwrap();
     let value = "a level=ERROR";
-    for (value, shown) in [(value, r#""a level=ERROR""#), ("say \"hi\"", r#""say \"hi\"""#), ("", r#""""#), ("x=y", r#""x=y""#)] {
+    for (value, shown) in
+        [(value, r#""a level=ERROR""#), ("say \"hi\"", r#""say \"hi\"""#), ("", r#""""#), ("x=y", r#""x=y""#)]
+    {
         miu_log::info!(repo.db, value, "m");
         miu_log::info!(repo.db, %value, "m");
         listener.step();

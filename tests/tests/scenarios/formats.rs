@@ -93,28 +93,76 @@ fn shape() -> impl Strategy<Value = Shape> {
 /// Any Unicode, with a good share of what must be escaped.
 fn text() -> impl Strategy<Value = String> {
     let hostile = proptest::sample::select(vec![
-        '\n', '\r', '\t', '\0', '\u{1b}', '\u{7f}', '\u{85}', '\u{9f}', '\u{200b}', '\u{2028}', '\u{202e}', '\u{2066}',
-        '\u{feff}', '\u{e0041}', '\u{301}', '"', '\\', '{', '}', '|', ' ', '日', '😀',
+        '\n',
+        '\r',
+        '\t',
+        '\0',
+        '\u{1b}',
+        '\u{7f}',
+        '\u{85}',
+        '\u{9f}',
+        '\u{200b}',
+        '\u{2028}',
+        '\u{202e}',
+        '\u{2066}',
+        '\u{feff}',
+        '\u{e0041}',
+        '\u{301}',
+        '"',
+        '\\',
+        '{',
+        '}',
+        '|',
+        ' ',
+        '日',
+        '😀',
     ]);
-    proptest::collection::vec(prop_oneof![3 => any::<char>(), 2 => hostile, 2 => proptest::char::range(' ', '~')], 0..24)
-        .prop_map(String::from_iter)
+    proptest::collection::vec(
+        prop_oneof![3 => any::<char>(), 2 => hostile, 2 => proptest::char::range(' ', '~')],
+        0..24,
+    )
+    .prop_map(String::from_iter)
 }
 
 fn float64() -> impl Strategy<Value = f64> {
-    let special =
-        vec![0.0, -0.0, f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MIN_POSITIVE, f64::from_bits(1),
-             f64::MAX, f64::EPSILON, 0.1, 1e15, 1e16, 1e-5, 123_456_789.0, 0.5, 1.5, 2.5];
+    let special = vec![
+        0.0,
+        -0.0,
+        f64::NAN,
+        -f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::MIN_POSITIVE,
+        f64::from_bits(1),
+        f64::MAX,
+        f64::EPSILON,
+        0.1,
+        1e15,
+        1e16,
+        1e-5,
+        123_456_789.0,
+        0.5,
+        1.5,
+        2.5,
+    ];
     prop_oneof![any::<u64>().prop_map(f64::from_bits), proptest::sample::select(special), -1e6..1e6]
 }
 
 fn float32() -> impl Strategy<Value = f32> {
-    let special = vec![0.0, -0.0, f32::NAN, f32::INFINITY, f32::MIN_POSITIVE, f32::from_bits(1), f32::MAX, 0.1, 1e16];
+    let special =
+        vec![0.0, -0.0, f32::NAN, f32::INFINITY, f32::MIN_POSITIVE, f32::from_bits(1), f32::MAX, 0.1, 1e16];
     prop_oneof![any::<u32>().prop_map(f32::from_bits), proptest::sample::select(special)]
 }
 
 fn duration() -> impl Strategy<Value = Duration> {
-    let parts = (any::<u64>(), 0..1_000_000_000u32).prop_map(|(seconds, nanos)| Duration::new(seconds, nanos));
-    prop_oneof![parts, Just(Duration::ZERO), Just(Duration::MAX), any::<u32>().prop_map(|nanos| Duration::from_nanos(nanos.into()))]
+    let parts =
+        (any::<u64>(), 0..1_000_000_000u32).prop_map(|(seconds, nanos)| Duration::new(seconds, nanos));
+    prop_oneof![
+        parts,
+        Just(Duration::ZERO),
+        Just(Duration::MAX),
+        any::<u32>().prop_map(|nanos| Duration::from_nanos(nanos.into()))
+    ]
 }
 
 proptest! {
@@ -227,10 +275,10 @@ proptest! {
 #[test]
 fn methods_show_what_they_are_given() {
     let bench = Bench::new();
-    let number = 7;
+    let (number, owned) = (7, String::from("&String"));
     bench.repo.app.info("str {not a placeholder} %s");
     bench.repo.app.info(String::from("String"));
-    bench.repo.app.info(&String::from("&String"));
+    bench.repo.app.info(&owned);
     bench.repo.app.info(Cow::from("Cow"));
     bench.repo.app.info(format_args!("Arguments {number:03}"));
     bench.repo.app.info(|| "closure to str");
@@ -253,7 +301,13 @@ fn methods_show_what_they_are_given() {
 fn an_argument_is_evaluated_once_and_may_be_borrowed_mutably_elsewhere() {
     let bench = Bench::new();
     let mut values = vec![1, 2, 3].into_iter();
-    miu_log::info!(bench.repo.app, "{} {} {}", values.next().unwrap(), values.next().unwrap(), values.next().unwrap());
+    miu_log::info!(
+        bench.repo.app,
+        "{} {} {}",
+        values.next().unwrap(),
+        values.next().unwrap(),
+        values.next().unwrap()
+    );
     miu_log::info!(bench.repo.app, "{0} {0} {0:?}", values.next().map_or(4, |_| 5));
     assert_eq!(bench.listener.step(), 2);
     assert_eq!(bench.place.text("app.log"), "1 2 3\n4 4 4\n");

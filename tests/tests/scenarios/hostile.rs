@@ -52,7 +52,11 @@ fn in_a_message_it_is_one_line() {
         repo.app.info(format_args!("{text}{}", 1));
         miu_log::info!(repo.app, "a {text} b {}", text);
         miu_log::info!(repo.app, "{:?}", text);
-        expected.extend([escaped(text), escaped(&format!("{text}1")), escaped(&format!("a {text} b {text}"))]);
+        expected.extend([
+            escaped(text),
+            escaped(&format!("{text}1")),
+            escaped(&format!("a {text} b {text}")),
+        ]);
         expected.push(escaped(&format!("{text:?}")));
     }
     listener.step();
@@ -108,7 +112,10 @@ fn a_long_threads_name_is_cut_at_a_character() {
     while listener.step() > 0 {}
     let thread = place.entries("app.log").remove(0).thread;
     let name = thread.strip_prefix("main/").unwrap();
-    assert!(!name.is_empty() && name.len() < 1_000 && name.chars().all(|character| character == '日'), "{name:?}");
+    assert!(
+        !name.is_empty() && name.len() < 1_000 && name.chars().all(|character| character == '日'),
+        "{name:?}"
+    );
 }
 
 #[test]

@@ -64,7 +64,9 @@ fn messages_past_the_limit_are_cut_with_their_length_noted_and_counted() {
     assert!(lines[0] == messages[0]);
     for (line, message) in lines[1..].iter().zip(&messages[1..]) {
         let mark = format!("… [cut, {} bytes]", message.len());
-        let kept = line.strip_suffix(&mark).unwrap_or_else(|| panic!("no {mark:?} at the end of {} bytes", line.len()));
+        let kept = line
+            .strip_suffix(&mark)
+            .unwrap_or_else(|| panic!("no {mark:?} at the end of {} bytes", line.len()));
         assert!(message.starts_with(kept), "what is kept is the beginning");
         assert!((LONGEST - SLACK..=LONGEST).contains(&kept.len()), "{} bytes are kept", kept.len());
     }
@@ -97,7 +99,11 @@ fn long_text_of_a_display_is_cut_the_same_way() {
     repo.app.info(format_args!("{long}{}", 1));
     repo.shutdown();
     let lines = place.messages("app.log");
-    assert!(lines[0].ends_with(&format!("… [cut, {} bytes] and 7", long.len())), "{:?}", &lines[0][lines[0].len() - 60..]);
+    assert!(
+        lines[0].ends_with(&format!("… [cut, {} bytes] and 7", long.len())),
+        "{:?}",
+        &lines[0][lines[0].len() - 60..]
+    );
     assert!(lines[1].ends_with(&format!("… [cut, {} bytes]", long.len() + 1)));
     assert_eq!(repo.stats().truncated, 2);
 }

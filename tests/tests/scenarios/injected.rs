@@ -11,7 +11,19 @@ fn with_fault(fault: &str) -> (Place, miu_log_tests::Outcome) {
     let place = Place::new();
     let path = place.log("app.log");
     let inject = format!("inject=write:{fault}");
-    let arguments = ["-f", "-qq", "-o", "/dev/null", "-P", path.to_str().unwrap(), "-e", "trace=write", "-e", &inject];
+    let arguments = [
+        "-f",
+        "--seccomp-bpf",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-P",
+        path.to_str().unwrap(),
+        "-e",
+        "trace=write",
+        "-e",
+        &inject,
+    ];
     let outcome = run(&mut child_under("strace", arguments, &place, "twenty-records"));
     outcome.printed();
     (place, outcome)
@@ -49,7 +61,10 @@ fn a_failed_write_is_tried_again_with_the_same_lines() {
         let (place, outcome) = with_fault(fault);
         assert_eq!(place.messages("app.log"), expected(), "{fault}: {outcome:?}");
         assert_eq!(place.messages("info.log"), expected(), "{fault}: the other files are not held up");
-        assert!(outcome.stderr.contains("miu-log: ") && outcome.stderr.contains("app.log"), "it is told: {outcome:?}");
+        assert!(
+            outcome.stderr.contains("miu-log: ") && outcome.stderr.contains("app.log"),
+            "it is told: {outcome:?}"
+        );
     }
 }
 

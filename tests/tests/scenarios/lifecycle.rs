@@ -136,8 +136,11 @@ fn what_waits_for_init_is_bounded_and_the_rest_counted() {
     let stats = repo.stats();
     assert!(stats.dropped > 0 && stats.accepted + stats.dropped == 5_000, "{stats:?}");
     let entries = place.entries("app.log");
-    let kept: Vec<&str> =
-        entries.iter().filter(|entry| entry.level == "INFO").map(|entry| entry.message.split(' ').next().unwrap()).collect();
+    let kept: Vec<&str> = entries
+        .iter()
+        .filter(|entry| entry.level == "INFO")
+        .map(|entry| entry.message.split(' ').next().unwrap())
+        .collect();
     let first: Vec<String> = (0..stats.accepted).map(|number| number.to_string()).collect();
     assert_eq!(kept, first, "the oldest are kept");
     let loss = format!("dropped {} records (queue full): {} INFO", stats.dropped, stats.dropped);

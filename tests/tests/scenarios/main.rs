@@ -51,7 +51,12 @@ fn child(place: &Place, role: &str) -> Command {
 }
 
 /// The child program in this role, started by another program, which is given it as its last arguments.
-fn child_under<'a>(program: &str, arguments: impl IntoIterator<Item = &'a str>, place: &Place, role: &str) -> Command {
+fn child_under<'a>(
+    program: &str,
+    arguments: impl IntoIterator<Item = &'a str>,
+    place: &Place,
+    role: &str,
+) -> Command {
     let mut command = Command::new(program);
     prepare(&mut command, place);
     command.args(arguments).arg(env!("CARGO_BIN_EXE_child")).arg(role).arg(place.logs());
@@ -59,12 +64,16 @@ fn child_under<'a>(program: &str, arguments: impl IntoIterator<Item = &'a str>, 
 }
 
 fn prepare(command: &mut Command, place: &Place) {
-    command.env("MIU_LOG_RUNTIME_DIR", place.runtime()).env_remove("RUST_BACKTRACE").env_remove("RUST_LIB_BACKTRACE");
+    command
+        .env("MIU_LOG_RUNTIME_DIR", place.runtime())
+        .env_remove("RUST_BACKTRACE")
+        .env_remove("RUST_LIB_BACKTRACE");
 }
 
 /// Whether a program can be found; a scenario that needs it says so when it fails.
 fn is_installed(program: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).exists()))
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).exists()))
 }
 
 /// The text of every file in a folder, for asserting that something is nowhere.

@@ -44,7 +44,9 @@ fn every_record_is_whole_and_once_in_its_two_files_in_thread_order() {
     });
     repo.flush(FLUSH).unwrap();
 
-    let of = |wanted: &dyn Fn(usize) -> bool| -> Vec<usize> { (0..RECORDS).filter(|&record| wanted(record)).collect() };
+    let of = |wanted: &dyn Fn(usize) -> bool| -> Vec<usize> {
+        (0..RECORDS).filter(|&record| wanted(record)).collect()
+    };
     for (index, domain) in logs::Domain::ALL.iter().enumerate() {
         let entries = place.entries(&format!("{domain}.log"));
         assert!(entries.iter().all(|entry| entry.domain == domain.as_str()));
@@ -73,7 +75,10 @@ fn both_files_hold_the_same_line() {
     assert_eq!(place.text("db.log"), place.text("error.log"));
     let entry = &place.entries("db.log")[0];
     assert_eq!(entry.message, "connection 7 failed | rows=3");
-    assert!(entry.location.contains("main_job") && entry.location.contains("both_files_hold_the_same_line"), "{entry:?}");
+    assert!(
+        entry.location.contains("main_job") && entry.location.contains("both_files_hold_the_same_line"),
+        "{entry:?}"
+    );
 }
 
 #[test]
@@ -84,7 +89,8 @@ fn five_threads_log_ten_records_each() {
         .map(|thread| {
             let repo = logs::Repository::worker(repo.queue());
             let builder = thread::Builder::new().name(format!("worker-{thread}"));
-            let log = move || (0..10).for_each(|record| repo.app.info(format!("thread {thread} record {record}")));
+            let log =
+                move || (0..10).for_each(|record| repo.app.info(format!("thread {thread} record {record}")));
             builder.spawn(log).unwrap()
         })
         .collect();

@@ -35,7 +35,8 @@ fn assert_accounted(place: &Place, repo: &logs::Repository, calls: u64) {
     let (own, of_the_program): (Vec<_>, Vec<_>) =
         place.entries("app.log").into_iter().partition(|entry| entry.message.starts_with("dropped "));
     assert_eq!(of_the_program.len() as u64, stats.written);
-    let told: u64 = own.iter().map(|entry| entry.message.split(' ').nth(1).unwrap().parse::<u64>().unwrap()).sum();
+    let told: u64 =
+        own.iter().map(|entry| entry.message.split(' ').nth(1).unwrap().parse::<u64>().unwrap()).sum();
     assert_eq!(told, stats.dropped, "{own:?}");
     assert!(own.iter().all(|entry| entry.level == "WARNING" && entry.message.contains("(queue full)")));
 }
@@ -130,7 +131,8 @@ fn block_waits_until_there_is_room_and_loses_nothing() {
     let place = Place::new();
     let (listener, repo) = stalled(&place, OverflowPolicy::Block);
     std::thread::scope(|scope| {
-        let caller = scope.spawn(|| (0..RECORDS).for_each(|number| miu_log::info!(repo.app, "record {number}")));
+        let caller =
+            scope.spawn(|| (0..RECORDS).for_each(|number| miu_log::info!(repo.app, "record {number}")));
         let mut seen = u64::MAX;
         // Each time its ring is full the caller stands still; each time the listener steps it goes on.
         while !caller.is_finished() {

@@ -2,6 +2,7 @@
 // F13, F20, M-02, M-03, M-04, M-05, M-40, M-44
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use miu_log::{Batch, Level, Sink, SinkError, SinkState, Stats};
 use miu_log_tests::{Place, logs, names, run};
@@ -37,7 +38,11 @@ fn a_sink_gets_batches_with_every_record_once_in_order() {
     let seen = Seen::default();
     let repo = logs::Repository::open(place.config().sink("witness", Witness(seen.clone()))).unwrap();
     for number in 0..5_000_usize {
-        miu_log::log!(repo.domain(logs::Domain::ALL[number % 4]), Level::ALL[1 + number % 6], "record {number}");
+        miu_log::log!(
+            repo.domain(logs::Domain::ALL[number % 4]),
+            Level::ALL[1 + number % 6],
+            "record {number}"
+        );
     }
     repo.flush(FLUSH).unwrap();
     let batches = seen.lock().unwrap().clone();
@@ -45,7 +50,10 @@ fn a_sink_gets_batches_with_every_record_once_in_order() {
     assert!(batches.len() < 1_000, "{} batches for 5000 records", batches.len());
     assert_eq!(records.len(), 5_000);
     for (number, (level, domain, text)) in records.iter().enumerate() {
-        assert_eq!((*level, domain.as_str()), (Level::ALL[1 + number % 6], logs::Domain::ALL[number % 4].as_str()));
+        assert_eq!(
+            (*level, domain.as_str()),
+            (Level::ALL[1 + number % 6], logs::Domain::ALL[number % 4].as_str())
+        );
         assert!(text.ends_with(&format!("| record {number}\n")), "{text:?}");
     }
     let sink = sink_named(&repo.stats(), "witness");
@@ -61,14 +69,22 @@ impl Sink for Faulty {
     }
 }
 
-/// Runs a thousand records past this sink; everybody else must have them all.
-fn others_are_complete(fault: fn(usize) -> Result<(), SinkError>) -> Stats {
+/// Runs a thousand records past this sink; everybody else must have them all. With a flush the sink has time for another
+/// attempt, which at the end it has not.
+fn others_are_complete(fault: fn(usize) -> Result<(), SinkError>, flush: bool) -> Stats {
     let place = Place::new();
     let seen = Seen::default();
-    let config = place.config().sink("faulty", Faulty(fault, 0)).sink("witness", Witness(seen.clone()));
+    let config = place
+        .config()
+        .sink_timeout(Duration::from_secs(20))
+        .sink("faulty", Faulty(fault, 0))
+        .sink("witness", Witness(seen.clone()));
     let repo = logs::Repository::open(config).unwrap();
     for number in 0..1_000 {
         miu_log::info!(repo.app, "record {number}");
+    }
+    if flush {
+        repo.flush(FLUSH).unwrap();
     }
     repo.shutdown();
     assert_eq!(place.messages("app.log").len(), 1_000);
@@ -82,21 +98,22 @@ fn others_are_complete(fault: fn(usize) -> Result<(), SinkError>) -> Stats {
 #[test]
 fn a_sink_that_panics_harms_no_other() {
     // Without the panic hook: its reports would only be noise.
-    let stats = others_are_complete(|_| std::panic::resume_unwind(Box::new("broken sink")));
+    let stats = others_are_complete(|_| std::panic::resume_unwind(Box::new("broken sink")), false);
     let sink = sink_named(&stats, "faulty");
     assert_eq!((sink.written, sink.dropped), (0, 1_000), "{sink:?}");
 }
 
 #[test]
 fn a_sink_that_refuses_harms_no_other() {
-    let stats = others_are_complete(|_| Err(SinkError::fatal("no", 0)));
+    let stats = others_are_complete(|_| Err(SinkError::fatal("no", 0)), false);
     let sink = sink_named(&stats, "faulty");
     assert_eq!((sink.written, sink.dropped), (0, 1_000), "{sink:?}");
 }
 
 #[test]
 fn a_sink_that_fails_once_is_offered_the_same_records_again() {
-    let stats = others_are_complete(|call| if call == 1 { Err(SinkError::retryable("not now", 0)) } else { Ok(()) });
+    let fault = |call| if call == 1 { Err(SinkError::retryable("not now", 0)) } else { Ok(()) };
+    let stats = others_are_complete(fault, true);
     let sink = sink_named(&stats, "faulty");
     assert_eq!((sink.written, sink.dropped), (1_000, 0), "{sink:?}");
 }
@@ -131,5 +148,8 @@ fn a_sink_behind_a_full_queue_loses_its_own_records_only_and_counts_them() {
     assert_eq!(place.messages("app.log").len(), 60_000);
     assert!(outcome.number("sink_dropped") > 0, "{outcome:?}");
     assert_eq!(outcome.number("sink_written") + outcome.number("sink_dropped"), 60_000, "{outcome:?}");
-    assert!(outcome.number("sink_errors_seen") == 10, "ERROR is not dropped before lower levels: {outcome:?}");
+    assert!(
+        outcome.number("sink_errors_seen") == 10,
+        "ERROR is not dropped before lower levels: {outcome:?}"
+    );
 }

@@ -40,6 +40,9 @@ fn a_file_system_too_small_for_a_start_is_passed_over_and_that_is_told() {
     let outcome = with_tmpfs("64k", &place);
     assert_accounted(&outcome, &place);
     assert_eq!(outcome.number("dropped"), 0, "{outcome:?}");
-    assert!(outcome.stderr.contains("No space left on device") && outcome.stderr.contains(".miu"), "{outcome:?}");
+    assert!(
+        outcome.stderr.contains("No space left on device") && outcome.stderr.contains(".miu"),
+        "{outcome:?}"
+    );
     assert!(!place.log(".miu").exists(), "it is removed at the end");
 }

@@ -89,11 +89,11 @@ const CASES: &[Case] = &[
         required: true,
         expected: &[variant("App"), variant("Db"), variant("Redis")],
     },
-    // Inside a logging statement: the macro has to expand while its message is still missing.
+    // Inside a logging statement: the macro has to expand while a name or its message is missing.
     Case {
         typed: "miu_log::info!(repo.",
         behind: ");",
-        required: false,
+        required: true,
         expected: &[
             field("app", "Logger of the `app` domain: writes `app.log`."),
             field("db", "Logger of the `db` domain: writes `db.log`."),
@@ -101,9 +101,33 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        typed: "miu_log::info!(repo.",
+        behind: ", \"served\");",
+        required: true,
+        expected: &[field("db", "Logger of the `db` domain: writes `db.log`.")],
+    },
+    Case {
         typed: "miu_log::info!(repo.db, user = %request.",
         behind: ", \"served\");",
-        required: false,
+        required: true,
+        expected: &[field("user", "Who asks."), field("path", "What for.")],
+    },
+    Case {
+        typed: "miu_log::info!(repo.db, \"{} asked for {}\", request.user, request.",
+        behind: ");",
+        required: true,
+        expected: &[field("user", "Who asks."), field("path", "What for.")],
+    },
+    Case {
+        typed: "miu_log::info!(repo.db, \"{} {}\", str::len(&request.",
+        behind: "));",
+        required: true,
+        expected: &[field("user", "Who asks."), field("path", "What for.")],
+    },
+    Case {
+        typed: "miu_log::log!(repo.db, miu_log::Level::Info, \"{}\", request.",
+        behind: ");",
+        required: true,
         expected: &[field("user", "Who asks."), field("path", "What for.")],
     },
 ];

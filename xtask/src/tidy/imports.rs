@@ -95,6 +95,11 @@ const LAYERS: &[Layer] = &[
         because: "a layout turns a record into text and knows nothing else",
     },
     Layer {
+        who: "inspect",
+        may: May::Only(&["error", "ring::segment", "runtime"]),
+        because: "it looks at files from outside: it has no queue, no listener and no sink",
+    },
+    Layer {
         who: "rotate",
         may: May::AllBut(&["ring", "queue", "logger", "listener", "router", "sink", "config"]),
         because: "the rotation policy is pure",

@@ -88,12 +88,16 @@ pub(crate) fn while_threads_log(folder: &str) {
             }
         });
     }
-    wait_until("every thread has logged", || LOGGED.iter().all(|logged| logged.load(Ordering::Relaxed) > 1_000));
+    wait_until("every thread has logged", || {
+        LOGGED.iter().all(|logged| logged.load(Ordering::Relaxed) > 1_000)
+    });
 }
 
 /// The repository goes while four threads log; every call is accounted for.
 pub(crate) fn drop_while_logging(folder: &str) {
-    let repo = logs::Repository::open(config(folder).overflow(OverflowPolicy::BlockThenShed(Duration::from_secs(10))));
+    let repo = logs::Repository::open(
+        config(folder).overflow(OverflowPolicy::BlockThenShed(Duration::from_secs(10))),
+    );
     let repo = repo.unwrap();
     let witness = logs::Repository::worker(repo.queue());
     let calls: u64 = std::thread::scope(|scope| {

@@ -49,7 +49,10 @@ pub(crate) fn million(folder: &str, policy: OverflowPolicy) {
     }
     let grown = memory_kib("VmHWM:").saturating_sub(before);
     let stats = repo.stats();
-    println!("accepted={} dropped={} pending={} grown_kib={grown}", stats.accepted, stats.dropped, stats.pending);
+    println!(
+        "accepted={} dropped={} pending={} grown_kib={grown}",
+        stats.accepted, stats.dropped, stats.pending
+    );
 }
 
 /// Memory after twice as many records as the rings, buffers and tables need to reach their size.

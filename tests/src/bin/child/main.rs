@@ -56,7 +56,9 @@ fn main() {
         "drop-in-panic" => destructors::in_panic(folder),
         "churn" => load::churn(folder),
         "million-drop-newest" => load::million(folder, miu_log::OverflowPolicy::DropNewest),
-        "million-shed" => load::million(folder, miu_log::OverflowPolicy::BlockThenShed(Duration::from_millis(1))),
+        "million-shed" => {
+            load::million(folder, miu_log::OverflowPolicy::BlockThenShed(Duration::from_millis(1)));
+        }
         "soak" => load::soak(folder),
         "eight-threads" => load::eight_threads(folder),
         "few-descriptors-at-open" => limits::few_descriptors_at_open(folder),

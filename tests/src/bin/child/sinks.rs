@@ -69,7 +69,10 @@ impl Sink for Gated {
 pub(crate) fn flooded(folder: &str) {
     let (gate, errors) = (Arc::new((Mutex::new(false), Condvar::new())), Arc::new(AtomicU64::new(0)));
     let sink = Gated { gate: gate.clone(), errors: errors.clone() };
-    let config = config(folder).overflow(OverflowPolicy::Block).sink_timeout(Duration::from_millis(100)).sink("gated", sink);
+    let config = config(folder)
+        .overflow(OverflowPolicy::Block)
+        .sink_timeout(Duration::from_millis(100))
+        .sink("gated", sink);
     let repo = logs::Repository::open(config).unwrap();
     for number in 0..59_990 {
         miu_log::info!(repo.app, "record {number}");

@@ -41,6 +41,30 @@ async fn asynchronous(repo: &logs::Repository) {
 
 fn sent<F: Send>(_: F) {}
 
+async fn asynchronous_and_fallible(repo: logs::Repository, name: String) -> Result<usize, std::fmt::Error> {
+    async fn checked(text: &str) -> Result<usize, std::fmt::Error> {
+        Ok(text.len())
+    }
+    log!(repo.db, Level::Info, length = checked(&name).await?, "{name} {:?}", checked("x").await?);
+    info!(repo.app, "{}", std::cell::Cell::new(1).get());
+    checked(&name).await
+}
+
+/// What leaves the function or the loop from within a value leaves it, and nothing is logged.
+fn leaving(repo: &logs::Repository, numbers: &[Option<u8>]) -> u8 {
+    let mut seen = 0;
+    'outer: loop {
+        for number in numbers {
+            info!(repo.app, number = match number { Some(n) => *n, None => continue }, "a number");
+            log!(repo.app, Level::Info, "{}", if *number == Some(9) { break 'outer } else { seen });
+            info!(repo.app, "{}", if *number == Some(7) { return 7 } else { "less" });
+            seen += 1;
+        }
+        break;
+    }
+    seen
+}
+
 macro_rules! wrapped {
     ($logger:expr, $text:literal $(, $value:expr)*) => {
         info!($logger, $text $(, $value)*)
@@ -76,6 +100,8 @@ fn main() {
     assert!(fallible(repo, "7").is_ok());
     assert!(fallible(repo, "x").is_err());
     sent(asynchronous(repo));
+    sent(|repo, name| sent(asynchronous_and_fallible(repo, name)));
+    assert!(leaving(repo, &[None, Some(1), Some(9)]) <= 3);
 
     let shared = Mutex::new(5);
     info!(repo.app, "{}", shared.lock().map(|guard| *guard).unwrap_or_default());

@@ -1,0 +1,105 @@
+//! The command line tool `miu-log`: what a service engineer asks of a log folder without stopping the service.
+//!
+//! C1. A command gives its whole output as one text, and its exit code. Only this file writes, so that a reader who went away
+//!     is dealt with in one place: it is no error, and no panic.
+//! C2. Text that others wrote is escaped before it is shown.
+//!
+//! - `status`: who has the folder, what the rings hold, what was left behind.
+//! - `pattern`: what a line looks like, or where the mistake in the pattern is.
+//! - `text`: escaping and tables.
+
+mod pattern;
+mod status;
+mod text;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+/// What a command says, and how the program ends after it.
+struct Outcome {
+    text: String,
+    code: u8,
+}
+
+/// Looks at what a service that logs with miu-log is doing, and tries out its configuration.
+#[derive(Debug, Parser)]
+#[command(name = "miu-log", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Shows who has a log folder open and what waits to be written.
+    ///
+    /// Shows the process that has the folder, the rings of its threads, and what earlier runs left that did not end
+    /// properly. It reads only: the service notices nothing.
+    ///
+    /// The rings are looked for where a service of this user, or of the folder's owner, puts them. Where the service has
+    /// MIU_LOG_RUNTIME_DIR set, set it here too.
+    #[command(
+        after_help = "Exit codes:\n  0  a service has the folder\n  1  the folder cannot be looked at\n  \
+                            2  wrong usage\n  3  nobody has the folder"
+    )]
+    Status {
+        /// The folder with the log files.
+        #[arg(default_value = "logs")]
+        log_folder: PathBuf,
+    },
+    /// Checks the layout pattern of a line, and shows a sample line.
+    ///
+    /// The sample is written to a file and read back, as a service would write it, with the time of now. A mistake in the
+    /// pattern is shown with its place.
+    #[command(
+        after_help = "Keys:\n  {time} {level} {domain} {process} {thread} {pid} {tid} {module} {function} {file}\n  \
+                      {line} {location} {message} {fields}\n\nA key may be padded, as in {level:<8} or {thread:>12}; \
+                      a brace is written {{ or }}.\n\nExit codes:\n  0  the pattern is good\n  1  it is not, or no \
+                      sample can be written\n  2  wrong usage"
+    )]
+    Pattern {
+        /// The pattern, for example '{time} {level:<8} [{domain}] {message}{fields}'.
+        #[arg(allow_hyphen_values = true)]
+        pattern: String,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Status { log_folder } => status::run(&log_folder),
+        Command::Pattern { pattern } => pattern::run(&pattern),
+    };
+    match outcome.and_then(|Outcome { text, code }| show(&text).map(|()| code)) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            // Where stderr is gone as well there is nobody left to tell; the exit code remains.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn show(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // Whoever read, as `head` does, has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write to stdout"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_described_without_contradictions() {
+        Cli::command().debug_assert();
+    }
+}

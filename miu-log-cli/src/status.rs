@@ -1,0 +1,87 @@
+//! `miu-log status`: an inspection of a log folder, as text.
+//!
+//! Called by `main`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use miu_log::{Holder, Inspection, RingState};
+
+use crate::Outcome;
+use crate::text::{Side, escaped, table};
+
+/// Exit code where nobody has the folder.
+const NOBODY: u8 = 3;
+
+pub(crate) fn run(log_folder: &Path) -> anyhow::Result<Outcome> {
+    let found = miu_log::inspect(log_folder)?;
+    Ok(Outcome { code: if found.is_held() { 0 } else { NOBODY }, text: shown(&found) })
+}
+
+fn shown(found: &Inspection) -> String {
+    let mut out = format!("log folder         {:?}\n", found.log_folder);
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "in use             {}", in_use(found.holder.as_ref()));
+    match &found.runtime_directory {
+        Some(path) => _ = writeln!(out, "runtime directory  {path:?}"),
+        None => out.push_str("runtime directory  none was found\n"),
+    }
+    if !found.rings.is_empty() {
+        let unread: u64 = found.rings.iter().map(|ring| ring.unread_bytes).fold(0, u64::saturating_add);
+        let _ = writeln!(out, "unread             {unread} bytes in {} rings\n", found.rings.len());
+        out.push_str(&rings(&found.rings));
+    }
+    if !found.left_behind.is_empty() {
+        out.push_str("\nleft by runs that did not end properly:\n");
+        for left in &found.left_behind {
+            let _ = writeln!(out, "  {:?}: {} rings", left.path, left.rings);
+        }
+    }
+    if !found.unreadable.is_empty() {
+        out.push_str("\ncould not be read:\n");
+        for it in &found.unreadable {
+            let _ = writeln!(out, "  {:?}: {}", it.path, escaped(&it.reason));
+        }
+    }
+    out
+}
+
+fn in_use(holder: Option<&Holder>) -> String {
+    let Some(holder) = holder else { return "no".to_owned() };
+    let who = match (holder.process_id, &holder.since) {
+        (Some(process_id), Some(since)) => format!("process {process_id} since {}", escaped(since)),
+        _ => "a process that could not be found out".to_owned(),
+    };
+    if holder.alive { format!("yes, by {who}") } else { format!("no; the last was {who}") }
+}
+
+fn rings(rings: &[RingState]) -> String {
+    let columns = [
+        ("PROCESS", Side::Right),
+        ("RING", Side::Right),
+        ("TID", Side::Right),
+        ("CAPACITY", Side::Right),
+        ("UNREAD", Side::Right),
+        ("ACCEPTED", Side::Right),
+        ("STATE", Side::Left),
+        // Last, since a name is any text, and as wide as a terminal makes it.
+        ("THREAD", Side::Left),
+    ];
+    let rows: Vec<_> = rings
+        .iter()
+        .map(|ring| {
+            let state = if ring.ended { "ended" } else { "open" };
+            [
+                ring.process_id.to_string(),
+                format!("{}.{}", ring.ring, ring.generation),
+                ring.thread_id.to_string(),
+                ring.capacity.to_string(),
+                ring.unread_bytes.to_string(),
+                ring.accepted.to_string(),
+                state.to_owned(),
+                escaped(&ring.thread_name),
+            ]
+        })
+        .collect();
+    table(columns, &rows)
+}

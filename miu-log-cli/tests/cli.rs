@@ -1,0 +1,160 @@
+//! The real program, on folders of a live repository, of nobody, and with broken files in them.
+
+#![allow(clippy::unwrap_used, reason = "every use is a test, where a panic is the report")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use miu_log::testing::ManualListener;
+use miu_log::{LogConfig, log_domains};
+
+#[log_domains(app)]
+mod logs {}
+
+fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_miu-log"));
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = program(arguments).output().unwrap();
+    (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+fn status(folder: &Path) -> (i32, String, String) {
+    run(&["status", folder.to_str().unwrap()])
+}
+
+/// A folder without a repository, with a runtime directory in it.
+fn abandoned() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = folder.path().join(".miu");
+    fs::create_dir(&inside).unwrap();
+    (folder, inside)
+}
+
+#[test]
+fn status_of_a_live_repository_shows_holder_and_unread_rings() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = ManualListener::new();
+    let config = LogConfig::new(folder.path()).console(false).manual_listener(&listener);
+    let repo = logs::Repository::open(config).unwrap();
+    let queue = repo.queue();
+    let worker = std::thread::Builder::new().name("evil\u{1b}[2J\nname".to_owned());
+    let worker = worker.spawn(move || {
+        let repo = logs::Repository::worker(queue);
+        repo.app.info("one");
+        repo.app.info("two");
+    });
+    worker.unwrap().join().unwrap();
+    let (code, out, err) = status(folder.path());
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains(&format!("yes, by process {} since 20", std::process::id())), "{out}");
+    assert!(!out.contains('\u{1b}'), "{out:?}");
+    let row = out.lines().find(|line| line.ends_with("evil\\u{1b}[2J\\nname")).unwrap();
+    let cells: Vec<&str> = row.split_whitespace().collect();
+    let [process, _, _, capacity, unread, accepted, state, _] = cells[..] else { panic!("{row}") };
+    assert_eq!(process, std::process::id().to_string());
+    assert_eq!((capacity, accepted, state), ("65536", "2", "ended"));
+    assert!(unread.parse::<u64>().unwrap() > 0);
+
+    while listener.step() > 0 {}
+    let (_, out, _) = status(folder.path());
+    assert!(out.lines().all(|line| !line.contains("unread") || line.contains(" 0 bytes")), "{out}");
+    let lines = fs::read_to_string(folder.path().join("app.log")).unwrap();
+    assert_eq!(lines.lines().count(), 2, "looking takes nothing away");
+
+    drop(repo);
+    let (code, out, _) = status(folder.path());
+    assert_eq!(code, 3, "{out}");
+}
+
+#[test]
+fn status_of_a_folder_that_nobody_has_is_3_and_of_none_is_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out, err) = status(folder.path());
+    assert_eq!((code, err.as_str()), (3, ""));
+    assert!(out.contains("in use             no\n") && out.contains("none was found"), "{out}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+
+    let missing = folder.path().join("missing");
+    let (code, out, err) = status(&missing);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.starts_with("error: cannot look at the log folder"), "{err}");
+    assert!(!missing.exists());
+}
+
+#[test]
+fn broken_rings_are_named_with_the_reason() {
+    let (folder, inside) = abandoned();
+    fs::write(inside.join("ring-1-0-0"), b"miulogS1").unwrap();
+    let mut newer = b"miulogS1\x09\0\0\0".to_vec();
+    newer.resize(9000, 0xff);
+    fs::write(inside.join("ring-1-1-0"), newer).unwrap();
+    fs::write(inside.join("ring-1-2-\u{1b}[2J"), [0xff; 70_000]).unwrap();
+    fs::write(inside.join("holder"), [0xff; 70_000]).unwrap();
+    let (code, out, err) = status(folder.path());
+    assert_eq!((code, err.as_str()), (3, ""), "{out}");
+    assert!(out.contains("ring-1-0-0\": it is shorter than a ring's header"), "{out}");
+    assert!(out.contains("it has layout version 9; this program reads version "), "{out}");
+    assert!(out.contains("it does not begin as a ring does") && !out.contains('\u{1b}'), "{out:?}");
+    assert!(out.contains("/.miu\": 3 rings"), "{out}");
+}
+
+#[test]
+fn a_reader_who_goes_away_is_no_error() {
+    let (folder, inside) = abandoned();
+    // More than a pipe holds, so that the program is still writing when nobody reads any more.
+    for number in 0..2000 {
+        fs::write(inside.join(format!("ring-1-{number}-0")), "").unwrap();
+    }
+    let mut child = program(&["status", folder.path().to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let Output { status, stderr, .. } = child.wait_with_output().unwrap();
+    assert_eq!((status.code(), String::from_utf8(stderr).unwrap().as_str()), (Some(3), ""));
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let Output { status, stderr, .. } = program(&["pattern", "{message}"]).stdout(full).output().unwrap();
+    assert_eq!(status.code(), Some(1));
+    assert!(String::from_utf8(stderr).unwrap().starts_with("error: cannot write to stdout: No space left"));
+}
+
+#[test]
+fn pattern_shows_a_sample_line() {
+    let (code, out, err) = run(&["pattern", "{level:<8}|{domain}|{message}{fields}"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(out, "WARNING |db|query took 81.2 ms | rows=12 user=\"Ada L.\"\n");
+    assert_eq!(run(&["pattern", "- {level}"]).1, "- WARNING\n");
+}
+
+#[test]
+fn a_mistake_in_a_pattern_is_pointed_at() {
+    let (code, out, err) = run(&["pattern", "{time} {lvl}"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.starts_with("error: malformed pattern: at column 9 stands the unknown key \"lvl\""), "{err}");
+    assert!(err.ends_with("\n\n  {time} {lvl}\n          ^\n"), "{err}");
+}
+
+#[test]
+fn wrong_usage_is_2_and_help_names_the_exit_codes() {
+    for arguments in [&[][..], &["stauts"], &["status", "a", "b"], &["pattern"]] {
+        let (code, out, err) = run(arguments);
+        assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}");
+        assert!(err.contains("Usage: miu-log"), "{err}");
+    }
+    let (code, out, _) = run(&["status", "--help"]);
+    assert!(
+        code == 0 && out.contains("[default: logs]") && out.contains("3  nobody has the folder"),
+        "{out}"
+    );
+    assert!(run(&["--help"]).1.contains("status") && run(&["--version"]).1.starts_with("miu-log 0."));
+}
