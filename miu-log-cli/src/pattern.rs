@@ -5,7 +5,7 @@
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -80,43 +80,48 @@ impl TemporaryFolder {
 
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
-        remove(&self.path);
+        // The folder is in the system's place for what may be removed at any time.
+        let _ = std::fs::remove_dir_all(&self.path);
     }
-}
-
-fn remove(path: &Path) {
-    // The folder is in the system's place for what may be removed at any time.
-    let _ = std::fs::remove_dir_all(path);
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
     fn the_caret_stands_under_the_mistake_also_behind_escaped_text() {
         let text = "é\u{1b}{lvl}";
-        // The control character is the first mistake, so the caret is measured on a column of choice.
-        let error = Pattern::parse(text).unwrap_err();
-        let shown = pointed_out(text, &error);
+        let shown = pointed_out(text, &Pattern::parse(text).unwrap_err());
         assert!(shown.ends_with("\n  é\\u{1b}{lvl}\n   ^"), "{shown}");
+        // A tab is no mistake, and two characters wide when it is escaped.
+        let text = "\t{lvl}";
+        let shown = pointed_out(text, &Pattern::parse(text).unwrap_err());
+        assert!(shown.ends_with("\n  \\t{lvl}\n     ^"), "{shown}");
         let shown = pointed_out("é {time} {lvl}", &Pattern::parse("é {time} {lvl}").unwrap_err());
         assert!(shown.ends_with("\n  é {time} {lvl}\n            ^"), "{shown}");
     }
 
     #[test]
-    fn a_sample_is_one_line_in_the_pattern_and_nothing_stays() {
+    fn a_sample_is_one_line_in_the_pattern() {
         let line = sample(Pattern::parse("{level}|{domain}|{thread}|{message}{fields}").unwrap()).unwrap();
         assert!(
             line.starts_with("WARNING|db|")
                 && line.ends_with("|query took 81.2 ms | rows=12 user=\"Ada L.\"\n")
         );
-        let own = format!("miu-log-pattern-{}-", std::process::id());
-        let left = std::fs::read_dir(std::env::temp_dir()).unwrap();
-        assert_eq!(
-            left.filter(|it| it.as_ref().unwrap().file_name().to_string_lossy().starts_with(&own)).count(),
-            0
-        );
+    }
+
+    #[test]
+    fn a_temporary_folder_is_for_its_owner_alone_and_goes_with_its_value() {
+        let (first, second) = (TemporaryFolder::new().unwrap(), TemporaryFolder::new().unwrap());
+        assert_ne!(first.path, second.path);
+        std::fs::write(first.path.join("db.log"), "").unwrap();
+        let path = first.path.clone();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        drop(first);
+        assert!(!path.exists());
     }
 
     #[test]

@@ -541,7 +541,7 @@ mod tests {
         let inside = place.inside();
         let segment = Segment::create(Some(&inside), SMALLEST, &identity(1)).unwrap();
         let done = crate::sync::AtomicBool::new(false);
-        std::thread::scope(|scope| {
+        let found: Vec<_> = std::thread::scope(|scope| {
             scope.spawn(|| {
                 let (producer, consumer) = (segment.producer_line(), segment.consumer_line());
                 let mut at = 0;
@@ -551,12 +551,14 @@ mod tests {
                     consumer.tail.store(at, Ordering::Release);
                 }
             });
-            for _ in 0..500 {
-                let found = read_ring(&inside.join("ring-7-1-0"));
-                assert!(found.as_ref().is_ok_and(Option::is_some), "{found:?}");
+            while segment.consumer_line().tail.load(Ordering::Acquire) == 0 {
+                std::thread::yield_now();
             }
+            let found = (0..2000).map(|_| read_ring(&inside.join("ring-7-1-0"))).collect();
             done.store(true, Ordering::Relaxed);
+            found
         });
+        assert!(found.iter().all(|ring| matches!(ring, Ok(Some(_)))), "{found:?}");
     }
 
     proptest! {

@@ -39,11 +39,11 @@ use crate::template::Template;
 const BATCH_BYTES: usize = 512 * 1024;
 /// Records younger than this are left for the next pass where there are several rings (M2).
 const GRACE_NANOS: u64 = 20_000;
-/// Sleep while there was work a moment ago.
-const NAP: Duration = Duration::from_micros(500);
-/// Sleep after [`SILENCE`].
-const SLEEP: Duration = Duration::from_millis(10);
-const SILENCE: Duration = Duration::from_secs(1);
+/// Shortest and longest sleep, and the share of the silence so far that is slept in between: an ordinary record is
+/// seen with a delay of a thirty-second of the silence before it, and an idle program wakes 25 times a second.
+const SHORTEST_SLEEP: Duration = Duration::from_micros(500);
+const LONGEST_SLEEP: Duration = Duration::from_millis(40);
+const SLEEP_SHARE: u32 = 32;
 /// Losses and counters are looked at so often, in nanoseconds.
 const SECOND: u64 = 1_000_000_000;
 /// What the listener's own records give as their thread.
@@ -329,8 +329,9 @@ impl Listener {
             }
             self.queue.waker().announce_sleep();
             if !self.has_work() && !self.queue.must_stop() {
-                let long = last_work.elapsed() > SILENCE && self.flush.is_none();
-                self.queue.waker().sleep(if long { SLEEP } else { NAP });
+                let share = last_work.elapsed() / SLEEP_SHARE;
+                let longest = if self.flush.is_none() { LONGEST_SLEEP } else { SHORTEST_SLEEP };
+                self.queue.waker().sleep(share.clamp(SHORTEST_SLEEP, longest));
             }
             self.queue.waker().awake();
         }

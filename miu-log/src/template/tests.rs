@@ -260,6 +260,16 @@ fn width_past_what_std_accepts_is_capped() {
     assert_eq!(rendered("{:0>99999999999999999999999999}", Value::Str("x")).len(), usize::from(u16::MAX));
 }
 
+#[test]
+fn the_largest_precision_with_an_exponent_does_not_panic() {
+    for value in [Value::F64(1.5), Value::F32(1.5), Value::U8(15)] {
+        for template in ["{:.65535e}", "{:.99999E}"] {
+            let text = rendered(template, value).to_lowercase();
+            assert!(text.starts_with("1.500") && (text.ends_with("e0") || text.ends_with("e1")));
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_makes_the_parser_panic(text in "[{}:<>^+#0-9.?xe a-c\\n]{0,12}") {

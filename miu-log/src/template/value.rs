@@ -207,7 +207,7 @@ fn whole(spec: &Spec, negative: bool, magnitude: u128, bits: u128, out: &mut Vec
         out.extend_from_slice(radix_prefix);
     }
     let digits = out.len();
-    match (spec.kind, spec.precision.map(usize::from)) {
+    match (spec.kind, precision_of(spec)) {
         (Kind::Display | Kind::Debug, _) => match u64::try_from(magnitude) {
             Ok(magnitude) => integer(magnitude, out),
             Err(_) => integer(magnitude, out),
@@ -228,13 +228,19 @@ fn whole(spec: &Spec, negative: bool, magnitude: u128, bits: u128, out: &mut Vec
     }
 }
 
+/// The precision for `std::fmt`. It counts the digit before the point too in the number formats with an exponent, in a `u16`, and panics
+/// where that overflows (seen with Rust 1.95): there the largest precision is one less.
+fn precision_of(spec: &Spec) -> Option<usize> {
+    let most = if matches!(spec.kind, Kind::LowerExp | Kind::UpperExp) { u16::MAX - 1 } else { u16::MAX };
+    spec.precision.map(|precision| usize::from(precision.min(most)))
+}
+
 /// A float's digits, sign and precision, without padding.
 fn float_body<F>(spec: &Spec, number: F, out: &mut Vec<u8>)
 where
     F: Fraction + std::fmt::Debug + std::fmt::LowerExp + std::fmt::UpperExp,
 {
-    let precision = spec.precision.map(usize::from);
-    match (spec.kind, spec.plus, precision) {
+    match (spec.kind, spec.plus, precision_of(spec)) {
         (Kind::LowerExp, false, None) => print(out, format_args!("{number:e}")),
         (Kind::LowerExp, true, None) => print(out, format_args!("{number:+e}")),
         (Kind::LowerExp, false, Some(precision)) => print(out, format_args!("{number:.precision$e}")),
