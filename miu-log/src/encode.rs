@@ -548,8 +548,10 @@ impl Scratch {
             return Text { start, end: start, given: 0 };
         };
         let mut capped = Capped { text: &mut self.text, start, given: 0 };
-        // An implementation that reports an error has written what it could: that much is kept.
-        let _ = capped.write_fmt(formatted);
+        // An implementation that reports an error has written what it could: that much is kept, with a mark.
+        if capped.write_fmt(formatted).is_err() {
+            let _ = capped.write_str("… [formatting failed]");
+        }
         let given = capped.given;
         // The mark is put where the record is encoded: one that is as long as this is cut there in any case.
         self.truncated |= given > self.text.len() - start;

@@ -4,6 +4,8 @@
 //! F2. What is opened is a regular file with one name, not a link, FIFO, device, socket or folder;
 //!     the open neither blocks nor follows a symbolic link, and the check is made on what was opened.
 //! F3. An existing file is never truncated and its mode never widened; a new one is 0640 or stricter.
+//! F4. A folder that was removed while it was in use is told apart from a file that is missing:
+//!     [`FolderRemoved`].
 //!
 //! Called by the file sink and the configuration; imports nothing of the crate.
 
@@ -118,6 +120,26 @@ impl Folder {
         Err(self.refuse(name, io::ErrorKind::Interrupted, "it is made and removed again all the time"))
     }
 
+    /// The last byte of the file `name`, if that is the file with this device and number still, is not
+    /// empty, and may be read. It is read by a descriptor of its own: the one for writing may not be read.
+    pub(crate) fn last_byte(&self, name: &str, identity: (u64, u64)) -> Option<u8> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let fd = rustix::fs::openat(self.fd(), name, flags, Mode::empty()).ok()?;
+        let stat = rustix::fs::fstat(&fd).ok()?;
+        if (stat.st_dev, stat.st_ino) != identity {
+            return None;
+        }
+        let last = u64::try_from(stat.st_size).ok()?.checked_sub(1)?;
+        let mut byte = [0];
+        let count = rustix::io::retry_on_intr(|| rustix::io::pread(&fd, &mut byte, last)).ok()?;
+        (count == 1).then_some(byte[0])
+    }
+
+    /// Whether the folder itself is gone: it is open, but has no name any more.
+    fn is_removed(&self) -> bool {
+        rustix::fs::fstat(self.fd()).is_ok_and(|stat| stat.st_nlink == 0)
+    }
+
     /// What the name stands for now, without following a link.
     pub(crate) fn stat(&self, name: &str) -> Result<Stat, Errno> {
         rustix::fs::statat(self.fd(), name, AtFlags::SYMLINK_NOFOLLOW)
@@ -133,6 +155,10 @@ impl Folder {
             if kind != FileType::RegularFile {
                 return self.refuse_kind(name, kind);
             }
+        }
+        if errno == Errno::NOENT && self.is_removed() {
+            let removed = FolderRemoved { file: self.path().join(name) };
+            return io::Error::new(io::ErrorKind::NotFound, removed);
         }
         let error = io::Error::from(errno);
         let kind = error.kind();
@@ -161,6 +187,34 @@ impl Folder {
         io::Error::new(kind, text)
     }
 }
+
+/// The log folder was removed while it was in use. Nothing can be made in it any more, and it does not come
+/// back: a folder of the same name is another one (F1).
+#[derive(Debug)]
+pub(crate) struct FolderRemoved {
+    file: PathBuf,
+}
+
+impl FolderRemoved {
+    /// Whether this is the cause of an error of [`Folder::open_log`].
+    pub(crate) fn caused(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|cause| cause.is::<FolderRemoved>())
+    }
+}
+
+impl fmt::Display for FolderRemoved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "cannot open the log file {:?} as user {}: the log folder was removed while it was in use; it is \
+             expected to stay until the program ends, and is made anew when the program is started again",
+            self.file,
+            rustix::process::geteuid().as_raw()
+        )
+    }
+}
+
+impl std::error::Error for FolderRemoved {}
 
 /// A text that may not be part of a log file's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -277,6 +331,43 @@ mod tests {
         fs::create_dir(dir.path().join("logs")).unwrap();
         folder.open_log("app.log").unwrap();
         assert!(dir.path().join("moved/app.log").exists() && !dir.path().join("logs/app.log").exists());
+    }
+
+    #[test]
+    fn a_removed_folder_is_told_apart_from_a_missing_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("logs");
+        let folder = Folder::open(&path).unwrap();
+        fs::remove_dir(&path).unwrap();
+        // A folder that has the name afterwards is another one.
+        fs::create_dir(&path).unwrap();
+        let error = folder.open_log("app.log").unwrap_err();
+        assert!(FolderRemoved::caused(&error));
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        let text = refusal(&folder, "app.log");
+        assert!(text.contains("the log folder was removed while it was in use"), "{text}");
+        assert!(!text.contains("regular file"), "{text}");
+        let folder = Folder::open(&path).unwrap();
+        assert!(!FolderRemoved::caused(&folder.open_log("../x").unwrap_err()));
+    }
+
+    #[test]
+    fn the_last_byte_is_that_of_the_same_file_or_none() {
+        let (dir, folder) = folder();
+        let path = dir.path().join("app.log");
+        let identity = |path: &Path| fs::symlink_metadata(path).map(|meta| (meta.dev(), meta.ino())).unwrap();
+        fs::write(&path, "").unwrap();
+        assert_eq!(folder.last_byte("app.log", identity(&path)), None);
+        fs::write(&path, "ab").unwrap();
+        assert_eq!(folder.last_byte("app.log", identity(&path)), Some(b'b'));
+        let (dev, ino) = identity(&path);
+        assert_eq!(folder.last_byte("app.log", (dev, ino + 1)), None);
+        assert_eq!(folder.last_byte("none.log", (dev, ino)), None);
+        symlink(&path, dir.path().join("link.log")).unwrap();
+        assert_eq!(folder.last_byte("link.log", (dev, ino)), None);
+        let fifo = dir.path().join("fifo.log");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, Mode::from_raw_mode(0o600)).unwrap();
+        assert_eq!(folder.last_byte("fifo.log", identity(&fifo)), None);
     }
 
     #[test]

@@ -156,11 +156,13 @@ impl fmt::Debug for Logger {
 
 /// The error and its causes, a line each, then the backtrace if there is one.
 fn chain(error: &dyn Error) -> String {
-    let mut text = format!("error: {error}");
+    // An error's own further lines stand deeper than ours: its text cannot pass for a cause.
+    let indented = |error: &dyn Error| error.to_string().replace('\n', "\n    ");
+    let mut text = format!("error: {}", indented(error));
     let mut cause = error.source();
     for _ in 0..MAX_CAUSES {
         let Some(error) = cause else { break };
-        text.push_str(&format!("\ncaused by: {error}"));
+        text.push_str(&format!("\ncaused by: {}", indented(error)));
         cause = error.source();
     }
     if cause.is_some() {

@@ -114,6 +114,8 @@ pub(crate) struct Queue {
     answer: Condvar,
     stop: AtomicBool,
     pub(crate) counters: Counters,
+    /// For a queue that takes nothing: the one that counts its calls.
+    counted_by: Option<Arc<Queue>>,
 }
 
 #[derive(Debug, Default)]
@@ -152,6 +154,7 @@ impl Queue {
     pub(crate) fn detached(specs: &[DomainSpec], clock: Clock) -> Arc<Queue> {
         let levels = Levels {
             of_domain: specs.iter().map(|spec| spec.level.unwrap_or(Level::Trace)).collect(),
+            floors: vec![0; specs.len()],
             debug_enabled: true,
             closed: false,
         };
@@ -178,9 +181,21 @@ impl Queue {
             answer: Condvar::new(),
             stop: AtomicBool::new(false),
             counters: Counters::new(specs.len()),
+            counted_by: None,
         };
         queue.apply(&lock(&queue.levels));
         Arc::new(queue)
+    }
+
+    /// A queue of one domain that takes nothing; its calls are counted as calls on an unknown domain of this queue.
+    pub(crate) fn nowhere(self: &Arc<Queue>) -> Arc<Queue> {
+        const SPECS: &[DomainSpec] = &[DomainSpec { name: "", file: "", level: None }];
+        let mut nowhere = Queue::detached(SPECS, Clock::system());
+        if let Some(nowhere) = Arc::get_mut(&mut nowhere) {
+            nowhere.counted_by = Some(self.clone());
+        }
+        nowhere.end();
+        nowhere
     }
 
     #[inline(always)]

@@ -58,6 +58,8 @@ pub struct ShutdownReport {
     pub dropped: u64,
     /// Accepted records that were not written: the listener did not come to an end in time, or they came in while it ended.
     pub abandoned: u64,
+    /// Records that sinks gave up, each counted once per sink: see [`Stats::lost_by_sinks`].
+    pub lost_by_sinks: u64,
 }
 
 /// Shared by the repository, its workers and the exit hook.
@@ -134,7 +136,9 @@ impl Core {
 
     /// A repository that keeps its records until it is started.
     pub fn early(specs: &'static [DomainSpec]) -> Core {
-        Core::new(specs, Clock::system(), Role::Global)
+        let core = Core::new(specs, Clock::system(), Role::Global);
+        exit::watch(Arc::downgrade(&core.inner));
+        core
     }
 
     fn new(specs: &'static [DomainSpec], clock: Clock, role: Role) -> Core {
@@ -167,6 +171,11 @@ impl Core {
         }
         if inner.started.get().is_some() {
             return Err(Error::already_initialised("the repository has been started before"));
+        }
+        if config.manual.as_ref().is_some_and(ManualListener::is_used) {
+            return Err(Error::config(
+                "the manual listener belongs to another repository; each needs one of its own",
+            ));
         }
         if config.manual.is_some() && !matches!(inner.queue.clock(), Clock::Manual(_)) {
             return Err(Error::config(
@@ -228,6 +237,7 @@ impl Core {
 
     /// Joins a repository of this process, by its queue. Domains are matched by name. One that the queue does not have logs
     /// to nowhere, and a warning in the files says so once.
+    #[track_caller]
     pub fn worker(queue: QueueHandle, specs: &'static [DomainSpec]) -> Core {
         let core = Core::join(queue, specs);
         let missing = core.missing();
@@ -278,12 +288,16 @@ impl Core {
     pub fn logger(&self, index: usize) -> Logger {
         match self.numbers.get(index).copied().flatten() {
             Some(number) => Logger::new(self.inner.queue.clone(), number),
-            None => nowhere(),
+            None => Logger::new(self.inner.queue.nowhere(), 0),
         }
     }
 
     /// The logger of a domain with `max_level`.
     pub fn capped_logger<const LEAST: u8>(&self, index: usize) -> CappedLogger<LEAST> {
+        if let Some(number) = self.numbers.get(index).copied().flatten().filter(|_| self.role != Role::Worker)
+        {
+            self.inner.queue.set_floor(number, LEAST);
+        }
         CappedLogger::new(self.logger(index))
     }
 
@@ -338,18 +352,6 @@ impl Drop for Core {
     }
 }
 
-/// A logger that takes nothing.
-fn nowhere() -> Logger {
-    static NOWHERE: OnceLock<Arc<Queue>> = OnceLock::new();
-    const SPECS: &[DomainSpec] = &[DomainSpec { name: "", file: "", level: None }];
-    let queue = NOWHERE.get_or_init(|| {
-        let queue = Queue::detached(SPECS, Clock::system());
-        queue.end();
-        queue
-    });
-    Logger::new(queue.clone(), 0)
-}
-
 impl Inner {
     fn flush(&self, timeout: Duration) -> Result<(), Error> {
         let Some(started) = self.started.get() else {
@@ -393,9 +395,22 @@ impl Inner {
     }
 
     fn report(&self) -> ShutdownReport {
-        let stats =
-            Stats::collect(&self.queue.counters, self.queue.domains(), self.queue.accepted(), Vec::new());
-        ShutdownReport { written: stats.written, dropped: stats.dropped, abandoned: stats.abandoned }
+        let sinks = lock(&self.sink_stats).clone();
+        let stats = Stats::collect(&self.queue.counters, self.queue.domains(), self.queue.accepted(), sinks);
+        let Stats { written, dropped, abandoned, lost_by_sinks, .. } = stats;
+        ShutdownReport { written, dropped, abandoned, lost_by_sinks }
+    }
+
+    /// What is left to do when the process ends by itself.
+    pub(crate) fn end_of_process(&self) {
+        let accepted = self.queue.accepted();
+        if self.started.get().is_none() && accepted > 0 {
+            notice(
+                "early",
+                &format!("{accepted} records were logged and never written: `init` was not called"),
+            );
+        }
+        self.shutdown();
     }
 
     /// Ends the listener and waits for it, as long as it makes progress. Idempotent.

@@ -13,6 +13,8 @@
 //! The listener's thread calls it; the configuration builds it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::codec::Corrupt;
@@ -125,6 +127,9 @@ struct Station {
     suspects: usize,
     /// Whether the fault that is going on has been told.
     told: bool,
+    /// Whether it has been told, of whichever slot, that the log folder is gone: it is one fault for all
+    /// its files, and does not pass.
+    folder_told: Arc<AtomicBool>,
     /// Whether it has done its part of the flush that was begun last.
     flushed: bool,
     taken: u64,
@@ -157,6 +162,7 @@ impl Router {
                 table.push(Route { groups: groups.into() });
             }
         }
+        let folder_told = Arc::new(AtomicBool::new(false));
         let station = |slot: Slot| Station {
             name: slot.name,
             sink: slot.sink,
@@ -166,6 +172,7 @@ impl Router {
             panics: 0,
             suspects: 0,
             told: false,
+            folder_told: Arc::clone(&folder_told),
             flushed: true,
             taken: 0,
             dropped: 0,
@@ -349,14 +356,23 @@ impl Router {
 
     /// Counters of every sink.
     pub(crate) fn stats(&self) -> Vec<SinkStats> {
-        let stats = |station: &Station| SinkStats {
-            name: station.name.clone(),
-            written: station.taken.saturating_sub(station.lost),
-            dropped: station.total_dropped(),
-            held: station.held_records(),
-            errors: station.errors,
-            retries: station.retries,
-            state: station.state,
+        let stats = |station: &Station| {
+            // What the sink's own thread met with; asked for at once, so that the numbers fit each other.
+            let health = station.sink.health();
+            let lost = station.lost.max(health.lost);
+            let state = match station.state {
+                SinkState::Working if health.failing => SinkState::Failing,
+                state => state,
+            };
+            SinkStats {
+                name: station.name.clone(),
+                written: station.taken.saturating_sub(lost + health.waiting),
+                dropped: station.dropped + lost,
+                held: station.held_records() + health.waiting,
+                errors: station.errors + health.errors,
+                retries: station.retries + health.retries,
+                state,
+            }
         };
         self.slots.iter().map(stats).collect()
     }
@@ -437,7 +453,7 @@ impl Station {
         self.lost = self.lost.max(self.sink.lost());
         if let Err(error) = &result {
             self.errors += 1;
-            notice(&self.name, &format!("{} could not {deed}: {error}", self.name));
+            self.announce(error, &format!("{} could not {deed}: {error}", self.name));
         }
         result
     }
@@ -470,7 +486,7 @@ impl Station {
                     self.due = now + SECOND;
                     self.dropped += self.held.shrink(HOLD_LIMIT, HOLD_RESERVE);
                     self.tell(
-                        &error.to_string(),
+                        &error,
                         "its records are held, up to 4 MiB, and tried again every second",
                     );
                 } else {
@@ -478,7 +494,7 @@ impl Station {
                     self.held.clear();
                     // The sink itself may go on: the next batch is offered as usual.
                     self.state = SinkState::Working;
-                    self.tell(&error.to_string(), "records that it does not take are dropped and counted");
+                    self.tell(&error, "records that it does not take are dropped and counted");
                 }
             }
             Err(_) => {
@@ -497,7 +513,7 @@ impl Station {
                 self.state = SinkState::Disabled;
                 self.due = now + pause;
                 self.tell(
-                    "the sink panicked",
+                    &SinkError::fatal("the sink panicked", 0),
                     "it is off for a second, then for longer each time it does so again",
                 );
             }
@@ -518,10 +534,24 @@ impl Station {
         }
     }
 
-    fn tell(&mut self, fault: &str, plan: &str) {
+    fn tell(&mut self, fault: &SinkError, plan: &str) {
         if !std::mem::replace(&mut self.told, true) {
-            notice(&self.name, &format!("{}: {fault}; {plan}", self.name));
+            self.announce(fault, &format!("{}: {fault}; {plan}", self.name));
         }
+    }
+
+    /// Says a fault; one that other slots have as well only once for all of them.
+    fn announce(&self, fault: &SinkError, text: &str) {
+        if !fault.is_folder_removed() {
+            notice(&self.name, text);
+        } else if self.is_first_to_miss_the_folder() {
+            let plan = "until then the records of every file are held, up to 4 MiB, then dropped and counted";
+            notice("folder", &format!("{fault}; {plan}"));
+        }
+    }
+
+    fn is_first_to_miss_the_folder(&self) -> bool {
+        !self.folder_told.swap(true, Ordering::Relaxed)
     }
 
     fn recovered(&mut self) {

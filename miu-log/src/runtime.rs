@@ -12,12 +12,12 @@
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{FallocateFlags, FlockOperation, OFlags};
+use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use time::OffsetDateTime;
 
@@ -31,6 +31,8 @@ use crate::ring::segment;
 pub(crate) const RUNTIME_DIR: &str = "MIU_LOG_RUNTIME_DIR";
 /// Where segments of a run that did not end properly are put aside.
 pub(crate) const LEFT_BEHIND: &str = "left-behind-";
+/// How many such runs are kept.
+const MAX_LEFT_BEHIND: usize = 16;
 /// Space that must be there for a start: one small ring.
 const PROBE: u64 = 128 * 1024;
 const HOLDER: &str = "holder";
@@ -46,6 +48,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(1);
 pub(crate) struct RuntimeDir {
     path: PathBuf,
     folder: Folder,
+    /// The directory itself, locked: whose log folder has been moved away since is still its owner.
+    _lock: OwnedFd,
 }
 
 impl RuntimeDir {
@@ -77,7 +81,7 @@ impl RuntimeDir {
         let mut refusals = Vec::new();
         for Place { path, own_parent } in &places {
             match set_up(path, *own_parent) {
-                Ok(left_behind) => {
+                Ok((lock, left_behind)) => {
                     if let Some(refusal) = refusals.first() {
                         notice("runtime", &format!("{refusal}; using {path:?} instead"));
                     }
@@ -89,7 +93,7 @@ impl RuntimeDir {
                             ),
                         );
                     }
-                    return Ok(RuntimeDir { path: path.clone(), folder: folder.clone() });
+                    return Ok(RuntimeDir { path: path.clone(), folder: folder.clone(), _lock: lock });
                 }
                 Err(error) => refusals.push(format!("cannot use the runtime directory {path:?}: {error}")),
             }
@@ -180,15 +184,25 @@ pub(crate) fn places(log_folder: &Path, user: u32, env: &impl Fn(&str) -> Option
 
 /// Makes the directory, puts aside what an earlier run left in it, tries out whether there is space, and writes down
 /// who has it. The folder with what was put aside, if there was anything.
-fn set_up(path: &Path, own_parent: bool) -> io::Result<Option<PathBuf>> {
+fn set_up(path: &Path, own_parent: bool) -> io::Result<(OwnedFd, Option<PathBuf>)> {
     if let Some(parent) = path.parent().filter(|_| own_parent) {
         make_private(parent)?;
     }
     make_private(path)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let lock = rustix::fs::open(path, flags, Mode::empty())?;
+    if !take(&lock)? {
+        let text = "another repository uses it, whose log folder had this path and has been moved away";
+        return Err(io::Error::other(text));
+    }
     let left_behind = put_aside(path)?;
     let probe = path.join("probe");
     let file = private_file(&probe)?;
-    let reserved = rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, PROBE);
+    let reserved = if segment::file_may_have(PROBE) {
+        rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, PROBE)
+    } else {
+        Err(Errno::FBIG)
+    };
     std::fs::remove_file(&probe)?;
     reserved?;
     let now = OffsetDateTime::now_utc();
@@ -204,7 +218,7 @@ fn set_up(path: &Path, own_parent: bool) -> io::Result<Option<PathBuf>> {
         now.minute(),
         now.second()
     )?;
-    Ok(left_behind)
+    Ok((lock, left_behind))
 }
 
 /// A directory that only its owner can enter: made, or found to be so.
@@ -259,6 +273,7 @@ fn put_aside(path: &Path) -> io::Result<Option<PathBuf>> {
         }
         return Ok(None);
     }
+    forget_oldest(path)?;
     let mut number = 1;
     let aside = loop {
         let aside = path.join(format!("{LEFT_BEHIND}{number}"));
@@ -272,6 +287,27 @@ fn put_aside(path: &Path) -> io::Result<Option<PathBuf>> {
         std::fs::rename(path.join(&name), aside.join(&name))?;
     }
     Ok(Some(aside))
+}
+
+/// Makes room for one more run: memory is not without end, and a service may die again and again.
+fn forget_oldest(path: &Path) -> io::Result<()> {
+    let mut runs = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(LEFT_BEHIND) {
+            runs.push((entry.metadata()?.modified()?, entry.path()));
+        }
+    }
+    runs.sort();
+    let surplus = (runs.len() + 1).saturating_sub(MAX_LEFT_BEHIND);
+    for (_, run) in runs.drain(..surplus) {
+        notice(
+            "recovery",
+            &format!("{run:?} is removed: {MAX_LEFT_BEHIND} runs that did not end properly are kept"),
+        );
+        std::fs::remove_dir_all(run)?;
+    }
+    Ok(())
 }
 
 /// Whether a file of this name, in a runtime directory, is there for the records in it.
@@ -407,6 +443,28 @@ mod tests {
         std::fs::set_permissions(open.join(&name), PermissionsExt::from_mode(0o755)).unwrap();
         let runtime = RuntimeDir::open(&full, here(&open)).unwrap();
         assert!(runtime.path().ends_with("logs/.miu"));
+    }
+
+    #[test]
+    fn a_bounded_number_of_runs_is_kept() {
+        let temp = tempfile::tempdir().unwrap();
+        for _ in 0..MAX_LEFT_BEHIND + 5 {
+            std::fs::write(temp.path().join("ring-1-0-0"), "records").unwrap();
+            put_aside(temp.path()).unwrap().unwrap();
+        }
+        assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), MAX_LEFT_BEHIND);
+    }
+
+    #[test]
+    fn the_owner_of_a_moved_folder_keeps_its_runtime_directory() {
+        let temp = tempfile::tempdir().unwrap();
+        let logs = temp.path().join("logs");
+        let first = RuntimeDir::open(&folder(&logs), here(temp.path())).unwrap();
+        std::fs::write(first.path().join("ring-1-0-0"), "alive").unwrap();
+        std::fs::rename(&logs, temp.path().join("moved")).unwrap();
+        let second = RuntimeDir::open(&folder(&logs), here(temp.path())).unwrap();
+        assert!(second.path().ends_with("logs/.miu"));
+        assert_eq!(std::fs::read_to_string(first.path().join("ring-1-0-0")).unwrap(), "alive");
     }
 
     #[test]

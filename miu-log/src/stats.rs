@@ -55,6 +55,8 @@ pub(crate) struct Counters {
     pub(crate) corrupt: AtomicU64,
     /// Accepted records that no listener will write any more.
     pub(crate) abandoned: AtomicU64,
+    /// Calls on a worker's domain that the queue does not have.
+    pub(crate) unknown_domain: AtomicU64,
 }
 
 impl Counters {
@@ -67,6 +69,7 @@ impl Counters {
             truncated: AtomicU64::new(0),
             corrupt: AtomicU64::new(0),
             abandoned: AtomicU64::new(0),
+            unknown_domain: AtomicU64::new(0),
         }
     }
 
@@ -121,6 +124,11 @@ pub struct Stats {
     pub corrupt: u64,
     /// Accepted records that were given up, because the time of a shutdown was over.
     pub abandoned: u64,
+    /// Calls of a worker on a domain that the repository does not have. They are part of `dropped`.
+    pub unknown_domain: u64,
+    /// Records that sinks gave up after they had been written for all the pipeline knows, each counted once per sink: a file on a
+    /// full disk, a console that nobody reads.
+    pub lost_by_sinks: u64,
     /// Per domain.
     pub domains: Vec<DomainStats>,
     /// Per sink: files by name, the console, sinks added by hand.
@@ -211,13 +219,16 @@ impl Stats {
             })
             .collect();
         let written = domains.iter().flat_map(|domain| domain.written).sum();
-        let dropped = domains.iter().flat_map(|domain| domain.dropped.into_iter().flatten()).sum();
+        let unknown_domain = counters.unknown_domain.load(Ordering::Relaxed);
+        let dropped: u64 = domains.iter().map(DomainStats::total_dropped).sum();
         let corrupt = counters.corrupt.load(Ordering::Relaxed);
         let abandoned = counters.abandoned.load(Ordering::Relaxed);
         Stats {
             accepted,
             written,
-            dropped,
+            dropped: dropped + unknown_domain,
+            unknown_domain,
+            lost_by_sinks: sinks.iter().map(|sink| sink.dropped).sum(),
             pending: accepted.saturating_sub(written + corrupt + abandoned),
             truncated: counters.truncated.load(Ordering::Relaxed),
             corrupt,

@@ -40,6 +40,9 @@ pub struct ManualListener {
 impl ManualListener {
     /// A listener for one repository: see [`LogConfig::manual_listener`](crate::LogConfig::manual_listener). Its clock
     /// stands at 1970-01-01 00:00 UTC.
+    ///
+    /// `flush`, `shutdown` and dropping the repository make the passes they need by themselves. Under
+    /// [`OverflowPolicy::Block`](crate::OverflowPolicy::Block) a call that finds its ring full waits until another thread steps.
     pub fn new() -> ManualListener {
         ManualListener::default()
     }
@@ -66,6 +69,10 @@ impl ManualListener {
 
     pub(crate) fn install(&self, listener: Listener) {
         *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
+    }
+
+    pub(crate) fn is_used(&self) -> bool {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     pub(crate) fn take(&self) -> Option<Listener> {

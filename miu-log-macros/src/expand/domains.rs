@@ -292,6 +292,7 @@ fn methods(p: &TokenStream, core: &TokenStream, specs: &TokenStream) -> TokenStr
         /// warning in the files names all such domains;
         /// [`try_worker`](Repository::try_worker) makes that an error.
         #[must_use]
+        #[track_caller]
         pub fn worker(queue: #p::QueueHandle) -> Self {
             Repository::__from_core(#p::Core::worker(queue, #specs))
         }

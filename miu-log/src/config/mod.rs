@@ -20,6 +20,8 @@ use crate::testing::ManualListener;
 const RING_LIMIT: usize = 2 * 1024 * 1024;
 /// Largest ring: 1 GiB.
 const LARGEST_RING: usize = 1024 * 1024 * 1024;
+/// A day: more would be for ever.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Default of [`LogConfig::sink_timeout`].
 const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -161,7 +163,7 @@ impl LogConfig {
     }
 
     /// How long a sink that makes no progress, such as a stopped terminal, may hold up a flush or the end of
-    /// the program.
+    /// the program: at most a day.
     pub fn sink_timeout(mut self, timeout: Duration) -> LogConfig {
         self.sink_timeout = timeout;
         self
@@ -187,6 +189,12 @@ impl LogConfig {
         if !limit.is_power_of_two() || !(SMALLEST..=LARGEST_RING).contains(&limit) {
             return Err(Error::config(format!(
                 "ring_limit is {limit} bytes; a power of two from {SMALLEST} to {LARGEST_RING} is expected"
+            )));
+        }
+        if self.sink_timeout > LONGEST_TIMEOUT {
+            return Err(Error::config(format!(
+                "sink_timeout is {:?}; at most {LONGEST_TIMEOUT:?} is accepted",
+                self.sink_timeout
             )));
         }
         if self.folder.as_os_str().is_empty() {
@@ -257,5 +265,23 @@ impl From<Console> for ConsoleChoice {
 impl From<Option<Console>> for ConsoleChoice {
     fn from(console: Option<Console>) -> ConsoleChoice {
         ConsoleChoice(console)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_out_of_range_is_named_with_what_is_accepted() {
+        for (config, names) in [
+            (LogConfig::new("logs").ring_limit(100_000), ["ring_limit is 100000", "power of two from 65536"]),
+            (LogConfig::new("logs").sink_timeout(Duration::MAX), ["sink_timeout is", "at most 86400s"]),
+            (LogConfig::new(""), ["path is empty", "\"logs\""]),
+        ] {
+            let text = config.validate().unwrap_err().to_string();
+            assert!(names.iter().all(|name| text.contains(name)), "{text}");
+        }
+        assert!(LogConfig::new("logs").validate().is_ok());
     }
 }

@@ -29,6 +29,6 @@ extern "C" fn shut_down_all() {
     // Taken out first: nothing waits for this lock while the sinks finish.
     let open = std::mem::take(&mut *OPEN.lock().unwrap_or_else(PoisonError::into_inner));
     for repository in open.iter().filter_map(Weak::upgrade) {
-        repository.shutdown();
+        repository.end_of_process();
     }
 }

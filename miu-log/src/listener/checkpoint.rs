@@ -18,10 +18,11 @@ use std::os::unix::fs::FileExt;
 
 use crate::clock::Anchor;
 use crate::hash::fnv1a;
+use crate::ring::segment::file_may_have;
 use crate::sink::FilePosition;
 
-/// Distance of the two slots: more than any checkpoint needs. The file is sparse.
-const SLOT: u64 = 4 << 20;
+/// Distance of the two slots: room for some 50,000 rings. The file is sparse.
+const SLOT: u64 = 1 << 20;
 
 /// Writes checkpoints.
 #[derive(Debug)]
@@ -67,7 +68,12 @@ impl Checkpoint {
         bytes[8..12].copy_from_slice(&length.to_le_bytes());
         let checksum = fnv1a(&bytes[8..]);
         bytes[..8].copy_from_slice(&checksum.to_le_bytes());
-        self.file.write_all_at(bytes, (self.sequence % 2) * SLOT)
+        let offset = (self.sequence % 2) * SLOT;
+        let len = bytes.len() as u64;
+        if len > SLOT || !file_may_have(offset + len) {
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+        }
+        self.file.write_all_at(bytes, offset)
     }
 }
 

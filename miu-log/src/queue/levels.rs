@@ -9,6 +9,8 @@ use crate::sync::Ordering;
 #[derive(Debug)]
 pub(super) struct Levels {
     pub(super) of_domain: Vec<Level>,
+    /// What `max_level` leaves of each domain, for calls that do not go through its own type.
+    pub(super) floors: Vec<u8>,
     pub(super) debug_enabled: bool,
     pub(super) closed: bool,
 }
@@ -34,6 +36,15 @@ impl Queue {
         });
     }
 
+    /// No call below this level is taken, whatever the level is set to.
+    pub(crate) fn set_floor(&self, domain: u8, least: u8) {
+        self.change_levels(|levels| {
+            if let Some(floor) = levels.floors.get_mut(usize::from(domain)) {
+                *floor = least;
+            }
+        });
+    }
+
     pub(crate) fn set_all_levels(&self, level: Level) {
         self.change_levels(|levels| levels.of_domain.fill(level));
     }
@@ -53,9 +64,10 @@ impl Queue {
     }
 
     pub(super) fn apply(&self, levels: &Levels) {
-        for (threshold, level) in self.thresholds.iter().zip(&levels.of_domain) {
+        let domains = levels.of_domain.iter().zip(&levels.floors);
+        for (threshold, (level, floor)) in self.thresholds.iter().zip(domains) {
             let level = if levels.debug_enabled { *level } else { (*level).max(Level::Info) };
-            let value = if levels.closed { CLOSED.cast_unsigned() } else { level as u8 };
+            let value = if levels.closed { CLOSED.cast_unsigned() } else { (level as u8).max(*floor) };
             threshold.store(value, Ordering::Relaxed);
         }
     }
@@ -64,6 +76,9 @@ impl Queue {
     #[cold]
     #[inline(never)]
     pub(crate) fn refuse(&self, domain: u8, level: Level) {
-        self.counters.drop_one(DropReason::AfterShutdown, domain, level);
+        match &self.counted_by {
+            Some(queue) => _ = queue.counters.unknown_domain.fetch_add(1, Ordering::Relaxed),
+            None => self.counters.drop_one(DropReason::AfterShutdown, domain, level),
+        }
     }
 }

@@ -14,6 +14,7 @@ use super::{Blob, ENDED, OverflowPolicy, Queue, RUNNING, Registration, Settings,
 use crate::codec::{FLAG_BLOB, HEADER, Head, padded};
 use crate::encode::{MAX_RECORD, Out, TEXT_HEAD};
 use crate::level::Level;
+use crate::notice::notice;
 use crate::ring::local;
 use crate::ring::producer::Producer;
 use crate::ring::segment::{Identity, MIRROR, NAME_MAX, SMALLEST, Segment};
@@ -261,9 +262,7 @@ impl Queue {
             return false;
         }
         let identity = self.identity(producer.ring(), producer.generation() + 1);
-        let Ok(segment) = Segment::create(settings.folder.as_deref(), capacity, &identity) else {
-            return false;
-        };
+        let Ok(segment) = create_segment(settings, capacity, &identity) else { return false };
         let segment = Arc::new(segment);
         producer.hand_over_count(&segment);
         self.register(identity, &segment);
@@ -276,7 +275,7 @@ impl Queue {
         let identity = self.identity(self.next_ring.fetch_add(1, Ordering::Relaxed), 0);
         let segment = match self.recycled(&identity, settings.folder.is_some()) {
             Some(segment) => segment,
-            None => Arc::new(Segment::create(settings.folder.as_deref(), SMALLEST, &identity)?),
+            None => Arc::new(create_segment(settings, SMALLEST, &identity)?),
         };
         let owner: Arc<dyn Any + Send + Sync> = self.clone();
         let producer = Producer::new(owner, segment.clone(), identity.ring);
@@ -390,6 +389,23 @@ impl Queue {
             futex_wait(&self.space_epoch, epoch, left.min(LOOK_AGAIN));
         }
         false
+    }
+}
+
+/// A segment in the runtime directory or, where there is no room for it, in anonymous memory: what is in it is written all the same, but
+/// does not outlive the process.
+fn create_segment(settings: &Settings, capacity: usize, identity: &Identity) -> io::Result<Segment> {
+    match Segment::create(settings.folder.as_deref(), capacity, identity) {
+        Err(error) if settings.folder.is_some() => {
+            notice(
+                "segment",
+                &format!(
+                    "cannot make a ring in the runtime directory: {error}; using memory that does not outlive the process"
+                ),
+            );
+            Segment::create(None, capacity, identity)
+        }
+        created => created,
     }
 }
 

@@ -215,6 +215,9 @@ impl Segment {
     /// Creates a segment: a new file of mode 0600 in the folder, or an anonymous one without a folder.
     pub(crate) fn create(folder: Option<&Path>, capacity: usize, identity: &Identity) -> io::Result<Segment> {
         debug_assert!(capacity.is_power_of_two() && capacity >= SMALLEST);
+        if !file_may_have((DATA + capacity) as u64) {
+            return Err(rustix::io::Errno::FBIG.into());
+        }
         let (fd, path) = match folder {
             Some(folder) => {
                 let path = folder.join(file_name(identity));
@@ -332,6 +335,13 @@ pub(crate) const FILE_PREFIX: &str = "ring-";
 
 fn file_name(identity: &Identity) -> String {
     format!("{FILE_PREFIX}{}-{}-{}", identity.process_id, identity.ring, identity.generation)
+}
+
+/// Whether a file of this length is within the process's limit (`RLIMIT_FSIZE`). One that is not would be answered with a signal that
+/// kills.
+pub(crate) fn file_may_have(len: u64) -> bool {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
+    limit.is_none_or(|limit| len <= limit)
 }
 
 /// Maps header, data and mirror back to back.

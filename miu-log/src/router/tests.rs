@@ -423,3 +423,62 @@ fn a_hung_console_stops_neither_the_files_nor_the_end() {
     let console = &router.stats()[0];
     assert_eq!(console.written + console.dropped, 10_000);
 }
+
+/// The log folder is one fault, not one for each file.
+#[test]
+fn a_removed_folder_is_told_once_and_counted_for_each_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("logs");
+    let folder = Folder::open(&path).unwrap();
+    let slots = standard_slots(&folder, None, &["app", "db"], true, 0).unwrap();
+    let mut router = Router::new(domains(), vec![Box::new(Plain(""))], slots);
+    fs::remove_dir_all(&path).unwrap();
+    assert!(!router.slots[0].folder_told.load(Ordering::Relaxed));
+    router.tick(SECOND);
+    assert!(router.slots.iter().all(|station| !station.is_first_to_miss_the_folder()));
+    // Two domain files and four level files; the others are not open yet.
+    assert_eq!(router.stats().iter().map(|sink| sink.errors).sum::<u64>(), 6);
+    log(&mut router, 0, Level::Info, "1").unwrap();
+    assert_eq!(router.deliver(), DeliveryReport { held: 2, errors: 2, ..DeliveryReport::default() });
+    assert_eq!(router.stats()[0].state, SinkState::Failing);
+}
+
+#[test]
+fn stats_show_the_faults_behind_a_queue() {
+    let memory = Memory::new();
+    memory.mood(Mood::Fatal(1));
+    let queued = Queued::new("mine", Box::new(memory.clone()), domains()).unwrap();
+    let slots = vec![slot("mine", queued, 0, Filter::ALL)];
+    let mut router = Router::new(domains(), vec![Box::new(Plain(""))], slots);
+    let flush = |router: &mut Router| {
+        let mut state = router.poll_flush(true);
+        while state == FlushState::Waiting {
+            std::thread::yield_now();
+            state = router.poll_flush(false);
+        }
+    };
+    for text in ["1", "2", "3"] {
+        log(&mut router, 0, Level::Info, text).unwrap();
+    }
+    // The sink's thread stands still while its memory is locked.
+    let guard = memory.0.lock().unwrap();
+    assert_eq!(router.deliver().written, 3);
+    let stats = router.stats();
+    assert_eq!((stats[0].written, stats[0].held, stats[0].errors), (0, 3, 0));
+    drop(guard);
+    flush(&mut router);
+    let expected = SinkStats {
+        name: "mine".to_owned(),
+        written: 1,
+        dropped: 2,
+        held: 0,
+        errors: 1,
+        retries: 0,
+        state: SinkState::Failing,
+    };
+    assert_eq!(router.stats(), [expected.clone()]);
+    memory.mood(Mood::Fine);
+    log(&mut router, 0, Level::Info, "4").unwrap();
+    flush(&mut router);
+    assert_eq!(router.stats(), [SinkStats { written: 2, state: SinkState::Working, ..expected }]);
+}

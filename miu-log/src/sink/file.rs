@@ -3,6 +3,7 @@
 //! W1. Lines are written whole and in order. After a short write the rest follows; after an error in
 //!     the middle of a line the sink keeps that line and writes its rest before anything else, so that
 //!     no half line is ever joined to another.
+//!     A half line that others left at the end of the file is ended first, with the first record.
 //! W2. A record is in the file once: an error says exactly how many records of the batch the file
 //!     holds (the torn line, which the sink owes, counts as one of them).
 //! W3. The sink follows no link and waits at no open (`folder`). It takes nothing out of a file, but for
@@ -19,7 +20,7 @@ use rustix::io::Errno;
 use rustix::process::Resource;
 
 use super::{Batch, FilePosition, Run, Sink, SinkError};
-use crate::folder::Folder;
+use crate::folder::{Folder, FolderRemoved};
 
 /// Most bytes that one write hands to the system.
 const PIECE: usize = 256 * 1024;
@@ -57,6 +58,9 @@ struct Open<F> {
     len: u64,
     /// Length at the last `sync` that worked, or at the opening.
     synced: u64,
+    /// Whether the end of the file may be a half line that this sink did not write: it is looked at before
+    /// the next line.
+    strange_end: bool,
 }
 
 #[derive(Debug)]
@@ -86,6 +90,9 @@ pub(crate) trait Place: Send {
 
     /// Device and number of the file that has the name now; none where there is no such file.
     fn occupant(&mut self) -> Result<Option<(u64, u64)>, Errno>;
+
+    /// Last byte of the file of that name, if it is the one with this device and number, and can be read.
+    fn last_byte(&mut self, identity: (u64, u64)) -> Option<u8>;
 
     /// Path of the file, for messages.
     fn describe(&self) -> String;
@@ -121,6 +128,10 @@ impl Place for LogFile {
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(errno),
         }
+    }
+
+    fn last_byte(&mut self, identity: (u64, u64)) -> Option<u8> {
+        self.folder.last_byte(&self.name, identity)
     }
 
     fn describe(&self) -> String {
@@ -173,13 +184,16 @@ impl<P: Place> FileSink<P> {
     fn opened(&mut self) -> io::Result<Open<P::File>> {
         let mut file = self.place.open()?;
         let Facts { dev, ino, len } = file.facts()?;
-        Ok(Open { file, dev, ino, len, synced: len })
+        Ok(Open { file, dev, ino, len, synced: len, strange_end: true })
     }
 
     /// Opens the file where it is not open.
     fn ready(&mut self) -> Result<(), SinkError> {
         if self.file.is_none() {
-            let open = self.opened().map_err(|error| SinkError::retryable(error.to_string(), 0))?;
+            let open = self.opened().map_err(|error| {
+                let removed = FolderRemoved::caused(&error);
+                SinkError::retryable(error.to_string(), 0).with_folder_removed(removed)
+            })?;
             self.file = Some(open);
         }
         Ok(())
@@ -190,6 +204,24 @@ impl<P: Place> FileSink<P> {
         if let Ok(open) = self.opened() {
             self.file = Some(open);
         }
+    }
+
+    /// Ends a half line that others left at the end of the file: a crash, or somebody's editor.
+    fn end_strange_line(&mut self) -> Result<(), SinkError> {
+        let Some(open) = &mut self.file else { return Ok(()) };
+        if !open.strange_end {
+            return Ok(());
+        }
+        open.measure();
+        // A file whose end cannot be read is written to as it is.
+        let last = if open.len == 0 { None } else { self.place.last_byte((open.dev, open.ino)) };
+        if last.is_some_and(|byte| byte != b'\n')
+            && let (_, Err(errno)) = open.put(b"\n")
+        {
+            return Err(self.failed("write to", errno, 0));
+        }
+        open.strange_end = false;
+        Ok(())
     }
 
     /// Writes the rest of a torn line, if there is one.
@@ -204,12 +236,17 @@ impl<P: Place> FileSink<P> {
             // Another file, or one that was cut meanwhile: what had been written of the line is not there.
             owed.sent = 0;
         }
+        if owed.sent == 0 {
+            self.end_strange_line()?;
+        }
+        let (Some(open), Some(owed)) = (&mut self.file, &mut self.owed) else { return Ok(()) };
         let (sent, result) = open.put(&owed.line[owed.sent..]);
         owed.sent += sent;
         owed.home = (open.dev, open.ino);
         owed.home_len = open.len;
         match result {
             Ok(()) => {
+                open.strange_end = false;
                 self.owed = None;
                 Ok(())
             }
@@ -285,6 +322,7 @@ impl<F: Append> Open<F> {
     /// Looks the length up: others may have cut or extended the file.
     fn measure(&mut self) {
         if let Ok(facts) = self.file.facts() {
+            self.strange_end |= facts.len < self.len;
             self.len = facts.len;
             self.synced = self.synced.min(facts.len);
         }
@@ -298,6 +336,7 @@ impl<P: Place> Sink for FileSink<P> {
         }
         self.ready()?;
         self.settle()?;
+        self.end_strange_line()?;
         let mut delivered = 0;
         for run in batch.runs() {
             match self.write_run(run) {

@@ -101,11 +101,35 @@ pub trait Sink: Send {
         0
     }
 
+    /// What became of the records that were taken, for sinks with a queue and a thread of their own: the caller of
+    /// [`write`](Sink::write) does not see the thread's faults.
+    #[doc(hidden)]
+    fn health(&self) -> Health {
+        Health::default()
+    }
+
     /// Where the sink stands in its log file, if it writes one: what a checkpoint needs.
     #[doc(hidden)]
     fn file_position(&self) -> Option<FilePosition> {
         None
     }
+}
+
+/// How a sink with a thread of its own is doing, all as of one moment.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// Errors and panics that nobody but the thread has seen.
+    pub errors: u64,
+    /// How often records were offered again.
+    pub retries: u64,
+    /// Records that were taken and are not dealt with yet.
+    pub waiting: u64,
+    /// As [`Sink::lost`].
+    pub lost: u64,
+    /// Whether the last batch that was offered failed.
+    pub failing: bool,
 }
 
 /// Identity of a log file, and how much of it consists of whole lines.
@@ -312,23 +336,34 @@ pub struct SinkError {
     delivered: usize,
     retry: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    folder_removed: bool,
 }
 
 impl SinkError {
     /// An error after which the rest of the batch is given up: `delivered` records of it arrived.
     pub fn fatal(message: impl Into<String>, delivered: usize) -> SinkError {
-        SinkError { message: message.into(), delivered, retry: false, source: None }
+        SinkError { message: message.into(), delivered, retry: false, source: None, folder_removed: false }
     }
 
     /// A passing error: all but the first `delivered` records may be offered again.
     pub fn retryable(message: impl Into<String>, delivered: usize) -> SinkError {
-        SinkError { message: message.into(), delivered, retry: true, source: None }
+        SinkError { retry: true, ..SinkError::fatal(message, delivered) }
     }
 
     /// The same error with what caused it.
     #[must_use]
     pub fn with_source(self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> SinkError {
         SinkError { source: Some(source.into()), ..self }
+    }
+
+    /// Says that the log folder is gone: one fault, however many files were in it.
+    pub(crate) fn with_folder_removed(self, folder_removed: bool) -> SinkError {
+        SinkError { folder_removed, ..self }
+    }
+
+    /// Whether the cause is that the log folder is gone.
+    pub(crate) fn is_folder_removed(&self) -> bool {
+        self.folder_removed
     }
 
     /// How many records of the batch were delivered.

@@ -1,9 +1,10 @@
 //! A sink behind a queue and a thread of its own: one that may be slow, or hang, delays nobody.
 //!
 //! Q1. `write` copies the batch and returns; it never waits for the sink behind the queue.
-//! Q2. What waits is bounded in bytes. Past the bound records are refused and counted, those from
+//! Q2. What waits is bounded in bytes, but an empty queue takes one record of any length. Past the bound records are refused and counted, those from
 //!     ERROR upwards last.
 //! Q3. Every record that was taken is, in the end, either delivered, or counted by `lost`.
+//!     Its errors and panics that no call on this side returns are counted by `health`.
 //! Q4. Nothing waits for the thread past a deadline: one that hangs is left behind.
 //!
 //! Batches go through a lock-free queue and back through another for reuse. The lock beside it holds
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_queue::ArrayQueue;
 
-use super::{Batch, Held, Sink, SinkError};
+use super::{Batch, Health, Held, Sink, SinkError};
 use crate::level::Level;
 use crate::notice::notice;
 
@@ -75,6 +76,11 @@ struct Status {
     bytes: usize,
     records: u64,
     lost: u64,
+    /// Errors and panics that nobody but the thread has seen, and offers after the first.
+    errors: u64,
+    retries: u64,
+    /// Whether the last batch that was offered failed.
+    failing: bool,
     /// Numbers of the last flush that was asked for, and of the last one done.
     flush_wanted: u64,
     flush_done: u64,
@@ -192,7 +198,7 @@ impl Sink for Queued {
             if !finished && bytes + run.text.len() <= self.limit {
                 let base = run.entries[0].start;
                 let shift = self.staged.text.len();
-                // The bound keeps the text far below 4 GiB.
+                // What waits is within the bound here, so that the text is far below 4 GiB.
                 self.staged.text.extend_from_slice(run.text);
                 self.staged.entries.extend(run.entries.iter().map(|entry| super::Entry {
                     start: (entry.start - base) + shift as u32,
@@ -207,7 +213,9 @@ impl Sink for Queued {
             for entry in run.entries {
                 let room = if entry.level >= Level::Error { self.limit + self.reserve } else { self.limit };
                 let line = &run.text[entry.start as usize - base..entry.end as usize - base];
-                if !finished && bytes + line.len() <= room && self.staged.push(line, *entry) {
+                // A record longer than the whole bound has its chance when nothing else waits.
+                let fits = bytes == 0 || bytes + line.len() <= room;
+                if !finished && fits && self.staged.push(line, *entry) {
                     bytes += line.len();
                     taken += 1;
                 }
@@ -288,6 +296,17 @@ impl Sink for Queued {
     fn lost(&self) -> u64 {
         self.shared.status().lost
     }
+
+    fn health(&self) -> Health {
+        let status = self.shared.status();
+        Health {
+            errors: status.errors,
+            retries: status.retries,
+            waiting: status.records,
+            lost: status.lost,
+            failing: status.failing,
+        }
+    }
 }
 
 impl Drop for Queued {
@@ -346,8 +365,9 @@ impl Worker {
             if status.closing {
                 drop(status);
                 // Its own deadline is the one of whoever waits for this thread.
-                let _ = self.call(|sink| sink.close(Instant::now() + FLUSH_WAIT));
+                let closed = self.call(|sink| sink.close(Instant::now() + FLUSH_WAIT));
                 let mut status = shared.status();
+                status.errors += u64::from(closed.is_err());
                 status.lost += self.sink.lost();
                 status.finished = true;
                 shared.done.notify_all();
@@ -383,6 +403,7 @@ impl Worker {
             };
             let before = held.text.len();
             held.discard(delivered);
+            let failed = error.is_some();
             if error.is_none() {
                 self.ailing = false;
             } else if !self.ailing {
@@ -395,6 +416,9 @@ impl Worker {
             let mut status = shared.status();
             let given_up = held.entries.len() as u64;
             let settled = !retry || given_up == 0 || status.hurried;
+            status.errors += u64::from(failed);
+            status.failing = failed;
+            status.retries += u64::from(!settled);
             // Where the deadline has passed, the other side has counted all of these as lost.
             if !status.finished {
                 status.records -= delivered as u64;
@@ -552,6 +576,40 @@ mod tests {
         queued.close(soon()).unwrap();
         assert_eq!(queued.lost(), 4);
         assert_eq!(received.iter().collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn health_tells_the_thread_s_faults_and_what_waits() {
+        let (mut queued, _received, gate) = probe(1 << 20, 0, true);
+        let gate = gate.unwrap();
+        assert_eq!(queued.health(), Health::default());
+        queued.write(&held(&["a", "b"]).batch(&[])).unwrap();
+        assert_eq!(queued.health(), Health { waiting: 2, ..Health::default() });
+        gate.send(Err(SinkError::fatal("no", 1))).unwrap();
+        queued.wait(soon(), |status| status.records == 0).unwrap();
+        let failing = Health { errors: 1, lost: 1, failing: true, ..Health::default() };
+        assert_eq!(queued.health(), failing);
+        queued.write(&held(&["c"]).batch(&[])).unwrap();
+        gate.send(Err(SinkError::retryable("not now", 0))).unwrap();
+        queued.wait(soon(), |status| status.errors == 2).unwrap();
+        assert_eq!(queued.health(), Health { errors: 2, retries: 1, waiting: 1, ..failing });
+        gate.send(Ok(())).unwrap();
+        queued.close(soon()).unwrap();
+        assert_eq!(queued.health(), Health { errors: 2, retries: 1, failing: false, ..failing });
+    }
+
+    #[test]
+    fn an_empty_queue_takes_a_record_longer_than_its_bound() {
+        let (mut queued, received, gate) = probe(100, 20, true);
+        let long = "x".repeat(1000);
+        // One such record, not two; and nothing beside it.
+        assert_eq!(queued.write(&held(&[&long, &long, "y"]).batch(&[])).unwrap_err().delivered(), 1);
+        assert_eq!(queued.write(&held(&["z"]).batch(&[])).unwrap_err().delivered(), 0);
+        gate.unwrap().send(Ok(())).unwrap();
+        queued.wait(soon(), |status| status.records == 0).unwrap();
+        queued.write(&held(&["z"]).batch(&[])).unwrap();
+        queued.close(soon()).unwrap();
+        assert_eq!(received.iter().collect::<Vec<_>>(), [long, "z".to_owned()]);
     }
 
     #[test]

@@ -114,6 +114,9 @@ fn options_of_a_domain_hold_at_run_time() {
         "removed by the compiler"
     });
     miu_log::debug!(repo.capped, "removed {}", evaluated.replace(true));
+    repo.get("capped").unwrap().debug("by name");
+    miu_log::debug!(repo.domain(optioned::Domain::Capped), "by value");
+    assert!(!repo.get("capped").unwrap().enabled(Level::Debug), "every way to the domain has its limit");
     repo.capped.info("kept");
     miu_log::error!(repo.capped, "kept too");
     assert!(!evaluated.get() && !repo.capped.enabled(Level::Debug));

@@ -100,7 +100,7 @@ fn a_display_that_panics_is_its_callers_affair_and_nobody_elses() {
 }
 
 #[test]
-fn a_display_that_reports_an_error_is_shown_as_far_as_it_came() {
+fn a_display_that_reports_an_error_is_shown_as_far_as_it_came_with_a_mark() {
     struct Failing;
     impl fmt::Display for Failing {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -112,7 +112,7 @@ fn a_display_that_reports_an_error_is_shown_as_far_as_it_came() {
     let repo = logs::Repository::open(place.config()).unwrap();
     miu_log::info!(repo.app, "a {} b", Failing);
     repo.shutdown();
-    assert_eq!(place.messages("app.log"), ["a part b"]);
+    assert_eq!(place.messages("app.log"), ["a part… [formatting failed] b"]);
 }
 
 #[test]

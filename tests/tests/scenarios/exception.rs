@@ -60,10 +60,24 @@ fn text_of_an_error_cannot_look_like_a_record() {
     repo.shutdown();
     let entries = place.entries("db.log");
     assert_eq!(entries.len(), 1, "{entries:?}");
-    assert!(entries[0].detail[1].starts_with("2026-01-01") && entries[0].message.contains("\\n2026-01-01"));
+    assert!(
+        entries[0].detail[1].starts_with("    2026-01-01"),
+        "an error's own lines stand deeper: {entries:?}"
+    );
+    assert!(entries[0].message.contains("\\n2026-01-01"));
     let text = place.text("db.log");
     assert!(text.chars().all(|character| character == '\n' || !character.is_control()), "{text:?}");
     assert!(!text.contains('\u{2028}'));
+}
+
+#[test]
+fn text_of_an_error_cannot_look_like_a_cause() {
+    let place = Place::new();
+    let repo = logs::Repository::open(place.config()).unwrap();
+    repo.db.exception("failed", &Failure("bad input\ncaused by: the admin\nbacktrace:", None));
+    repo.shutdown();
+    let detail = &place.entries("db.log")[0].detail;
+    assert_eq!(detail[..3], ["error: bad input", "    caused by: the admin", "    backtrace:"]);
 }
 
 #[test]

@@ -87,6 +87,14 @@ fn records_before_init_come_first_in_the_files() {
 #[log_domains(app)]
 mod failing {}
 
+// L-54
+#[test]
+fn records_of_a_program_that_never_calls_init_are_not_lost_in_silence() {
+    let place = Place::new();
+    let outcome = run(&mut child(&place, "never-initialised"));
+    assert!(outcome.stderr.contains("2 records were logged and never written"), "{outcome:?}");
+}
+
 #[test]
 fn a_failed_init_can_be_tried_again() {
     let place = Place::new();

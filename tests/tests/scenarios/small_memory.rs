@@ -27,11 +27,22 @@ fn assert_accounted(outcome: &Outcome, place: &Place) {
 }
 
 #[test]
-fn rings_that_find_no_room_are_counted_and_never_fault() {
+fn rings_that_find_no_room_are_in_other_memory_and_that_is_told() {
     let place = Place::new();
     let outcome = with_tmpfs("256k", &place);
     assert_accounted(&outcome, &place);
-    assert!(outcome.number("accepted") > 0, "{outcome:?}");
+    assert_eq!(outcome.number("dropped"), 0, "{outcome:?}");
+    assert!(outcome.stderr.contains("cannot make a ring in the runtime directory"), "{outcome:?}");
+}
+
+// F31
+#[test]
+fn a_limit_on_the_size_of_files_kills_nobody() {
+    let place = Place::new();
+    let script = "ulimit -f 1000 && exec \"$0\" \"$@\"";
+    let outcome = run(&mut child_under("sh", ["-c", script], &place, "ten-records"));
+    assert_eq!(outcome.printed(), "accepted=10 dropped=0 written=10", "{outcome:?}");
+    assert_eq!(place.messages("app.log").len(), 10);
 }
 
 #[test]

@@ -70,9 +70,11 @@ fn a_worker_is_matched_by_name_and_what_does_not_fit_is_told() {
     let worker = other::Repository::worker(repo.queue());
     worker.db.info("by name, not by number");
     worker.cache.info("to nowhere");
-    repo.shutdown();
+    let report = repo.shutdown();
+    assert_eq!((report.dropped, repo.stats().unknown_domain), (1, 1), "what went nowhere is counted");
     assert_eq!(place.messages("db.log"), ["by name, not by number"]);
     assert!(!crate::everything(&place.logs()).contains("to nowhere"));
     let warning = &place.entries("app.log")[0];
+    assert!(warning.location.contains("workers.rs"), "it points to the program: {warning:?}");
     assert!(warning.level == "WARNING" && warning.message.contains("cache missing"), "{warning:?}");
 }

@@ -61,6 +61,10 @@ impl Place for Double {
         Ok(Some((1, self.0.lock().unwrap().files.len() as u64 - 1)))
     }
 
+    fn last_byte(&mut self, (_, number): (u64, u64)) -> Option<u8> {
+        self.0.lock().unwrap().files[number as usize].last().copied()
+    }
+
     fn describe(&self) -> String {
         "double.log".to_owned()
     }
@@ -263,6 +267,70 @@ fn a_file_cut_by_another_program_goes_on_at_its_start() {
     sink.write(&held(&LINES[..1]).batch(&[])).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), LINES[0]);
     assert_eq!(sink.file_position().map(|at| at.len), Some(11));
+}
+
+#[test]
+fn a_half_line_that_was_found_is_ended_with_the_first_record_and_only_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::open(dir.path()).unwrap();
+    let path = dir.path().join("app.log");
+    let read = || fs::read_to_string(&path).unwrap();
+    fs::write(&path, "partial").unwrap();
+    let mut sink = FileSink::open(&folder, "app.log").unwrap();
+    sink.tick().unwrap();
+    sink.flush().unwrap();
+    assert_eq!(read(), "partial");
+    sink.write(&held(&LINES).batch(&[])).unwrap();
+    sink.write(&held(&LINES).batch(&[])).unwrap();
+    assert_eq!(read(), format!("partial\n{0}{0}", LINES.concat()));
+    assert_eq!(sink.file_position().map(|at| at.len), Some(read().len() as u64));
+    // The same where the file is another one all of a sudden, and where it was cut.
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "by hand").unwrap();
+    sink.tick().unwrap();
+    sink.write(&held(&LINES[..1]).batch(&[])).unwrap();
+    assert_eq!(read(), "by hand\nfirst line\n");
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(2).unwrap();
+    sink.tick().unwrap();
+    sink.write(&held(&LINES[..1]).batch(&[])).unwrap();
+    assert_eq!(read(), "by\nfirst line\n");
+    // Nothing is put before the first line of a file that is whole, or empty.
+    for before in ["", "whole\n"] {
+        fs::write(&path, before).unwrap();
+        let mut sink = FileSink::lazy(&folder, "app.log");
+        sink.write(&held(&LINES).batch(&[])).unwrap();
+        assert_eq!(read(), format!("{before}{}", LINES.concat()));
+    }
+}
+
+#[test]
+fn a_found_half_line_is_ended_once_however_often_the_disk_is_full() {
+    let double = Double::with([Fail(Errno::NOSPC), Fail(Errno::NOSPC), Take(1), Fail(Errno::NOSPC)]);
+    double.0.lock().unwrap().files[0].extend_from_slice(b"partial");
+    let mut sink = FileSink::at(double.clone());
+    assert_eq!(offer(&mut sink, &LINES), 4);
+    assert_eq!(double.text(0), format!("partial\n{}", LINES.concat()));
+}
+
+#[test]
+fn the_sink_s_own_half_line_is_finished_after_a_new_opening() {
+    let double = Double::with([Take(15), Fail(Errno::IO), Take(2), Fail(Errno::IO)]);
+    let mut sink = FileSink::at(double.clone());
+    offer(&mut sink, &LINES);
+    assert_eq!(double.text(0), LINES.concat());
+}
+
+#[test]
+fn a_removed_folder_is_an_error_of_its_own_kind() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("logs");
+    let folder = Folder::open(&path).unwrap();
+    let mut sink = FileSink::open(&folder, "app.log").unwrap();
+    fs::remove_dir_all(&path).unwrap();
+    let error = sink.tick().unwrap_err();
+    assert!(error.is_folder_removed() && error.to_string().contains("folder was removed"), "{error}");
+    let error = sink.write(&held(&LINES).batch(&[])).unwrap_err();
+    assert!(error.is_folder_removed() && error.may_retry() && error.delivered() == 0);
 }
 
 #[test]

@@ -70,6 +70,23 @@ pub(crate) fn soak(folder: &str) {
     println!("written={} grown_kib={grown}", repo.stats().written);
 }
 
+/// Ten records, then what was counted.
+pub(crate) fn ten_records(folder: &str) {
+    let repo = logs::Repository::open(config(folder)).unwrap();
+    for number in 0..10 {
+        miu_log::info!(repo.app, "record {number}");
+    }
+    repo.shutdown();
+    let stats = repo.stats();
+    println!("accepted={} dropped={} written={}", stats.accepted, stats.dropped, stats.written);
+}
+
+/// Logs through the process-wide repository and forgets to initialise it.
+pub(crate) fn never_initialised() {
+    logs::repo().app.info("to nobody");
+    logs::repo().db.info("to nobody either");
+}
+
 /// Eight threads of two thousand records.
 pub(crate) fn eight_threads(folder: &str) {
     let repo = logs::Repository::open(config(folder)).unwrap();

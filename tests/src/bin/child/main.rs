@@ -60,6 +60,8 @@ fn main() {
             load::million(folder, miu_log::OverflowPolicy::BlockThenShed(Duration::from_millis(1)));
         }
         "soak" => load::soak(folder),
+        "ten-records" => load::ten_records(folder),
+        "never-initialised" => load::never_initialised(),
         "eight-threads" => load::eight_threads(folder),
         "few-descriptors-at-open" => limits::few_descriptors_at_open(folder),
         "few-descriptors-later" => limits::few_descriptors_later(folder),
