@@ -28,7 +28,8 @@
 //!
 //! # What is where
 //!
-//! - [`log_domains`] makes a `Repository` with one [`Logger`] per domain; [`LogConfig`] says how to open it.
+//! - [`log_domains`] makes a `Repository` with one [`Logger`] per domain (`generated` shows it); [`LogConfig`] says how to open
+//!   it.
 //! - [`info!`] and its siblings take fields and arguments that the listener formats.
 //! - [`OverflowPolicy`] says what happens when a thread logs faster than the files can take; [`Stats`] counts
 //!   everything, what was dropped above all.
@@ -103,6 +104,14 @@ pub mod __fuzz;
 pub mod __private;
 #[cfg(not(loom))]
 pub mod testing;
+
+/// What [`log_domains`] makes, shown for `#[log_domains(app, db, redis, task)]`.
+///
+/// This module is there in the documentation only. In a program it is the module that carries the attribute, and its items
+/// have these names and methods.
+#[cfg(all(doc, not(loom)))]
+#[log_domains(app, db, redis, task)]
+pub mod generated {}
 
 pub use level::{Level, UnknownLevel};
 pub use miu_log_macros::log_domains;

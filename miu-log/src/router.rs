@@ -485,10 +485,7 @@ impl Station {
                     self.state = SinkState::Failing;
                     self.due = now + SECOND;
                     self.dropped += self.held.shrink(HOLD_LIMIT, HOLD_RESERVE);
-                    self.tell(
-                        &error,
-                        "its records are held, up to 4 MiB, and tried again every second",
-                    );
+                    self.tell(&error, "its records are held, up to 4 MiB, and tried again every second");
                 } else {
                     self.dropped += self.held.entries.len() as u64;
                     self.held.clear();

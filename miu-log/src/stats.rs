@@ -191,7 +191,7 @@ pub struct SinkStats {
     pub written: u64,
     /// Records it should have got that are lost.
     pub dropped: u64,
-    /// Records that are held for another attempt.
+    /// Records that are held for another attempt, or wait in the queue of a sink with a thread of its own.
     pub held: u64,
     /// Errors and panics.
     pub errors: u64,

@@ -476,7 +476,7 @@ fn stats_show_the_faults_behind_a_queue() {
         retries: 0,
         state: SinkState::Failing,
     };
-    assert_eq!(router.stats(), [expected.clone()]);
+    assert_eq!(router.stats(), std::slice::from_ref(&expected));
     memory.mood(Mood::Fine);
     log(&mut router, 0, Level::Info, "4").unwrap();
     flush(&mut router);

@@ -19,6 +19,8 @@ use crate::record::UnixNanos;
 /// error or a panic never reaches the program: the router counts it, says it once on stderr and goes
 /// on with the other sinks.
 ///
+/// A sink must not flush or shut down the repository it belongs to: both wait for the sink.
+///
 /// # Examples
 ///
 /// A sink that counts errors:

@@ -418,7 +418,6 @@ impl Worker {
             let settled = !retry || given_up == 0 || status.hurried;
             status.errors += u64::from(failed);
             status.failing = failed;
-            status.retries += u64::from(!settled);
             // Where the deadline has passed, the other side has counted all of these as lost.
             if !status.finished {
                 status.records -= delivered as u64;
@@ -434,6 +433,7 @@ impl Worker {
                 return;
             }
             drop(shared.work.wait_timeout_while(status, pause, |status| !status.hurried));
+            shared.status().retries += 1;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
@@ -592,7 +592,7 @@ mod tests {
         queued.write(&held(&["c"]).batch(&[])).unwrap();
         gate.send(Err(SinkError::retryable("not now", 0))).unwrap();
         queued.wait(soon(), |status| status.errors == 2).unwrap();
-        assert_eq!(queued.health(), Health { errors: 2, retries: 1, waiting: 1, ..failing });
+        assert_eq!(queued.health(), Health { errors: 2, waiting: 1, ..failing });
         gate.send(Ok(())).unwrap();
         queued.close(soon()).unwrap();
         assert_eq!(queued.health(), Health { errors: 2, retries: 1, failing: false, ..failing });
