@@ -14,7 +14,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::codec::Corrupt;
@@ -25,6 +24,7 @@ use crate::notice::notice;
 use crate::record::Record;
 use crate::sink::{Entry, FilePosition, Held, Sink, SinkError};
 use crate::stats::{SinkState, SinkStats};
+use crate::sync::{AtomicBool, Ordering};
 
 /// Bytes that a slot keeps at most while its sink fails.
 const HOLD_LIMIT: usize = 4 << 20;
