@@ -238,7 +238,6 @@ impl Queue {
             let record = Slow { level, domain, callsite, len, too_deep: scratch.too_deep() };
             self.enqueue_slowly(
                 record,
-                scratch.truncated(),
                 &write,
                 &|cap| {
                     let mut bytes = Vec::new();

@@ -25,7 +25,6 @@ pub struct Scratch {
     text: String,
     borrowed: bool,
     too_deep: bool,
-    truncated: bool,
 }
 
 impl Default for Scratch {
@@ -38,7 +37,7 @@ impl Scratch {
     /// An empty scratch. Costs nothing until it is used.
     #[inline(always)]
     pub const fn new() -> Scratch {
-        Scratch { text: String::new(), borrowed: false, too_deep: false, truncated: false }
+        Scratch { text: String::new(), borrowed: false, too_deep: false }
     }
 
     /// Formats now. This is where user code runs: it may panic (the caller sees it) and it may log (its record comes first).
@@ -60,8 +59,7 @@ impl Scratch {
             let _ = capped.write_str("… [formatting failed]");
         }
         let given = capped.given;
-        // The mark is put where the record is encoded: one that is as long as this is cut there in any case.
-        self.truncated |= given > self.text.len() - start;
+        // Where it was cut the mark is put when the record is encoded: one that is as long as this is cut there in any case.
         Text { start, end: self.text.len(), given }
     }
 
@@ -73,11 +71,6 @@ impl Scratch {
     #[inline(always)]
     pub(crate) fn too_deep(&self) -> bool {
         self.too_deep
-    }
-
-    /// Whether a formatted value was cut.
-    pub(crate) fn truncated(&self) -> bool {
-        self.truncated
     }
 }
 

@@ -64,15 +64,11 @@ impl Queue {
     pub(super) fn enqueue_slowly(
         self: &Arc<Queue>,
         record: Slow,
-        truncated: bool,
         write: &dyn Fn(&mut [u8], u64),
         encode: &dyn Fn(usize) -> Vec<u8>,
         count: usize,
     ) {
         let Slow { level, domain, callsite, len, too_deep } = record;
-        if len <= MIRROR && !too_deep && !truncated && self.write_with_known_room(level, padded(len), write) {
-            return;
-        }
         let Some(_busy) = Busy::enter() else {
             return self.counters.drop_one(DropReason::Reentrant, domain, level);
         };
@@ -95,25 +91,6 @@ impl Queue {
             Ok(()) => {}
             Err(reason) => self.counters.drop_one(reason, domain, level),
         }
-    }
-
-    /// The most frequent slow path: the ring is not even half full, the producer only had to look. Nothing is allocated here.
-    fn write_with_known_room(
-        self: &Arc<Queue>,
-        level: Level,
-        len: usize,
-        write: &dyn Fn(&mut [u8], u64),
-    ) -> bool {
-        let key = Arc::as_ptr(self) as usize;
-        let written = local::with(key, |producer| {
-            let allowance = allowance(producer.segment().capacity() as u64, Level::Trace, false);
-            let fill = producer.refresh(allowance);
-            !producer.shedding && fill.used < fill.capacity / 2 && producer.write(len, write)
-        });
-        if written == Some(true) && level >= Level::Error {
-            self.wake();
-        }
-        written == Some(true)
     }
 
     /// Writes a record of `len` padded bytes, by the thread's own ring or by the shared one.

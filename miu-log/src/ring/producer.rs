@@ -87,11 +87,17 @@ impl Producer {
     }
 
     /// Writes one record of `len` bytes, a multiple of eight and at most [`MIRROR`]. False, and nothing done, where there
-    /// may be no room: then `refresh` tells. `fill` gets the slot and the record's sequence number, and must not log.
+    /// may be no room, or the ring is half full: then `refresh` tells. `fill` gets the slot and the record's sequence number, and must not log.
     #[inline(always)]
     pub(crate) fn write(&mut self, len: usize, fill: impl FnOnce(&mut [u8], u64)) -> bool {
         debug_assert!(len <= MIRROR && len.is_multiple_of(8));
-        let Some(position) = self.cursor.claim(len as u64) else { return false };
+        let position = match self.cursor.claim(len as u64) {
+            Some(position) => position,
+            None => match self.look(len as u64) {
+                Some(position) => position,
+                None => return false,
+            },
+        };
         let offset = (position & self.mask) as usize;
         self.prefetch(position + AHEAD);
         // SAFETY: `offset < capacity` and `len <= MIRROR`, so the slot lies in data and mirror (S1). The cursor has given
@@ -105,6 +111,18 @@ impl Producer {
         line.accepted.store(self.accepted, Ordering::Relaxed);
         self.cursor.commit(&line.head, len as u64);
         true
+    }
+
+    /// Looks whether the consumer has made room. The position for a record of `len` bytes, if the ring is less than half full:
+    /// anything else is for the slow path to decide.
+    #[cold]
+    fn look(&mut self, len: u64) -> Option<u64> {
+        let half = self.cursor.capacity() / 2;
+        if self.shedding || self.refresh(half).used >= half {
+            self.cursor.forget();
+            return None;
+        }
+        self.cursor.claim(len)
     }
 
     /// Asks for the cache line at this position, for writing. The consumer has read the line in the round before, so that
