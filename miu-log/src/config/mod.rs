@@ -20,8 +20,10 @@ use crate::testing::ManualListener;
 const RING_LIMIT: usize = 2 * 1024 * 1024;
 /// Largest ring: 1 GiB.
 const LARGEST_RING: usize = 1024 * 1024 * 1024;
+/// A day in seconds.
+const DAY: u32 = 24 * 60 * 60;
 /// A day: more would be for ever.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(DAY as u64);
 /// Default of [`LogConfig::sink_timeout`].
 const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -197,6 +199,13 @@ impl LogConfig {
                 self.sink_timeout
             )));
         }
+        if let Zone::Fixed(seconds) = self.zone
+            && seconds.unsigned_abs() >= DAY
+        {
+            return Err(Error::config(format!(
+                "zone is Fixed({seconds}); an offset of less than {DAY} seconds either way is expected"
+            )));
+        }
         if self.folder.as_os_str().is_empty() {
             return Err(Error::config("the log folder's path is empty; a path such as \"logs\" is expected"));
         }
@@ -277,6 +286,10 @@ mod tests {
         for (config, names) in [
             (LogConfig::new("logs").ring_limit(100_000), ["ring_limit is 100000", "power of two from 65536"]),
             (LogConfig::new("logs").sink_timeout(Duration::MAX), ["sink_timeout is", "at most 86400s"]),
+            (
+                LogConfig::new("logs").zone(Zone::Fixed(i32::MIN)),
+                ["zone is Fixed(-2147483648)", "86400 seconds"],
+            ),
             (LogConfig::new(""), ["path is empty", "\"logs\""]),
         ] {
             let text = config.validate().unwrap_err().to_string();
