@@ -291,6 +291,8 @@ impl Queue {
     pub(crate) fn end(&self) {
         self.close();
         self.state.store(ENDED, Ordering::Release);
+        // It holds the queue, as the queue holds it.
+        drop(lock(&self.shared).take());
         self.announce_space();
         self.answer(u64::MAX, true);
     }

@@ -5,8 +5,10 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +19,7 @@ use crate::level::Level;
 use crate::notice::notice;
 use crate::ring::local;
 use crate::ring::producer::Producer;
-use crate::ring::segment::{Identity, MIRROR, NAME_MAX, SMALLEST, Segment};
+use crate::ring::segment::{Identity, MIRROR, NAME_MAX, SMALLEST, Segment, file_may_have};
 use crate::stats::DropReason;
 use crate::sync::{Ordering, fence, futex_wait};
 
@@ -136,6 +138,9 @@ impl Queue {
         write: &dyn Fn(&mut [u8], u64),
     ) -> Result<(), DropReason> {
         let mut shared = lock(&self.shared);
+        if self.state() == ENDED {
+            return Err(DropReason::AfterShutdown);
+        }
         if shared.is_none() {
             *shared = self.new_producer().ok();
         }
@@ -321,10 +326,7 @@ impl Queue {
             folder.join(format!("blob-{}-{number}", rustix::process::getpid().as_raw_nonzero()))
         });
         // The file is what survives this process. Without room for it the record is still written while the process lives.
-        let path = path.filter(|path| {
-            let options = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-            options.and_then(|mut file| file.write_all(&bytes)).is_ok()
-        });
+        let path = path.filter(|path| write_private(path, &bytes));
         lock(&self.blobs).insert(number, Blob { bytes, path });
         let write = |slot: &mut [u8], sequence: u64| {
             let head = Head {
@@ -341,8 +343,11 @@ impl Queue {
             out.put(&number.to_le_bytes());
         };
         let outcome = self.admit_and_write(level, HEADER + 8, &write);
-        if outcome.is_err() {
-            self.take_blob(number);
+        if outcome.is_err()
+            && let Some(path) = self.take_blob(number).and_then(|blob| blob.path)
+        {
+            // Its record was dropped: there is nothing to recover.
+            let _ = std::fs::remove_file(path);
         }
         outcome
     }
@@ -367,6 +372,22 @@ impl Queue {
         }
         false
     }
+}
+
+/// Writes a new file of mode 0600. Where that fails nothing is left of it: false.
+fn write_private(path: &Path, bytes: &[u8]) -> bool {
+    if !file_may_have(bytes.len() as u64) {
+        return false;
+    }
+    let Ok(mut file) = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) else {
+        return false;
+    };
+    let written = file.write_all(bytes).is_ok();
+    if !written {
+        // Half of a record's arguments are of no use to anybody.
+        let _ = std::fs::remove_file(path);
+    }
+    written
 }
 
 /// A segment in the runtime directory or, where there is no room for it, in anonymous memory: what is in it is written all the same, but
