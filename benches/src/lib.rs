@@ -10,6 +10,7 @@
 //! - [`verify`]: reads the files back, run in the parent.
 //! - [`child`]: runs a child and takes its figures.
 //! - [`report`]: the tables.
+//! - [`probe`]: what the programs `allocations` and `syscalls` share.
 //! - [`tsc`], [`process`] and [`allocator`]: clocks and figures of the machine.
 //!
 //! The README of this package says how to run it and what each number means.
@@ -19,6 +20,7 @@ pub mod child;
 pub mod order;
 pub mod peer;
 pub mod peers;
+pub mod probe;
 pub mod process;
 pub mod report;
 pub mod stamp;

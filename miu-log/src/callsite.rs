@@ -10,10 +10,10 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
 use std::panic::Location;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use crate::level::Level;
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Ordering, lock};
 
 /// A log statement. Made by the macros as a `static`.
 #[derive(Debug)]
@@ -144,7 +144,7 @@ static DICTIONARY: Mutex<Option<Dictionary>> = Mutex::new(None);
 
 /// The locked dictionary. No user code runs under this lock.
 fn dictionary() -> DictionaryGuard {
-    DictionaryGuard(DICTIONARY.lock().unwrap_or_else(PoisonError::into_inner))
+    DictionaryGuard(lock(&DICTIONARY))
 }
 
 struct DictionaryGuard(MutexGuard<'static, Option<Dictionary>>);

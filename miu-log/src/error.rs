@@ -40,6 +40,11 @@ impl Error {
         error
     }
 
+    /// For an error whose own text says already what was being done and where.
+    pub(crate) fn explained(error: &std::io::Error) -> Error {
+        Error::new(Kind::Io, error.to_string())
+    }
+
     pub(crate) fn config(context: impl Into<String>) -> Error {
         Error::new(Kind::Config, context)
     }
@@ -84,7 +89,6 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.context)?;
         match &self.0.cause {
-            Some(cause) if self.0.context.is_empty() => write!(f, "{cause}"),
             Some(cause) => write!(f, ": {cause}"),
             None => Ok(()),
         }

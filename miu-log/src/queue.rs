@@ -17,7 +17,7 @@ mod slow;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crossbeam_queue::SegQueue;
@@ -33,7 +33,7 @@ use crate::ring::local;
 use crate::ring::producer::Producer;
 use crate::ring::segment::{Identity, MIRROR, SMALLEST, Segment};
 use crate::stats::Counters;
-use crate::sync::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, Waker, fence, futex_wake};
+use crate::sync::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, Waker, fence, futex_wake, lock};
 
 /// Threshold of a queue that is shut down: every level passes it, so that a call gets as far as being counted, and a call
 /// whose level is off costs no second look.
@@ -143,11 +143,6 @@ pub(crate) struct Blob {
 const DETACHED: u32 = 0;
 const RUNNING: u32 = 1;
 const ENDED: u32 = 2;
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What these locks guard is valid after every statement: a panic elsewhere makes it no worse.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 impl Queue {
     /// A queue without a listener: records wait in rings of bounded size until one takes it up.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::IsTerminal;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use crate::runtime::RuntimeDir;
 use crate::sink::console::{self, Stream};
 use crate::sink::queued::Queued;
 use crate::stats::{SinkStats, Stats};
-use crate::sync::Ordering;
+use crate::sync::{Ordering, lock};
 use crate::testing::ManualListener;
 
 /// Looks at the listener's progress so often while waiting for its end.
@@ -88,10 +88,6 @@ struct Runtime {
     _dictionary: Arc<std::fs::File>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// What a generated repository is made of.
 ///
 /// The one that was opened shuts the listener down when it is dropped; handles for workers do not.
@@ -136,9 +132,7 @@ impl Core {
 
     /// A repository that keeps its records until it is started.
     pub fn early(specs: &'static [DomainSpec]) -> Core {
-        let core = Core::new(specs, Clock::system(), Role::Global);
-        exit::watch(Arc::downgrade(&core.inner));
-        core
+        Core::new(specs, Clock::system(), Role::Global)
     }
 
     fn new(specs: &'static [DomainSpec], clock: Clock, role: Role) -> Core {
@@ -151,7 +145,9 @@ impl Core {
             report: Mutex::new(None),
         };
         let numbers = (0..specs.len()).map(|index| u8::try_from(index).ok()).collect();
-        Core { inner: Arc::new(inner), specs, numbers, role }
+        let inner = Arc::new(inner);
+        exit::watch(Arc::downgrade(&inner));
+        Core { inner, specs, numbers, role }
     }
 
     /// Another handle of the process-wide repository.
@@ -182,7 +178,7 @@ impl Core {
                 "a manual listener needs a repository of its own: use `open`, not `init`",
             ));
         }
-        let folder = Folder::open(&config.folder).map_err(|error| Error::io("", error))?;
+        let folder = Folder::open(&config.folder).map_err(|error| Error::explained(&error))?;
         let runtime = RuntimeDir::open(&folder, |name| std::env::var_os(name))?;
         let dictionary = runtime.create("dictionary")?;
         let dictionary = callsite::record_in(dictionary).map_err(|error| {
@@ -231,7 +227,6 @@ impl Core {
                 *lock(&inner.thread) = Some(thread);
             }
         }
-        exit::watch(Arc::downgrade(inner));
         Ok(())
     }
 
@@ -381,10 +376,7 @@ impl Inner {
     }
 
     fn written(&self) -> u64 {
-        let counters = &self.queue.counters;
-        (0..self.queue.domains().len())
-            .flat_map(|domain| Level::ALL.map(|level| counters.written(domain, level)))
-            .sum()
+        self.queue.counters.total_written()
     }
 
     fn flush_as_worker(&self) -> ShutdownReport {
@@ -470,7 +462,7 @@ fn router(config: LogConfig, folder: &Folder, specs: &[DomainSpec]) -> Result<Ro
         vec![Box::new(PatternLayout::new(&config.layout, false, config.zone))];
     let stems: Vec<&str> = specs.iter().map(|spec| spec.file).collect();
     let mut slots = standard_slots(folder, config.file_prefix.as_deref(), &stems, config.level_files, 0)
-        .map_err(|error| Error::io("", error))?;
+        .map_err(|error| Error::explained(&error))?;
     let domains: Vec<String> = specs.iter().map(|spec| spec.name.to_owned()).collect();
     if let Some(choice) = config.console {
         let (stream, is_terminal) = if choice.stderr {

@@ -96,6 +96,10 @@ impl Counters {
         }
     }
 
+    pub(crate) fn total_written(&self) -> u64 {
+        self.written.iter().map(|counter| counter.load(Ordering::Relaxed)).sum()
+    }
+
     pub(crate) fn written(&self, domain: usize, level: Level) -> u64 {
         self.written
             .get(domain * LEVELS + level as usize)

@@ -10,6 +10,13 @@ pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, O
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
+/// Locks a mutex, whatever became of its last owner: what these guard is valid after every statement, so that a panic elsewhere
+/// makes it no worse.
+#[cfg(not(loom))]
+pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 const AWAKE: u32 = 0;
 const ASLEEP: u32 = 1;
 

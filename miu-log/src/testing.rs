@@ -1,11 +1,11 @@
 //! For tests: a listener that is stepped, and a clock that is turned, by hand.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::listener::Listener;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, lock};
 
 /// A listener without a thread, with a clock that stands still until it is turned.
 ///
@@ -49,7 +49,7 @@ impl ManualListener {
 
     /// Makes one pass: reads what is there, writes it. How many records it read.
     pub fn step(&self) -> usize {
-        let mut listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut listener = lock(&self.listener);
         listener.as_mut().map_or(0, |listener| listener.step().records)
     }
 
@@ -68,14 +68,14 @@ impl ManualListener {
     }
 
     pub(crate) fn install(&self, listener: Listener) {
-        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
+        *lock(&self.listener) = Some(listener);
     }
 
     pub(crate) fn is_used(&self) -> bool {
-        self.listener.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        lock(&self.listener).is_some()
     }
 
     pub(crate) fn take(&self) -> Option<Listener> {
-        self.listener.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.listener).take()
     }
 }

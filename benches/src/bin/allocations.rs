@@ -6,47 +6,18 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use benches::allocator::{self, Counting};
-use benches::peer::{Plan, Workload};
+use benches::probe::{self, PEERS};
 use benches::report::{Table, figure};
-use benches::{Failure, child, peers, process, tsc};
-
-const PEERS: [&str; 4] = ["miu-log", "tracing-appender", "slog-async", "spdlog-rs"];
+use benches::{Failure, child};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let outcome = match arguments.as_slice() {
-        [first, peer, dir] if first == "--child" => measure_here(peer, dir),
-        names => table(names),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("allocations: {failure}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn measure_here(peer: &str, dir: &str) -> Result<(), Failure> {
-    process::stand_apart();
-    let plan = Plan {
-        dir: PathBuf::from(dir),
-        workload: Workload::Probe,
-        threads: 1,
-        records_per_thread: 10_000,
-        pair: tsc::Pair::Plain,
-        probe: allocator::allocations,
-    };
-    let entry = peers::find(peer).ok_or_else(|| format!("unknown peer {peer:?}"))?;
-    println!("{}", child::line(&(entry.run)(&plan)?));
-    Ok(())
+    probe::run("allocations", allocator::allocations, table)
 }
 
 fn table(names: &[String]) -> Result<(), Failure> {

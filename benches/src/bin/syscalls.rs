@@ -7,46 +7,23 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use benches::peer::{Plan, Workload};
+use benches::probe::{self, PEERS};
 use benches::report::{Table, figure};
-use benches::{Failure, child, peers, process, tsc};
-
-const PEERS: [&str; 4] = ["miu-log", "tracing-appender", "slog-async", "spdlog-rs"];
+use benches::{Failure, child};
 
 /// A call that no logger makes, so that it can mark the stretch in strace's output.
 const MARK: &str = "getppid";
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let outcome = match arguments.as_slice() {
-        [first, peer, dir] if first == "--child" => measure_here(peer, dir),
-        names => table(names),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("syscalls: {failure}");
-            ExitCode::FAILURE
-        }
-    }
+    probe::run("syscalls", mark, table)
 }
 
-fn measure_here(peer: &str, dir: &str) -> Result<(), Failure> {
-    process::stand_apart();
-    let plan = Plan {
-        dir: PathBuf::from(dir),
-        workload: Workload::Probe,
-        threads: 1,
-        records_per_thread: 10_000,
-        pair: tsc::Pair::Plain,
-        probe: || rustix::process::getppid().map_or(0, |parent| parent.as_raw_nonzero().get() as u64),
-    };
-    let entry = peers::find(peer).ok_or_else(|| format!("unknown peer {peer:?}"))?;
-    println!("{}", child::line(&(entry.run)(&plan)?));
-    Ok(())
+/// Makes the call that marks the stretch.
+fn mark() -> u64 {
+    rustix::process::getppid().map_or(0, |parent| parent.as_raw_nonzero().get() as u64)
 }
 
 fn table(names: &[String]) -> Result<(), Failure> {

@@ -4,11 +4,12 @@
 //! The listener's threads are still running then: they write what is in the rings, and the exit waits for them, bounded
 //! by the repository's sink timeout.
 
-use std::sync::{Mutex, Once, PoisonError, Weak};
+use std::sync::{Mutex, Once, Weak};
 
 use crate::notice::notice;
 use crate::repository::Inner;
 use crate::ring::at_exit;
+use crate::sync::lock;
 
 static OPEN: Mutex<Vec<Weak<Inner>>> = Mutex::new(Vec::new());
 
@@ -20,14 +21,14 @@ pub(crate) fn watch(repository: Weak<Inner>) {
             notice("exit", "cannot register for the end of the process: shut the repository down before it");
         }
     });
-    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut open = lock(&OPEN);
     open.retain(|known| known.strong_count() > 0);
     open.push(repository);
 }
 
 extern "C" fn shut_down_all() {
     // Taken out first: nothing waits for this lock while the sinks finish.
-    let open = std::mem::take(&mut *OPEN.lock().unwrap_or_else(PoisonError::into_inner));
+    let open = std::mem::take(&mut *lock(&OPEN));
     for repository in open.iter().filter_map(Weak::upgrade) {
         repository.end_of_process();
     }

@@ -4,7 +4,7 @@
 //! records; `init` gives that very repository its listener, so that these records are the first in the files.
 
 use std::panic::Location;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use once_cell::sync::OnceCell;
 
@@ -12,6 +12,7 @@ use crate::config::LogConfig;
 use crate::domain::DomainSpec;
 use crate::error::Error;
 use crate::repository::Core;
+use crate::sync::lock;
 
 /// A process-wide repository of the generated type `R`.
 #[derive(Debug)]
@@ -46,7 +47,7 @@ impl<R> Global<R> {
         build: fn(Core) -> R,
     ) -> Result<&'static R, Error> {
         let caller = Location::caller();
-        let mut initialised = self.initialised.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut initialised = lock(&self.initialised);
         if let Some(first) = *initialised {
             return Err(Error::already_initialised(format!(
                 "the process-wide repository was initialised before, at {first}; `repo()` gives it"

@@ -15,7 +15,7 @@ mod merge;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use checkpoint::Checkpoint;
@@ -32,7 +32,7 @@ use crate::queue::Queue;
 use crate::record::{Record, Site};
 use crate::router::{FlushState, Router};
 use crate::stats::SinkStats;
-use crate::sync::Ordering;
+use crate::sync::{Ordering, lock};
 use crate::template::Template;
 
 /// Text of a batch, over all files: then it is delivered (E2).
@@ -184,7 +184,10 @@ impl Listener {
         let (request, deadline) =
             *self.flush.get_or_insert_with(|| (request, Instant::now() + self.sink_timeout));
         let state = self.router.poll_flush(begun.is_none());
-        self.write_checkpoint();
+        if begun.is_none() {
+            // Records that were held may stand in the files now.
+            self.write_checkpoint();
+        }
         if state == FlushState::Waiting && Instant::now() < deadline {
             return;
         }
@@ -306,7 +309,7 @@ impl Listener {
     }
 
     fn publish_stats(&self) {
-        *self.sink_stats.lock().unwrap_or_else(PoisonError::into_inner) = self.router.stats();
+        *lock(&self.sink_stats) = self.router.stats();
     }
 
     /// Whether a pass would find something to do.

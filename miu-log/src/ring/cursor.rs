@@ -71,10 +71,6 @@ impl ProducerCursor {
         self.limit = tail + allowance.min(self.capacity);
     }
 
-    pub(crate) fn capacity(&self) -> u64 {
-        self.capacity
-    }
-
     /// Takes back what `refresh` and `extend` allowed: the next claim looks again.
     pub(crate) fn forget(&mut self) {
         self.limit = 0;

@@ -117,8 +117,8 @@ impl Producer {
     /// anything else is for the slow path to decide.
     #[cold]
     fn look(&mut self, len: u64) -> Option<u64> {
-        let half = self.cursor.capacity() / 2;
-        if self.shedding || self.refresh(half).used >= half {
+        let fill = self.refresh(u64::MAX);
+        if self.shedding || fill.used >= fill.capacity / 2 {
             self.cursor.forget();
             return None;
         }

@@ -13,7 +13,7 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,7 @@ use crossbeam_queue::ArrayQueue;
 use super::{Batch, Health, Held, Sink, SinkError};
 use crate::level::Level;
 use crate::notice::notice;
+use crate::sync::lock;
 
 /// Bytes that may wait, ordinarily.
 pub(crate) const QUEUE_LIMIT: usize = 4 << 20;
@@ -97,7 +98,7 @@ struct Status {
 impl Shared {
     fn status(&self) -> MutexGuard<'_, Status> {
         // Nothing that can panic runs under the lock; and even if, the counts stay usable.
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.status)
     }
 }
 
