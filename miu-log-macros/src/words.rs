@@ -57,11 +57,13 @@ pub(crate) const LEVELS_SENTENCE: &str =
 pub(crate) const OPTIONS: [&str; 3] = ["level", "max_level", "file"];
 
 /// What a repository has of its own, so that a domain of this name would read as something else.
-pub(crate) const RESERVED: [&str; 16] = [
+pub(crate) const RESERVED: [&str; 18] = [
     "open",
     "worker",
     "try_worker",
     "connect",
+    "connect_to",
+    "recovery",
     "get",
     "domain",
     "queue",

@@ -6,12 +6,14 @@
 //!
 //! Called by `logger` and the macros' expansions (register), and by the listener (look up).
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
+use crate::bytes::{Bytes, put_counted};
 use crate::level::Level;
 use crate::sync::{AtomicU32, Ordering, lock};
 
@@ -182,6 +184,71 @@ impl Dictionary {
     }
 }
 
+/// A statement of another process, as its dictionary file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Foreign {
+    pub(crate) id: u32,
+    pub(crate) line: u32,
+    pub(crate) file: String,
+    pub(crate) module: String,
+    pub(crate) function: String,
+    pub(crate) template: String,
+    pub(crate) fields: Vec<String>,
+}
+
+/// Most fields that are believed of a statement.
+const MOST_FIELDS: u32 = 4096;
+
+/// Reads the first entry of a dictionary's bytes, and how long it is. None where it is not whole; the error is a fault that the
+/// bytes behind it cannot mend.
+pub(crate) fn read_entry(bytes: &[u8]) -> Result<Option<(Foreign, usize)>, &'static str> {
+    let mut whole = Bytes::new(bytes);
+    let Some(entry) = whole.counted() else { return Ok(None) };
+    let len = bytes.len() - whole.rest().len();
+    if entry.is_empty() {
+        // Reserved space that nobody has written to.
+        return Ok(None);
+    }
+    let mut entry = Bytes::new(entry);
+    let mut read = || {
+        let (id, line, _column, _level) = (entry.u32()?, entry.u32()?, entry.u32()?, entry.u8()?);
+        let mut text = || entry.text().map(str::to_owned);
+        let (file, module, function, template) = (text()?, text()?, text()?, text()?);
+        let count = entry.u32().filter(|count| *count <= MOST_FIELDS)?;
+        let fields = (0..count).map(|_| entry.text().map(str::to_owned)).collect::<Option<_>>()?;
+        Some(Foreign { id, line, file, module, function, template, fields })
+    };
+    read().map(|entry| Some((entry, len))).ok_or("an entry of the dictionary is not what it should be")
+}
+
+thread_local! {
+    /// The lock, held by the thread that forks.
+    static FORKING: RefCell<Option<DictionaryGuard>> = const { RefCell::new(None) };
+}
+
+/// Before a fork: takes the lock, so that the child's dictionary is whole, and not locked by a thread that the child does not have.
+pub(crate) fn before_fork() {
+    let guard = dictionary();
+    // A thread at its very end, whose thread-locals are gone, forks without: then the child may find the lock taken.
+    let _ = FORKING.try_with(|forking| forking.replace(Some(guard)));
+}
+
+/// After a fork, in both processes: gives the lock back.
+pub(crate) fn after_fork() {
+    let _ = FORKING.try_with(RefCell::take);
+}
+
+/// In a forked child, before `after_fork`: files of its parent are not for its own statements.
+pub(crate) fn begin_child() {
+    let _ = FORKING.try_with(|forking| {
+        if let Some(dictionary) = &mut *forking.borrow_mut()
+            && let Some(dictionary) = &mut *dictionary.0
+        {
+            dictionary.files.clear();
+        }
+    });
+}
+
 /// The entry with this id.
 pub(crate) fn describe(id: u32) -> Option<Description> {
     let index = (id as usize).checked_sub(1)?;
@@ -209,18 +276,12 @@ fn entry_bytes(id: u32, description: &Description) -> Vec<u8> {
     bytes.extend(description.line.to_le_bytes());
     bytes.extend(description.column.to_le_bytes());
     bytes.push(description.level.map_or(u8::MAX, |level| level as u8));
-    let mut text = |text: &str| {
-        bytes.extend((text.len() as u32).to_le_bytes());
-        bytes.extend(text.as_bytes());
-    };
-    text(description.file);
-    text(description.module);
-    text(description.function);
-    text(description.template);
+    for text in [description.file, description.module, description.function, description.template] {
+        put_counted(&mut bytes, text.as_bytes());
+    }
     bytes.extend((description.fields.len() as u32).to_le_bytes());
     for name in description.fields {
-        bytes.extend((name.len() as u32).to_le_bytes());
-        bytes.extend(name.as_bytes());
+        put_counted(&mut bytes, name.as_bytes());
     }
     let len = bytes.len() as u32 - 4;
     bytes[..4].copy_from_slice(&len.to_le_bytes());
@@ -238,6 +299,30 @@ mod tests {
         assert_eq!(of_location(here), id);
         assert_eq!(std::thread::spawn(move || of_location(here)).join().unwrap(), id);
         assert_eq!(describe(id).unwrap().line, here.line());
+    }
+
+    #[test]
+    fn an_entry_is_read_back_and_a_half_one_is_not() {
+        let description = Description {
+            level: Some(Level::Info),
+            template: "{} of {}",
+            fields: &["rows", "user"],
+            file: "a.rs",
+            line: 7,
+            column: 9,
+            module: "a",
+            function: "a::b",
+        };
+        let bytes = entry_bytes(3, &description);
+        let (entry, len) = read_entry(&bytes).unwrap().unwrap();
+        assert_eq!((entry.id, entry.line, len), (3, 7, bytes.len()));
+        assert_eq!((entry.template.as_str(), entry.function.as_str()), ("{} of {}", "a::b"));
+        assert_eq!(entry.fields, ["rows", "user"]);
+        for cut in 0..bytes.len() {
+            assert_eq!(read_entry(&bytes[..cut]), Ok(None));
+        }
+        assert_eq!(read_entry(&[0; 64]), Ok(None), "reserved space");
+        assert!(read_entry(&[1, 0, 0, 0, 9]).is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::record::UnixNanos;
+use crate::ring::control::Control;
 use crate::ring::tsc;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -21,6 +22,8 @@ pub(crate) enum Clock {
     Monotonic,
     /// Nanoseconds since 1970 that a test sets: ticks and wall-clock time are the same.
     Manual(Arc<AtomicU64>),
+    /// Such a clock in the listener's process, seen from another one.
+    Elsewhere(Arc<Control>),
 }
 
 impl Clock {
@@ -44,18 +47,24 @@ impl Clock {
             Clock::Tsc => tsc::ticks(),
             Clock::Monotonic => read(ClockId::Monotonic) as u64,
             Clock::Manual(now) => now.load(Ordering::Acquire),
+            Clock::Elsewhere(control) => control.page().listener.manual_now.load(Ordering::Acquire),
         }
     }
 
     /// Whether it is turned by hand.
     pub(crate) fn is_manual(&self) -> bool {
-        matches!(self, Clock::Manual(_))
+        matches!(self, Clock::Manual(_) | Clock::Elsewhere(_))
+    }
+
+    /// Nanoseconds since 1970.
+    pub(crate) fn unix_now(&self) -> UnixNanos {
+        if self.is_manual() { self.slow_ticks() as i64 } else { read(ClockId::Realtime) }
     }
 
     /// The monotonic time in nanoseconds, for time-outs and intervals.
     pub(crate) fn monotonic(&self) -> u64 {
         match self {
-            Clock::Manual(now) => now.load(Ordering::Acquire),
+            Clock::Manual(_) | Clock::Elsewhere(_) => self.slow_ticks(),
             _ => read(ClockId::Monotonic) as u64,
         }
     }
@@ -103,6 +112,11 @@ impl Calibration {
         calibration
     }
 
+    /// A converter of an earlier run's ticks: by that run's last anchor, which stays as it is.
+    pub(crate) fn of_run(clock: Clock, anchor: Anchor) -> Calibration {
+        Calibration { clock, anchor, baseline: (0, 0), last: i64::MIN }
+    }
+
     /// The clock this converts for.
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
@@ -123,8 +137,8 @@ impl Calibration {
 
     fn renew(&mut self) {
         match &self.clock {
-            Clock::Manual(now) => {
-                let now = now.load(Ordering::Acquire);
+            clock if clock.is_manual() => {
+                let now = clock.slow_ticks();
                 self.anchor = Anchor { ticks: now, unix: now as i64, nanos_per_tick: 1.0 };
             }
             clock => {

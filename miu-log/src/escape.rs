@@ -79,6 +79,13 @@ pub(crate) fn escape_into(text: &str, out: &mut Vec<u8>) {
     }
 }
 
+/// `text`, escaped.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    escape_into(text, &mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// Escapes what was appended to `out` since it was `start` bytes long. Bytes that are not UTF-8 become
 /// the replacement character; callers append text only.
 #[inline]

@@ -135,6 +135,26 @@ impl Folder {
         (count == 1).then_some(byte[0])
     }
 
+    /// Cuts the file `name` to a length, if it is the one with this device and number still, and longer.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub(crate) fn cut(&self, name: &str, identity: (u64, u64), len: u64) -> io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let fd = match rustix::fs::openat(self.fd(), name, flags, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::NOENT) => return Ok(()),
+            Err(errno) => return Err(errno.into()),
+        };
+        let stat = rustix::fs::fstat(&fd)?;
+        let longer = u64::try_from(stat.st_size).is_ok_and(|size| size > len);
+        if (stat.st_dev, stat.st_ino) == identity && longer {
+            rustix::fs::ftruncate(&fd, len)?;
+        }
+        Ok(())
+    }
+
     /// Whether the folder itself is gone: it is open, but has no name any more.
     fn is_removed(&self) -> bool {
         rustix::fs::fstat(self.fd()).is_ok_and(|stat| stat.st_nlink == 0)
@@ -282,6 +302,21 @@ mod tests {
         fs::write(dir.path().join("app.log"), "old\n").unwrap();
         folder.open_log("app.log").unwrap().write_all(b"new\n").unwrap();
         assert_eq!(fs::read_to_string(dir.path().join("app.log")).unwrap(), "old\nnew\n");
+    }
+
+    #[test]
+    fn only_the_same_file_is_cut_and_only_if_it_is_longer() {
+        let (dir, folder) = folder();
+        let path = dir.path().join("app.log");
+        fs::write(&path, "one\ntwo\n").unwrap();
+        let found = fs::metadata(&path).unwrap();
+        let identity = (found.dev(), found.ino());
+        folder.cut("app.log", (identity.0, identity.1 + 1), 4).unwrap();
+        folder.cut("app.log", identity, 100).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+        folder.cut("app.log", identity, 4).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
+        folder.cut("gone.log", identity, 4).unwrap();
     }
 
     #[test]

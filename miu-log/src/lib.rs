@@ -39,6 +39,8 @@
 extern crate self as miu_log;
 
 #[cfg(not(loom))]
+mod bytes;
+#[cfg(not(loom))]
 mod callsite;
 #[cfg(not(loom))]
 mod clock;
@@ -93,6 +95,8 @@ mod stats;
 mod sync;
 #[cfg(not(loom))]
 mod template;
+#[cfg(not(loom))]
+mod worker;
 
 #[cfg(all(fuzzing, not(loom)))]
 #[doc(hidden)]
@@ -126,9 +130,10 @@ pub use self::{
     logger::{AsLogger, CappedLogger, Logger},
     message::{Message, Target},
     queue::OverflowPolicy,
-    repository::{QueueHandle, ShutdownReport},
+    repository::{Endpoint, QueueHandle, ShutdownReport, recover},
     sink::{Batch, FilePosition, Line, Sink, SinkError},
     stats::{DomainStats, DropReason, SinkState, SinkStats, Stats},
+    worker::{ExitCause, RecoveredProcess, Recovery, WorkerEvent, WorkerEventKind},
 };
 
 macro_rules! statements {

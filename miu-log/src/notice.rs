@@ -8,13 +8,16 @@
 
 use std::fmt::Write as _;
 use std::os::fd::AsFd;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, TryLockError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Shortest time between two lines of one key.
 const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often the lock is tried. Whoever has it keeps it for some hundred nanoseconds.
+const PATIENCE: usize = 10_000;
 
 /// Keys remembered at most; past it the one longest silent is forgotten, so that memory is bounded.
 const MOST_KEYS: usize = 64;
@@ -26,7 +29,21 @@ static LIMITER: Mutex<Limiter> = Mutex::new(Limiter::new());
 
 /// Says `text` on stderr, unless `key` has spoken within the last second.
 pub(crate) fn notice(key: &str, text: &str) {
-    let admitted = LIMITER.lock().unwrap_or_else(PoisonError::into_inner).admit(key, Instant::now());
+    // Not waited for without end: in a forked child the lock may be held by a thread that the child does not have.
+    let mut admitted = Some(0);
+    for _ in 0..PATIENCE {
+        match LIMITER.try_lock() {
+            Ok(mut limiter) => admitted = limiter.admit(key, Instant::now()),
+            Err(TryLockError::Poisoned(limiter)) => {
+                admitted = limiter.into_inner().admit(key, Instant::now());
+            }
+            Err(TryLockError::WouldBlock) => {
+                std::thread::yield_now();
+                continue;
+            }
+        }
+        break;
+    }
     if let Some(suppressed) = admitted {
         emit(&line(text, suppressed));
     }

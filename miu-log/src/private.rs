@@ -13,5 +13,6 @@ pub use crate::error::Error;
 pub use crate::level::Level;
 pub use crate::lifecycle::global::Global;
 pub use crate::logger::{AsLogger, CappedLogger, Logger, enabled, outline, submit};
-pub use crate::repository::{Core, QueueHandle, ShutdownReport};
+pub use crate::repository::{Core, Endpoint, QueueHandle, ShutdownReport};
 pub use crate::stats::Stats;
+pub use crate::worker::Recovery;

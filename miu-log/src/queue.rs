@@ -4,40 +4,46 @@
 //! [`Queue::enqueue`]: find the thread's producer, write the record, done. Everything else is the slow path: a thread's
 //! first record, a ring that is half full or full, a record too long for a ring.
 //!
+//! A queue is at *home* in the process whose listener reads it, and a *guest* in every other one: in worker processes, in forked
+//! children, and in a process that has handed its listener over. A guest's rings are found by the listener in the runtime directory.
+//!
 //! Q1. A record is accepted when its ring's counter says so, and then it is written by the listener; or it is not
 //!     accepted, and then it is counted in `dropped`. There is no third way.
 //! Q2. Nothing here waits for a lock while user code runs, and nothing waits for the listener longer than the
-//!     overflow policy says.
+//!     overflow policy says. A guest whose listener is gone does not wait at all.
 //! Q3. While a thread is in its slow path a nested call (an allocator that logs) is dropped and counted.
+//! Q4. What is in `Local` belongs to one process: a forked child begins with an empty one.
 //!
 //! Called by `logger`; the listener takes what is registered here.
 
 mod levels;
-mod slow;
+pub(crate) mod membership;
+pub(crate) mod slow;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use crossbeam_queue::SegQueue;
-use levels::Levels;
+use membership::Membership;
 use slow::Slow;
 
 use crate::clock::Clock;
 use crate::codec::{HEADER, Head, padded};
-use crate::domain::{DomainSpec, MAX_DOMAINS};
+use crate::domain::DomainSpec;
 use crate::encode::{Encode, Out, Scratch};
 use crate::level::Level;
+pub(crate) use crate::ring::control::CLOSED;
+use crate::ring::control::{Control, Page};
+use crate::ring::fork::{self, PerProcess};
 use crate::ring::local;
 use crate::ring::producer::Producer;
 use crate::ring::segment::{Identity, MIRROR, SMALLEST, Segment};
-use crate::stats::Counters;
-use crate::sync::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, Waker, fence, futex_wake, lock};
+use crate::stats::{Counters, DropReason};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, Waker, fence, futex_wait, futex_wake, lock};
 
-/// Threshold of a queue that is shut down: every level passes it, so that a call gets as far as being counted, and a call
-/// whose level is off costs no second look.
-pub(crate) const CLOSED: i8 = -1;
 /// Segments kept for the next threads.
 const MAX_POOLED: usize = 64;
 
@@ -45,6 +51,9 @@ const MAX_POOLED: usize = 64;
 ///
 /// A ring is full when it has grown to the configured limit and the listener has not caught up. Every
 /// record that is dropped is counted (see [`Stats`](crate::Stats)) and reported by a line in its domain's file.
+///
+/// In a worker process whose listener is gone nothing waits, whatever the policy: a full ring goes on in a file in the log
+/// folder, up to 64 MiB a process, and what does not fit there is dropped by level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OverflowPolicy {
@@ -65,14 +74,20 @@ impl Default for OverflowPolicy {
     }
 }
 
-/// What the queue is told when a listener takes it up.
-#[derive(Clone, Debug)]
+/// What the queue is told when a listener takes it up, or when it joins one.
+#[derive(Debug)]
 pub(crate) struct Settings {
     /// The runtime directory: where segments are. Anonymous memory without.
     pub(crate) folder: Option<PathBuf>,
+    /// Where a guest's ring goes on that is full while there is no listener.
+    pub(crate) spill: Option<PathBuf>,
+    /// The control file, by which a guest sees whether there is a listener.
+    pub(crate) control: Option<File>,
     pub(crate) policy: OverflowPolicy,
     /// Capacity that a ring may reach.
     pub(crate) ring_limit: usize,
+    /// How often a guest shows that it is well.
+    pub(crate) heartbeat: Duration,
 }
 
 /// A segment that the listener does not know yet.
@@ -84,21 +99,34 @@ pub(crate) struct Registration {
 
 /// See the module's description.
 ///
-/// What a call reads comes first and lies, for the first few dozen domains, in one cache line.
+/// What a call reads comes first.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Queue {
     clock: Clock,
-    /// Effective threshold per domain: the hot path's one load.
-    thresholds: [AtomicU8; MAX_DOMAINS],
-    waker: Waker,
+    control: Control,
     /// What follows is for the slow path and the listener.
-    levels: Mutex<Levels>,
     domains: Vec<&'static str>,
     settings: OnceLock<Settings>,
     state: AtomicU32,
-    next_ring: AtomicU64,
+    /// One more than the fork generation that has the listener; 0 where another process has it, or none.
+    home: AtomicU32,
     registrations: SegQueue<Registration>,
+    local: PerProcess<Local>,
+    stop: AtomicBool,
+    pub(crate) counters: Counters,
+    /// Records that other processes have put into their rings since the listener knows these.
+    pub(crate) accepted_elsewhere: AtomicU64,
+    /// For a queue that takes nothing: the one that counts its calls.
+    counted_by: Option<Arc<Queue>>,
+}
+
+/// A process's own part of a queue (Q4).
+#[derive(Debug, Default)]
+struct Local {
+    /// Held while levels change.
+    changing: Mutex<()>,
+    next_ring: AtomicU64,
     pool: SegQueue<Arc<Segment>>,
     /// Rings by number, for counting what they accepted.
     rings: Mutex<Rings>,
@@ -107,15 +135,12 @@ pub(crate) struct Queue {
     blobs: Mutex<HashMap<u64, Blob>>,
     blob_bytes: AtomicU64,
     next_blob: AtomicU64,
-    space_waiters: AtomicU32,
-    space_epoch: AtomicU32,
-    requests: AtomicU64,
-    answered: Mutex<Answered>,
-    answer: Condvar,
-    stop: AtomicBool,
-    pub(crate) counters: Counters,
-    /// For a queue that takes nothing: the one that counts its calls.
-    counted_by: Option<Arc<Queue>>,
+    /// Bytes of rings in the log folder.
+    spilt: AtomicU64,
+    /// None in it: the process could not join.
+    membership: OnceLock<Option<Membership>>,
+    /// A thread checks in from time to time.
+    beating: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -124,18 +149,12 @@ struct Rings {
     retired_accepted: u64,
 }
 
-/// How far flushes have been answered.
-#[derive(Debug, Default)]
-struct Answered {
-    request: u64,
-    /// The last one that was not done when its time was over.
-    failed: u64,
-}
-
 /// The arguments of a record that is too long for a ring.
 #[derive(Debug)]
 pub(crate) struct Blob {
+    /// Empty where another process's listener reads the file.
     pub(crate) bytes: Vec<u8>,
+    size: u64,
     /// The copy that outlives the process, removed once the record is written.
     pub(crate) path: Option<PathBuf>,
 }
@@ -147,39 +166,44 @@ const ENDED: u32 = 2;
 impl Queue {
     /// A queue without a listener: records wait in rings of bounded size until one takes it up.
     pub(crate) fn detached(specs: &[DomainSpec], clock: Clock) -> Arc<Queue> {
-        let levels = Levels {
-            of_domain: specs.iter().map(|spec| spec.level.unwrap_or(Level::Trace)).collect(),
-            floors: vec![0; specs.len()],
-            debug_enabled: true,
-            closed: false,
-        };
-        let queue = Queue {
-            thresholds: [const { AtomicU8::new(0) }; MAX_DOMAINS],
+        let domains = specs.iter().map(|spec| spec.name).collect();
+        let queue = Queue::new(Control::anonymous(), domains, clock);
+        for (level, spec) in queue.page().levels.iter().zip(specs) {
+            level.store(spec.level.unwrap_or(Level::Trace) as u8, Ordering::Relaxed);
+        }
+        queue.apply_levels();
+        Arc::new(queue)
+    }
+
+    /// The queue of a process that has joined another one's listener.
+    pub(crate) fn guest(
+        control: Control,
+        domains: Vec<&'static str>,
+        clock: Clock,
+        settings: Settings,
+    ) -> Arc<Queue> {
+        let queue = Queue::new(control, domains, clock);
+        if queue.settings.set(settings).is_ok() {
+            queue.state.store(RUNNING, Ordering::Release);
+        }
+        Arc::new(queue)
+    }
+
+    fn new(control: Control, domains: Vec<&'static str>, clock: Clock) -> Queue {
+        Queue {
             clock,
-            waker: Waker::new(),
-            levels: Mutex::new(levels),
-            domains: specs.iter().map(|spec| spec.name).collect(),
+            control,
+            counters: Counters::new(domains.len()),
+            domains,
             settings: OnceLock::new(),
             state: AtomicU32::new(DETACHED),
-            next_ring: AtomicU64::new(0),
+            home: AtomicU32::new(0),
             registrations: SegQueue::new(),
-            pool: SegQueue::new(),
-            rings: Mutex::default(),
-            shared: Mutex::new(None),
-            blobs: Mutex::default(),
-            blob_bytes: AtomicU64::new(0),
-            next_blob: AtomicU64::new(0),
-            space_waiters: AtomicU32::new(0),
-            space_epoch: AtomicU32::new(0),
-            requests: AtomicU64::new(0),
-            answered: Mutex::default(),
-            answer: Condvar::new(),
+            local: PerProcess::new(),
             stop: AtomicBool::new(false),
-            counters: Counters::new(specs.len()),
+            accepted_elsewhere: AtomicU64::new(0),
             counted_by: None,
-        };
-        queue.apply(&lock(&queue.levels));
-        Arc::new(queue)
+        }
     }
 
     /// A queue of one domain that takes nothing; its calls are counted as calls on an unknown domain of this queue.
@@ -195,7 +219,7 @@ impl Queue {
 
     #[inline(always)]
     pub(crate) fn threshold(&self, domain: u8) -> i8 {
-        self.thresholds[usize::from(domain)].load(Ordering::Relaxed).cast_signed()
+        self.control.threshold(domain)
     }
 
     /// Encodes a record into the calling thread's ring.
@@ -246,27 +270,70 @@ impl Queue {
 
     // What follows is for the listener and the repository.
 
+    /// The runtime directory, once there is one.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.settings.get()?.folder.as_deref()
+    }
+
+    /// A guest takes leave: nothing more is accepted here, and its listener knows that it ends as it should.
+    pub(crate) fn leave(&self) {
+        self.end();
+        if let Some(membership) = self.joined() {
+            membership.leave();
+        }
+    }
+
+    fn local(&self) -> &Local {
+        self.local.get()
+    }
+
+    pub(crate) fn page(&self) -> &Page {
+        self.control.page()
+    }
+
+    pub(crate) fn control(&self) -> &Control {
+        &self.control
+    }
+
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
     }
 
     pub(crate) fn waker(&self) -> &Waker {
-        &self.waker
+        &self.page().wake.waker
     }
 
     /// Wakes the listener, if it sleeps.
     #[cold]
     pub(crate) fn wake(&self) {
-        self.waker.wake();
+        self.waker().wake();
     }
 
-    /// A listener takes the queue up. False where one has done so before.
+    /// A listener of this process takes the queue up. False where one has done so before.
     pub(crate) fn attach(&self, settings: Settings) -> bool {
         let first = self.settings.set(settings).is_ok();
         if first {
+            self.home.store(fork::generation() + 1, Ordering::Release);
             self.state.store(RUNNING, Ordering::Release);
         }
         first
+    }
+
+    /// Whether the listener is in this process.
+    pub(crate) fn is_home(&self) -> bool {
+        self.home.load(Ordering::Acquire) == fork::generation() + 1
+    }
+
+    /// Whether this process's records are read by the listener of another one.
+    pub(crate) fn is_guest(&self) -> bool {
+        self.settings.get().is_some() && !self.is_home()
+    }
+
+    /// Another process's listener reads this queue from now on.
+    pub(crate) fn become_guest(&self) {
+        self.home.store(0, Ordering::Release);
+        self.announce_space();
+        self.announce_answer();
     }
 
     fn state(&self) -> u32 {
@@ -277,9 +344,9 @@ impl Queue {
         self.state() == ENDED
     }
 
-    /// From now on no call is accepted; each is counted.
+    /// From now on no call of this process is accepted; each is counted.
     pub(crate) fn close(&self) {
-        self.change_levels(|levels| levels.closed = true);
+        self.control.close();
     }
 
     /// The listener has gone: those who wait for it stop waiting.
@@ -287,9 +354,9 @@ impl Queue {
         self.close();
         self.state.store(ENDED, Ordering::Release);
         // It holds the queue, as the queue holds it.
-        drop(lock(&self.shared).take());
+        drop(lock(&self.local().shared).take());
         self.announce_space();
-        self.answer(u64::MAX, true);
+        self.announce_answer();
     }
 
     pub(crate) fn next_registration(&self) -> Option<Registration> {
@@ -302,7 +369,7 @@ impl Queue {
 
     /// A ring is read to its end and its producer is gone.
     pub(crate) fn retire(&self, ring: u64, accepted: u64, segment: Arc<Segment>) {
-        let mut rings = lock(&self.rings);
+        let mut rings = lock(&self.local().rings);
         rings.live.remove(&ring);
         rings.retired_accepted += accepted;
         drop(rings);
@@ -311,9 +378,10 @@ impl Queue {
 
     /// Keeps a segment for the next thread, or gives it up.
     pub(crate) fn recycle(&self, segment: Arc<Segment>) {
-        let reusable = segment.capacity() == SMALLEST && self.pool.len() < MAX_POOLED && !self.is_ended();
+        let pool = &self.local().pool;
+        let reusable = segment.capacity() == SMALLEST && pool.len() < MAX_POOLED && !self.is_ended();
         if reusable {
-            self.pool.push(segment);
+            pool.push(segment);
         } else {
             segment.unlink();
         }
@@ -321,70 +389,99 @@ impl Queue {
 
     /// Removes the files of all segments and blobs: everything in them is written.
     pub(crate) fn remove_files(&self) {
-        while let Some(segment) = self.pool.pop() {
+        let local = self.local();
+        while let Some(segment) = local.pool.pop() {
             segment.unlink();
         }
-        for segment in lock(&self.rings).live.values() {
+        for segment in lock(&local.rings).live.values() {
             segment.unlink();
         }
     }
 
     /// Takes a long record's arguments, and frees their share of the bound.
     pub(crate) fn take_blob(&self, number: u64) -> Option<Blob> {
-        let blob = lock(&self.blobs).remove(&number)?;
-        self.blob_bytes.fetch_sub(blob.bytes.len() as u64, Ordering::Relaxed);
+        let local = self.local();
+        let blob = lock(&local.blobs).remove(&number)?;
+        local.blob_bytes.fetch_sub(blob.size, Ordering::Relaxed);
         Some(blob)
     }
 
     /// Tells blocked callers that there is room again. Costs a fence where nobody waits.
     pub(crate) fn announce_space(&self) {
+        let space = &self.page().space;
         fence(Ordering::SeqCst);
-        if self.space_waiters.load(Ordering::Relaxed) > 0 {
-            self.space_epoch.fetch_add(1, Ordering::Release);
-            futex_wake(&self.space_epoch);
+        if space.waiters.load(Ordering::Relaxed) > 0 {
+            space.epoch.fetch_add(1, Ordering::Release);
+            futex_wake(&space.epoch);
         }
     }
 
-    /// Records accepted so far, over all rings.
+    /// Records accepted so far: by this process's rings, and by those of others as far as the listener is here.
     pub(crate) fn accepted(&self) -> u64 {
-        let rings = lock(&self.rings);
+        let rings = lock(&self.local().rings);
         let live: u64 =
             rings.live.values().map(|segment| segment.producer_line().accepted.load(Ordering::Relaxed)).sum();
-        rings.retired_accepted + live
+        rings.retired_accepted + live + self.accepted_elsewhere.load(Ordering::Relaxed)
     }
 
     /// Number of the last flush that was asked for.
     pub(crate) fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Acquire)
+        self.page().flush.requests.load(Ordering::Acquire)
     }
 
-    /// All flushes up to this number are done, or their time was over.
+    /// Number of the last flush that was answered.
+    pub(crate) fn answered(&self) -> u64 {
+        self.page().flush.answered.load(Ordering::Acquire)
+    }
+
+    /// All flushes up to this number are done, or their time was over. The listener alone answers.
     pub(crate) fn answer(&self, request: u64, done: bool) {
-        let mut answered = lock(&self.answered);
-        if answered.request < request {
+        let flush = &self.page().flush;
+        if self.answered() < request {
             if !done {
-                answered.failed = request;
+                flush.failed.store(request, Ordering::Release);
             }
-            answered.request = request;
-            self.answer.notify_all();
+            flush.answered.store(request, Ordering::Release);
+            self.announce_answer();
         }
+    }
+
+    fn announce_answer(&self) {
+        let flush = &self.page().flush;
+        flush.epoch.fetch_add(1, Ordering::Release);
+        futex_wake(&flush.epoch);
     }
 
     /// Asks for a flush; its number.
     pub(crate) fn request_flush(&self) -> u64 {
-        let request = self.requests.fetch_add(1, Ordering::AcqRel) + 1;
+        let request = self.page().flush.requests.fetch_add(1, Ordering::AcqRel) + 1;
         self.wake();
         request
     }
 
     /// Waits until the flush is answered: whether it was done; none where the time is over first.
     pub(crate) fn wait_for_answer(&self, request: u64, timeout: Duration) -> Option<bool> {
-        let answered = lock(&self.answered);
-        let (answered, _) = self
-            .answer
-            .wait_timeout_while(answered, timeout, |answered| answered.request < request)
-            .unwrap_or_else(PoisonError::into_inner);
-        (answered.request >= request).then_some(answered.failed < request)
+        let flush = &self.page().flush;
+        let deadline = Instant::now() + timeout;
+        loop {
+            let epoch = flush.epoch.load(Ordering::Acquire);
+            if self.answered() >= request {
+                return Some(flush.failed.load(Ordering::Acquire) < request);
+            }
+            if self.is_ended() {
+                return Some(true);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            futex_wait(&flush.epoch, epoch, left);
+        }
+    }
+
+    /// Waits until the listener of this process has come to its end. False where the time is over first.
+    pub(crate) fn wait_for_end(&self, timeout: Duration) -> bool {
+        self.wait_for_answer(u64::MAX, timeout).is_some()
     }
 
     pub(crate) fn request_stop(&self) {
@@ -394,5 +491,16 @@ impl Queue {
 
     pub(crate) fn must_stop(&self) -> bool {
         self.stop.load(Ordering::Acquire)
+    }
+
+    /// Counts a record that was not accepted, here and where the listener of another process sees it.
+    #[cold]
+    pub(crate) fn drop_one(&self, reason: DropReason, domain: u8, level: Level) {
+        self.counters.drop_one(reason, domain, level);
+        if self.is_guest()
+            && let Some(Some(membership)) = self.local().membership.get()
+        {
+            membership.count_drop(self.counters.index(reason, domain.into(), level));
+        }
     }
 }

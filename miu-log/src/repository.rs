@@ -1,35 +1,37 @@
 //! What stands behind a generated `Repository`: the queue, the listener and its end. Wires both halves together.
 
+mod connect;
+mod recover;
+mod start;
+
 use std::fmt;
-use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::callsite;
+pub use connect::Endpoint;
+pub use recover::recover;
+
 use crate::clock::Clock;
 use crate::config::LogConfig;
-use crate::config::files::standard_slots;
 use crate::domain::{DomainSpec, MAX_DOMAINS};
 use crate::error::Error;
-use crate::filter::{Filter, LevelSet};
-use crate::folder::Folder;
-use crate::layout::{self, Layout, PatternLayout};
 use crate::level::Level;
-use crate::lifecycle::exit;
-use crate::listener::Listener;
-use crate::listener::checkpoint::Checkpoint;
+use crate::lifecycle::{exit, fork};
+use crate::listener::watch::Watch;
 use crate::logger::{CappedLogger, Logger};
 use crate::notice::notice;
-use crate::queue::{Queue, Settings};
-use crate::router::{Router, Slot};
+use crate::queue::Queue;
 use crate::runtime::RuntimeDir;
-use crate::sink::console::{self, Stream};
-use crate::sink::queued::Queued;
 use crate::stats::{SinkStats, Stats};
 use crate::sync::{Ordering, lock};
 use crate::testing::ManualListener;
+use crate::worker::Recovery;
 
+use start::Prepared;
+
+/// How long a worker process's shutdown waits for the listener to write what it has logged.
+const LEAVE: Duration = Duration::from_secs(2);
 /// Looks at the listener's progress so often while waiting for its end.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -78,14 +80,9 @@ pub(crate) struct Inner {
 struct Started {
     manual: Option<ManualListener>,
     sink_timeout: Duration,
-    runtime: Mutex<Option<Runtime>>,
-}
-
-/// Kept until the end: the lock on the folder, and the dictionary that call sites are written to.
-#[derive(Debug)]
-struct Runtime {
-    _directory: RuntimeDir,
-    _dictionary: Arc<std::fs::File>,
+    /// Kept until the end, or until another process takes over: the locks.
+    runtime: Arc<Mutex<Option<RuntimeDir>>>,
+    recovery: Recovery,
 }
 
 /// What a generated repository is made of.
@@ -108,6 +105,8 @@ enum Role {
     Global,
     /// Logs only.
     Worker,
+    /// Of a process that has joined another one's repository: takes leave, by `shutdown` or by being dropped.
+    Guest,
 }
 
 impl fmt::Debug for Core {
@@ -137,15 +136,8 @@ impl Core {
 
     fn new(specs: &'static [DomainSpec], clock: Clock, role: Role) -> Core {
         let specs_kept = &specs[..specs.len().min(MAX_DOMAINS)];
-        let inner = Inner {
-            queue: Queue::detached(specs_kept, clock),
-            sink_stats: Arc::default(),
-            started: OnceLock::new(),
-            thread: Mutex::new(None),
-            report: Mutex::new(None),
-        };
+        let inner = Inner::of_queue(Queue::detached(specs_kept, clock));
         let numbers = (0..specs.len()).map(|index| u8::try_from(index).ok()).collect();
-        let inner = Arc::new(inner);
         exit::watch(Arc::downgrade(&inner));
         Core { inner, specs, numbers, role }
     }
@@ -178,41 +170,40 @@ impl Core {
                 "a manual listener needs a repository of its own: use `open`, not `init`",
             ));
         }
-        let folder = Folder::open(&config.folder).map_err(|error| Error::explained(&error))?;
-        let runtime = RuntimeDir::open(&folder, |name| std::env::var_os(name))?;
-        let dictionary = runtime.create("dictionary")?;
-        let dictionary = callsite::record_in(dictionary).map_err(|error| {
-            Error::io(format!("cannot write the dictionary in {:?}", runtime.path()), error)
-        })?;
-        let checkpoint = Checkpoint::new(runtime.create("checkpoint")?);
-        let settings = Settings {
-            folder: Some(runtime.path().to_owned()),
-            policy: config.overflow,
-            ring_limit: config.ring_limit,
-        };
-        let sink_timeout = config.sink_timeout;
-        let manual = config.manual.clone();
-        let (level, debug_enabled) = (config.level, config.debug_enabled);
-        let router = router(config, &folder, specs)?;
-        for (number, spec) in specs.iter().enumerate() {
-            inner.queue.set_level(number as u8, spec.level.unwrap_or(level));
-        }
-        inner.queue.set_debug_enabled(debug_enabled);
-        let started = Started {
-            manual: manual.clone(),
-            sink_timeout,
-            runtime: Mutex::new(Some(Runtime { _directory: runtime, _dictionary: dictionary })),
-        };
+        let mut config = config;
+        let Prepared { mut listener, runtime, recovery, settings } =
+            start::prepare(&mut config, &inner.queue, &inner.sink_stats, specs)?;
+        let (folder, spill) = (runtime.path().to_owned(), runtime.spill());
+        let runtime = Arc::new(Mutex::new(Some(runtime)));
+        let (sink_timeout, manual) = (config.sink_timeout, config.manual.clone());
+        let started = Started { manual: manual.clone(), sink_timeout, runtime: runtime.clone(), recovery };
         if inner.started.set(started).is_err() || !inner.queue.attach(settings) {
             return Err(Error::already_initialised("the repository has been started before"));
         }
-        let listener = Listener::new(
-            inner.queue.clone(),
-            router,
-            Some(checkpoint),
-            inner.sink_stats.clone(),
-            sink_timeout,
-        );
+        let joined = inner.queue.join_as(Some("main")).unwrap_or_else(|error| {
+            notice(
+                "join",
+                &format!(
+                    "cannot make this process's files in the runtime directory: {error}; its rings are in memory that does not \
+                     outlive it"
+                ),
+            );
+            None
+        });
+        let kept = runtime.clone();
+        listener.watch(Watch {
+            folder,
+            spill,
+            own: joined.map_or(0, |membership| membership.number()),
+            arrivals: None,
+            on_worker: config.on_worker,
+            keep: Box::new(move || {
+                if let Some(runtime) = &mut *lock(&kept) {
+                    runtime.keep();
+                }
+            }),
+            release: Box::new(move || drop(lock(&runtime).take())),
+        });
         match manual {
             Some(manual) => manual.install(listener),
             None => {
@@ -301,6 +292,11 @@ impl Core {
         QueueHandle { inner: self.inner.clone() }
     }
 
+    /// What was brought into the files when this repository was opened, from runs that did not end properly. Empty in workers.
+    pub fn recovery(&self) -> Recovery {
+        self.inner.started.get().map(|started| started.recovery.clone()).unwrap_or_default()
+    }
+
     /// Waits until everything logged before is handed to the operating system.
     ///
     /// # Errors
@@ -314,7 +310,10 @@ impl Core {
     ///
     /// A worker's handle only flushes.
     pub fn shutdown(&self) -> ShutdownReport {
-        if self.role == Role::Worker { self.inner.flush_as_worker() } else { self.inner.shutdown() }
+        match self.role {
+            Role::Worker => self.inner.flush_as_worker(),
+            Role::Owner | Role::Global | Role::Guest => self.inner.shutdown(),
+        }
     }
 
     /// Switches debug and trace on or off, for all domains and handles, at once.
@@ -334,28 +333,57 @@ impl Core {
 
     /// Counters. Those of the sinks are as of the last flush, or at most a second old.
     pub fn stats(&self) -> Stats {
-        let Inner { queue, sink_stats, .. } = &*self.inner;
-        Stats::collect(&queue.counters, queue.domains(), queue.accepted(), lock(sink_stats).clone())
+        self.inner.stats()
     }
 }
 
 impl Drop for Core {
     fn drop(&mut self) {
-        if self.role == Role::Owner && self.inner.started.get().is_some() {
-            self.inner.shutdown();
+        match self.role {
+            Role::Owner if self.inner.started.get().is_some() => _ = self.inner.shutdown(),
+            Role::Guest => self.inner.queue.leave(),
+            _ => {}
         }
     }
 }
 
 impl Inner {
+    pub(super) fn of_queue(queue: Arc<Queue>) -> Arc<Inner> {
+        fork::watch();
+        Arc::new(Inner {
+            queue,
+            sink_stats: Arc::default(),
+            started: OnceLock::new(),
+            thread: Mutex::new(None),
+            report: Mutex::new(None),
+        })
+    }
+
+    /// Whether the listener of this repository is, or was, one of this very process.
+    fn has_own_listener(&self) -> bool {
+        self.started.get().is_some() && self.queue.is_home()
+    }
+
+    fn stats(&self) -> Stats {
+        // In a forked child the lock may be held by a thread that the child does not have.
+        let sinks = if self.has_own_listener() { lock(&self.sink_stats).clone() } else { Vec::new() };
+        Stats::collect(&self.queue.counters, self.queue.domains(), self.queue.accepted(), sinks)
+    }
+
     fn flush(&self, timeout: Duration) -> Result<(), Error> {
-        let Some(started) = self.started.get() else {
+        let started = self.started.get().filter(|_| self.has_own_listener());
+        if started.is_none() && self.queue.folder().is_none() {
             return Err(Error::closed(
                 "there is nothing to flush to: the repository has not been initialised",
             ));
-        };
+        }
+        if started.is_none() && !self.queue.has_listener() {
+            return Err(Error::closed(
+                "there is no listener at the moment; what was logged is kept for the next one",
+            ));
+        }
         let request = self.queue.request_flush();
-        if let Some(manual) = &started.manual {
+        if let Some(Started { manual: Some(manual), .. }) = started {
             // One pass is bounded, a flush is not: pass until it is answered.
             while self.queue.wait_for_answer(request, Duration::ZERO).is_none() {
                 manual.step();
@@ -366,6 +394,7 @@ impl Inner {
             Some(false) => Err(Error::timeout(
                 "a sink could not hand on its records in time; they are held or counted: `stats().sinks` shows which",
             )),
+            None if started.is_none() => Err(Error::timeout(format!("flush was not done after {timeout:?}"))),
             None => {
                 let pending = self.queue.accepted().saturating_sub(self.written());
                 Err(Error::timeout(format!(
@@ -387,9 +416,7 @@ impl Inner {
     }
 
     fn report(&self) -> ShutdownReport {
-        let sinks = lock(&self.sink_stats).clone();
-        let stats = Stats::collect(&self.queue.counters, self.queue.domains(), self.queue.accepted(), sinks);
-        let Stats { written, dropped, abandoned, lost_by_sinks, .. } = stats;
+        let Stats { written, dropped, abandoned, lost_by_sinks, .. } = self.stats();
         ShutdownReport { written, dropped, abandoned, lost_by_sinks }
     }
 
@@ -407,6 +434,9 @@ impl Inner {
 
     /// Ends the listener and waits for it, as long as it makes progress. Idempotent.
     pub(crate) fn shutdown(&self) -> ShutdownReport {
+        if !self.has_own_listener() {
+            return self.leave();
+        }
         let mut report = lock(&self.report);
         if let Some(report) = *report {
             return report;
@@ -435,9 +465,22 @@ impl Inner {
         *report.insert(self.report())
     }
 
+    /// The end of a process whose records another one writes.
+    fn leave(&self) -> ShutdownReport {
+        if self.queue.folder().is_none() || self.queue.is_ended() {
+            return self.report();
+        }
+        self.queue.close();
+        // A worker's end is no reason to fail: what was accepted is written by the listener, now or later.
+        let written = self.flush(LEAVE).is_ok();
+        self.queue.leave();
+        let report = self.report();
+        ShutdownReport { written: if written { self.queue.accepted() } else { report.written }, ..report }
+    }
+
     fn wait_for_listener(&self, patience: Duration) {
         let mut progress = (self.written(), std::time::Instant::now());
-        while self.queue.wait_for_answer(u64::MAX, LOOK).is_none() {
+        while !self.queue.wait_for_end(LOOK) {
             let written = self.written();
             if written != progress.0 {
                 progress = (written, std::time::Instant::now());
@@ -454,41 +497,4 @@ impl Inner {
             let _ = thread.join();
         }
     }
-}
-
-/// Builds the sinks: files by domain and level, console, sinks added by hand.
-fn router(config: LogConfig, folder: &Folder, specs: &[DomainSpec]) -> Result<Router, Error> {
-    let mut layouts: Vec<Box<dyn Layout>> =
-        vec![Box::new(PatternLayout::new(&config.layout, false, config.zone))];
-    let stems: Vec<&str> = specs.iter().map(|spec| spec.file).collect();
-    let mut slots = standard_slots(folder, config.file_prefix.as_deref(), &stems, config.level_files, 0)
-        .map_err(|error| Error::explained(&error))?;
-    let domains: Vec<String> = specs.iter().map(|spec| spec.name.to_owned()).collect();
-    if let Some(choice) = config.console {
-        let (stream, is_terminal) = if choice.stderr {
-            (Stream::Stderr, std::io::stderr().is_terminal())
-        } else {
-            (Stream::Stdout, std::io::stdout().is_terminal())
-        };
-        let colour = layout::enabled(choice.colour, is_terminal, |name| std::env::var_os(name));
-        let own_layout = colour || choice.layout.is_some();
-        let layout = if own_layout {
-            let pattern = choice.layout.unwrap_or(config.layout);
-            layouts.push(Box::new(PatternLayout::new(&pattern, colour, config.zone)));
-            layouts.len() - 1
-        } else {
-            0
-        };
-        let sink = Queued::new("console", Box::new(console::Console::new(stream)), domains.clone())
-            .map_err(|error| Error::io("cannot start the console's thread", error))?;
-        let filter = Filter::levels(LevelSet::from(choice.min_level));
-        slots.push(Slot { name: "console".to_owned(), sink: Box::new(sink), layout, filter });
-    }
-    for extra in config.sinks {
-        let sink = Queued::new(&extra.name, extra.sink, domains.clone()).map_err(|error| {
-            Error::io(format!("cannot start the thread of the sink {:?}", extra.name), error)
-        })?;
-        slots.push(Slot { name: extra.name, sink: Box::new(sink), layout: 0, filter: Filter::ALL });
-    }
-    Ok(Router::new(domains, layouts, slots))
 }

@@ -138,6 +138,8 @@ struct Station {
     retries: u64,
     /// The sink's own count of lost records, when it was last asked.
     lost: u64,
+    /// The file that the last checkpoint names for it, by device and number.
+    marked: Option<(u64, u64)>,
 }
 
 impl Router {
@@ -179,6 +181,7 @@ impl Router {
             errors: 0,
             retries: 0,
             lost: 0,
+            marked: None,
         };
         Router {
             leads: Vec::with_capacity(layouts.len()),
@@ -272,6 +275,43 @@ impl Router {
     /// Records routed since the last delivery, counted once per slot.
     pub(crate) fn pending_records(&self) -> usize {
         self.pending_records
+    }
+
+    /// Before a delivery: has the files opened that it will write to. Whether one is another than the last checkpoint says.
+    pub(crate) fn prepare(&mut self) -> bool {
+        let now = self.now;
+        let mut new = false;
+        for station in &mut self.slots {
+            if !station.held.entries.is_empty() && station.is_due(now) {
+                // What stands in the way is said when the records are offered.
+                let _ = catch_unwind(AssertUnwindSafe(|| station.sink.prepare()));
+                let file = station.file();
+                new |= file.is_some() && file != station.marked;
+            }
+        }
+        new
+    }
+
+    /// The files as they are now stand in a checkpoint.
+    pub(crate) fn mark_files(&mut self) {
+        for station in &mut self.slots {
+            station.marked = station.file();
+        }
+    }
+
+    /// Forgets what is held for another attempt, half lines included.
+    pub(crate) fn forget_held(&mut self) {
+        for station in &mut self.slots {
+            station.held.clear();
+            let _ = catch_unwind(AssertUnwindSafe(|| station.sink.forget()));
+        }
+    }
+
+    /// Lets the sinks look at their destinations: somebody else has changed them.
+    pub(crate) fn look(&mut self) {
+        for station in &mut self.slots {
+            let _ = station.call("look after its destination", |sink| sink.tick());
+        }
     }
 
     /// Offers what was routed to the sinks, and what is held where its pause is over.
@@ -383,7 +423,7 @@ impl Router {
     }
 
     /// Records that wait for another attempt.
-    fn held(&self) -> u64 {
+    pub(crate) fn held(&self) -> u64 {
         self.slots.iter().map(Station::held_records).sum()
     }
 
@@ -421,6 +461,10 @@ impl Station {
             let room = if level >= Level::Error { HOLD_LIMIT + HOLD_RESERVE } else { HOLD_LIMIT };
             self.held.text.len() < room
         }
+    }
+
+    fn file(&self) -> Option<(u64, u64)> {
+        self.sink.file_position().map(|position| (position.dev, position.ino))
     }
 
     fn is_due(&self, now: u64) -> bool {

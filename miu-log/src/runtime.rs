@@ -9,13 +9,15 @@
 //!
 //! `repository` opens it; `inspect` looks at what others opened, by the same rules.
 
+pub(crate) mod about;
+
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -25,17 +27,28 @@ use crate::error::Error;
 use crate::folder::Folder;
 use crate::hash::fnv1a;
 use crate::notice::notice;
+use crate::queue::membership::MEMBER_PREFIX;
+use crate::queue::slow::BLOB_PREFIX;
+use crate::ring::control::{self, Control};
+use crate::ring::fork::{self, OwnLock};
 use crate::ring::segment;
+use crate::sync::Ordering;
 
 /// Environment variable that names another place for runtime directories.
 pub(crate) const RUNTIME_DIR: &str = "MIU_LOG_RUNTIME_DIR";
-/// Where segments of a run that did not end properly are put aside.
+/// Where files that could not be recovered are put aside.
 pub(crate) const LEFT_BEHIND: &str = "left-behind-";
 /// How many such runs are kept.
 const MAX_LEFT_BEHIND: usize = 16;
 /// Space that must be there for a start: one small ring.
 const PROBE: u64 = 128 * 1024;
 const HOLDER: &str = "holder";
+/// The page that all processes share, and what a repository is.
+pub(crate) const CONTROL: &str = "control";
+/// How far the listener has got.
+pub(crate) const CHECKPOINT: &str = "checkpoint";
+/// The runtime directory inside the log folder.
+const INSIDE: &str = ".miu";
 /// No holder's line is nearly as long.
 const LONGEST_HOLDER: u64 = 256;
 /// How often the lock is tried again when all that stood in the way was somebody who looked at it.
@@ -47,58 +60,79 @@ const LOCK_PAUSE: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(crate) struct RuntimeDir {
     path: PathBuf,
-    folder: Folder,
+    /// Where an earlier run of this folder may have been instead.
+    others: Vec<PathBuf>,
+    log_folder: PathBuf,
+    /// On the log folder. A descriptor of its own, so that a forked child can let go of it.
+    _folder_lock: OwnLock,
     /// The directory itself, locked: whose log folder has been moved away since is still its owner.
-    _lock: OwnedFd,
+    _lock: OwnLock,
+    /// The control file, locked: that is how others see whether there is a listener.
+    control_lock: Option<OwnLock>,
+    /// Processes go on in it when this one leaves.
+    keep: bool,
+    generation: u32,
 }
 
 impl RuntimeDir {
-    /// Takes the log folder's lock and sets the directory up.
+    /// Takes the log folder's lock and sets the directory up. With `take_over`, a repository that has the folder is asked to hand it over, and
+    /// given so long.
     ///
     /// # Errors
     ///
     /// When another repository has the folder (the error names its process and since when), or no place can be used.
-    pub(crate) fn open(folder: &Folder, env: impl Fn(&str) -> Option<OsString>) -> Result<RuntimeDir, Error> {
+    pub(crate) fn open(
+        folder: &Folder,
+        env: impl Fn(&str) -> Option<OsString>,
+        take_over: Option<Duration>,
+    ) -> Result<RuntimeDir, Error> {
         let full = std::fs::canonicalize(folder.path())
             .map_err(|error| Error::io(format!("cannot find the log folder {:?}", folder.path()), error))?;
-        let places = places(&full, rustix::process::geteuid().as_raw(), &env);
-        match take(folder.fd()) {
-            Ok(true) => {}
-            Ok(false) => {
-                return Err(Error::in_use(format!(
-                    "the log folder {full:?} is in use by {}; one repository at a time owns a folder: share its queue, or \
-                     choose another folder",
-                    holder(&places)
-                )));
-            }
-            Err(errno) => {
-                return Err(Error::io(
-                    format!("cannot lock the log folder {full:?}"),
-                    io::Error::from(errno),
-                ));
-            }
+        let mut places = places(&full, rustix::process::geteuid().as_raw(), &env);
+        let cannot_lock =
+            |errno: Errno| Error::io(format!("cannot lock the log folder {full:?}"), io::Error::from(errno));
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let own = rustix::fs::openat(folder.fd(), ".", flags, Mode::empty()).map_err(cannot_lock)?;
+        let folder_lock = OwnLock::new(own);
+        let taken = take(folder_lock.fd()).map_err(cannot_lock)?
+            || take_over.is_some_and(|patience| handed_over(folder_lock.fd(), &places, patience));
+        if !taken {
+            let asked = match take_over {
+                Some(patience) => format!(", which did not hand it over within {patience:?}"),
+                None => String::new(),
+            };
+            return Err(Error::in_use(format!(
+                "the log folder {full:?} is in use by {}{asked}; one repository at a time owns a folder: share its queue, or \
+                 choose another folder",
+                holder(&places)
+            )));
+        }
+        // Processes that go on without a listener are where they are.
+        if !has_living(&places[0].path) && has_living(&places[1].path) {
+            places.swap(0, 1);
         }
         let mut refusals = Vec::new();
         for Place { path, own_parent } in &places {
             match set_up(path, *own_parent) {
-                Ok((lock, left_behind)) => {
+                Ok(lock) => {
                     if let Some(refusal) = refusals.first() {
                         notice("runtime", &format!("{refusal}; using {path:?} instead"));
                     }
-                    if let Some(left_behind) = left_behind {
-                        notice(
-                            "recovery",
-                            &format!(
-                                "an earlier run did not end properly; its rings are kept in {left_behind:?}"
-                            ),
-                        );
-                    }
-                    return Ok(RuntimeDir { path: path.clone(), folder: folder.clone(), _lock: lock });
+                    let others = places.iter().map(|place| place.path.clone());
+                    return Ok(RuntimeDir {
+                        path: path.clone(),
+                        others: others.filter(|other| other != path).collect(),
+                        log_folder: full,
+                        _folder_lock: folder_lock,
+                        _lock: OwnLock::new(lock),
+                        control_lock: None,
+                        keep: false,
+                        generation: fork::generation(),
+                    });
                 }
                 Err(error) => refusals.push(format!("cannot use the runtime directory {path:?}: {error}")),
             }
         }
-        unlock(folder);
         Err(Error::config(format!(
             "no place for the runtime directory ({}); {RUNTIME_DIR} can name one",
             refusals.join("; ")
@@ -109,27 +143,134 @@ impl RuntimeDir {
         &self.path
     }
 
-    /// Makes a file of mode 0600 in the directory, in place of one of that name.
-    pub(crate) fn create(&self, name: &str) -> Result<File, Error> {
+    /// Where rings of an earlier run may be besides.
+    pub(crate) fn others(&self) -> &[PathBuf] {
+        &self.others
+    }
+
+    /// The log folder's canonical path.
+    pub(crate) fn log_folder(&self) -> &Path {
+        &self.log_folder
+    }
+
+    /// Where a ring goes on that is full while there is no listener.
+    pub(crate) fn spill(&self) -> PathBuf {
+        spill_of(&self.log_folder)
+    }
+
+    /// Writes down who has the directory.
+    pub(crate) fn sign(&self) -> Result<(), Error> {
+        let now = OffsetDateTime::now_utc();
+        let text = format!(
+            "{} {:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z\n",
+            std::process::id(),
+            now.year(),
+            u8::from(now.month()),
+            now.day(),
+            now.hour(),
+            now.minute(),
+            now.second()
+        );
+        let path = self.path.join(HOLDER);
+        private_file(&path, true)
+            .and_then(|mut holder| holder.write_all(text.as_bytes()))
+            .map_err(|error| Error::io(format!("cannot write {path:?}"), error))
+    }
+
+    /// Opens a file of the directory, or makes it with mode 0600.
+    pub(crate) fn file(&self, name: &str) -> Result<File, Error> {
         let path = self.path.join(name);
-        private_file(&path).map_err(|error| Error::io(format!("cannot create {path:?}"), error))
+        private_file(&path, false).map_err(|error| Error::io(format!("cannot open {path:?}"), error))
+    }
+
+    /// The control file, if there is one.
+    pub(crate) fn control(&self) -> Option<File> {
+        let path = self.path.join(CONTROL);
+        OpenOptions::new().read(true).write(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path).ok()
+    }
+
+    /// Puts a new control file in place, whole from the beginning.
+    pub(crate) fn place_control(&self, fill: impl FnOnce(&File) -> io::Result<()>) -> Result<File, Error> {
+        let (unfinished, path) = (self.path.join("control.new"), self.path.join(CONTROL));
+        let made = private_file(&unfinished, true).and_then(|file| {
+            rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, control::PAGE as u64)?;
+            fill(&file)?;
+            std::fs::rename(&unfinished, &path)?;
+            Ok(file)
+        });
+        made.map_err(|error| Error::io(format!("cannot make the control file {path:?}"), error))
+    }
+
+    /// Takes the lock by which others see that there is a listener.
+    pub(crate) fn lock_control(&mut self) -> Result<(), Error> {
+        let failed = |error: io::Error| Error::io("cannot lock the control file", error);
+        // A descriptor of its own: locks belong to the opening, not to the file.
+        let own = File::open(self.path.join(CONTROL)).map_err(failed)?;
+        if !take(&own).map_err(|errno| failed(errno.into()))? {
+            return Err(failed(io::Error::other("another process holds it")));
+        }
+        self.control_lock = Some(OwnLock::new(own.into()));
+        Ok(())
+    }
+
+    /// Other processes go on in the directory: dropping it leaves everything as it is.
+    pub(crate) fn keep(&mut self) {
+        self.keep = true;
     }
 }
 
 impl Drop for RuntimeDir {
     fn drop(&mut self) {
-        // Everything in it is written, or was counted as abandoned. What cannot be removed is put aside at the next start.
-        for name in [HOLDER, "dictionary", "checkpoint"] {
-            let _ = std::fs::remove_file(self.path.join(name));
+        if self.generation != fork::generation() {
+            // A forked child's copy: the directory is its parent's.
+            return;
         }
-        let _ = std::fs::remove_dir(&self.path);
-        unlock(&self.folder);
+        let _ = std::fs::remove_file(self.path.join(HOLDER));
+        if !self.keep {
+            // Everything in it is written, or was counted as abandoned. What cannot be removed is looked at by the next start.
+            for name in [CHECKPOINT, CONTROL] {
+                let _ = std::fs::remove_file(self.path.join(name));
+            }
+            let _ = std::fs::remove_dir(&self.path);
+        }
     }
 }
 
-fn unlock(folder: &Folder) {
-    // The lock goes with the last handle of the folder in any case.
-    let _ = rustix::fs::flock(folder.fd(), FlockOperation::Unlock);
+/// Where rings go on that are full while there is no listener, for this log folder.
+pub(crate) fn spill_of(log_folder: &Path) -> PathBuf {
+    log_folder.join(INSIDE)
+}
+
+/// Asks the listener of these places to hand over, and waits for the lock.
+fn handed_over(lock: &OwnedFd, places: &[Place], patience: Duration) -> bool {
+    let open = |place: &Place| {
+        let file = OpenOptions::new().read(true).write(true).open(place.path.join(CONTROL)).ok()?;
+        Control::open(&file).ok()
+    };
+    let asked: Vec<Control> = places.iter().filter_map(open).collect();
+    let deadline = Instant::now() + patience;
+    let mut taken = false;
+    while !taken && Instant::now() < deadline {
+        for control in &asked {
+            control.page().listener.successor.store(std::process::id(), Ordering::Release);
+            control.page().wake.waker.wake();
+        }
+        std::thread::sleep(LOCK_PAUSE);
+        taken = matches!(rustix::fs::flock(lock, FlockOperation::NonBlockingLockExclusive), Ok(()));
+    }
+    for control in &asked {
+        control.page().listener.successor.store(0, Ordering::Release);
+    }
+    taken
+}
+
+/// Whether a process that has joined there is alive.
+fn has_living(directory: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(directory) else { return false };
+    entries.flatten().any(|entry| {
+        entry.file_name().to_string_lossy().starts_with(MEMBER_PREFIX)
+            && open_to_read(&entry.path()).is_ok_and(|file| is_held(&file).unwrap_or(false))
+    })
 }
 
 /// Takes the lock on a log folder. False where a repository has it.
@@ -179,12 +320,11 @@ pub(crate) fn places(log_folder: &Path, user: u32, env: &impl Fn(&str) -> Option
             Place { path: parent.join(name), own_parent: true }
         }
     };
-    [first, Place { path: log_folder.join(".miu"), own_parent: false }]
+    [first, Place { path: log_folder.join(INSIDE), own_parent: false }]
 }
 
-/// Makes the directory, puts aside what an earlier run left in it, tries out whether there is space, and writes down
-/// who has it. The folder with what was put aside, if there was anything.
-fn set_up(path: &Path, own_parent: bool) -> io::Result<(OwnedFd, Option<PathBuf>)> {
+/// Makes the directory, takes it, and tries out whether there is space.
+fn set_up(path: &Path, own_parent: bool) -> io::Result<OwnedFd> {
     if let Some(parent) = path.parent().filter(|_| own_parent) {
         make_private(parent)?;
     }
@@ -195,9 +335,8 @@ fn set_up(path: &Path, own_parent: bool) -> io::Result<(OwnedFd, Option<PathBuf>
         let text = "another repository uses it, whose log folder had this path and has been moved away";
         return Err(io::Error::other(text));
     }
-    let left_behind = put_aside(path)?;
     let probe = path.join("probe");
-    let file = private_file(&probe)?;
+    let file = private_file(&probe, true)?;
     let reserved = if segment::file_may_have(PROBE) {
         rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, PROBE)
     } else {
@@ -205,24 +344,18 @@ fn set_up(path: &Path, own_parent: bool) -> io::Result<(OwnedFd, Option<PathBuf>
     };
     std::fs::remove_file(&probe)?;
     reserved?;
-    let now = OffsetDateTime::now_utc();
-    let mut holder = private_file(&path.join(HOLDER))?;
-    writeln!(
-        holder,
-        "{} {:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
-        std::process::id(),
-        now.year(),
-        u8::from(now.month()),
-        now.day(),
-        now.hour(),
-        now.minute(),
-        now.second()
-    )?;
-    Ok((lock, left_behind))
+    Ok(lock)
+}
+
+/// Whether this is a directory that only this user can enter.
+pub(crate) fn is_private(path: &Path) -> bool {
+    let user = rustix::process::geteuid().as_raw();
+    std::fs::symlink_metadata(path)
+        .is_ok_and(|found| found.is_dir() && found.uid() == user && found.permissions().mode() & 0o077 == 0)
 }
 
 /// A directory that only its owner can enter: made, or found to be so.
-fn make_private(path: &Path) -> io::Result<()> {
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
@@ -239,40 +372,19 @@ fn make_private(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn private_file(path: &Path) -> io::Result<File> {
+pub(crate) fn private_file(path: &Path, empty: bool) -> io::Result<File> {
     OpenOptions::new()
         .write(true)
         .read(true)
         .create(true)
-        .truncate(true)
+        .truncate(empty)
         .mode(0o600)
         .custom_flags(OFlags::NOFOLLOW.bits() as i32)
         .open(path)
 }
 
-/// Moves everything an earlier run left into a folder of its own.
-fn put_aside(path: &Path) -> io::Result<Option<PathBuf>> {
-    let mut left = Vec::new();
-    let mut rings = false;
-    for entry in std::fs::read_dir(path)? {
-        let name = entry?.file_name();
-        let text = name.to_string_lossy();
-        if text.starts_with(LEFT_BEHIND) {
-            continue;
-        }
-        rings |= holds_records(&text);
-        left.push(name);
-    }
-    if left.is_empty() {
-        return Ok(None);
-    }
-    if !rings {
-        // Nothing that holds records: an earlier run ended before it had any.
-        for name in left {
-            std::fs::remove_file(path.join(name))?;
-        }
-        return Ok(None);
-    }
+/// Moves these files of a directory into a folder of their own in it, for somebody to look at.
+pub(crate) fn put_aside(path: &Path, names: &[String]) -> io::Result<PathBuf> {
     forget_oldest(path)?;
     let mut number = 1;
     let aside = loop {
@@ -283,10 +395,10 @@ fn put_aside(path: &Path) -> io::Result<Option<PathBuf>> {
             Err(error) => return Err(error),
         }
     };
-    for name in left {
-        std::fs::rename(path.join(&name), aside.join(&name))?;
+    for name in names {
+        std::fs::rename(path.join(name), aside.join(name))?;
     }
-    Ok(Some(aside))
+    Ok(aside)
 }
 
 /// Makes room for one more run: memory is not without end, and a service may die again and again.
@@ -312,7 +424,7 @@ fn forget_oldest(path: &Path) -> io::Result<()> {
 
 /// Whether a file of this name, in a runtime directory, is there for the records in it.
 pub(crate) fn holds_records(name: &str) -> bool {
-    name.starts_with(segment::FILE_PREFIX) || name.starts_with("blob-")
+    name.starts_with(segment::FILE_PREFIX) || name.starts_with(BLOB_PREFIX)
 }
 
 /// Opens somebody's file for reading: a regular one, not a link, and without waiting for anybody.
@@ -377,13 +489,14 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         std::fs::set_permissions(temp.path(), PermissionsExt::from_mode(0o700)).unwrap();
         let logs = temp.path().join("logs");
-        let first = RuntimeDir::open(&folder(&logs), here(temp.path())).unwrap();
-        let second = RuntimeDir::open(&folder(&logs), here(temp.path())).unwrap_err();
+        let first = RuntimeDir::open(&folder(&logs), here(temp.path()), None).unwrap();
+        first.sign().unwrap();
+        let second = RuntimeDir::open(&folder(&logs), here(temp.path()), None).unwrap_err();
         assert!(second.is_in_use());
         let text = second.to_string();
         assert!(text.contains(&format!("process {} since 20", std::process::id())), "{text}");
         drop(first);
-        assert!(RuntimeDir::open(&folder(&logs), here(temp.path())).is_ok());
+        assert!(RuntimeDir::open(&folder(&logs), here(temp.path()), None).is_ok());
     }
 
     #[test]
@@ -441,7 +554,7 @@ mod tests {
         let name = format!("{:016x}", fnv1a(logs.canonicalize().unwrap().as_os_str().as_encoded_bytes()));
         std::fs::create_dir(open.join(&name)).unwrap();
         std::fs::set_permissions(open.join(&name), PermissionsExt::from_mode(0o755)).unwrap();
-        let runtime = RuntimeDir::open(&full, here(&open)).unwrap();
+        let runtime = RuntimeDir::open(&full, here(&open), None).unwrap();
         assert!(runtime.path().ends_with("logs/.miu"));
     }
 
@@ -450,7 +563,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         for _ in 0..MAX_LEFT_BEHIND + 5 {
             std::fs::write(temp.path().join("ring-1-0-0"), "records").unwrap();
-            put_aside(temp.path()).unwrap().unwrap();
+            put_aside(temp.path(), &["ring-1-0-0".to_owned()]).unwrap();
         }
         assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), MAX_LEFT_BEHIND);
     }
@@ -459,22 +572,11 @@ mod tests {
     fn the_owner_of_a_moved_folder_keeps_its_runtime_directory() {
         let temp = tempfile::tempdir().unwrap();
         let logs = temp.path().join("logs");
-        let first = RuntimeDir::open(&folder(&logs), here(temp.path())).unwrap();
+        let first = RuntimeDir::open(&folder(&logs), here(temp.path()), None).unwrap();
         std::fs::write(first.path().join("ring-1-0-0"), "alive").unwrap();
         std::fs::rename(&logs, temp.path().join("moved")).unwrap();
-        let second = RuntimeDir::open(&folder(&logs), here(temp.path())).unwrap();
+        let second = RuntimeDir::open(&folder(&logs), here(temp.path()), None).unwrap();
         assert!(second.path().ends_with("logs/.miu"));
         assert_eq!(std::fs::read_to_string(first.path().join("ring-1-0-0")).unwrap(), "alive");
-    }
-
-    #[test]
-    fn rings_of_an_earlier_run_are_put_aside_not_overwritten() {
-        let temp = tempfile::tempdir().unwrap();
-        let path = temp.path().join("runtime");
-        make_private(&path).unwrap();
-        std::fs::write(path.join("ring-1-0-0"), "records").unwrap();
-        let aside = put_aside(&path).unwrap().unwrap();
-        assert_eq!(std::fs::read_to_string(aside.join("ring-1-0-0")).unwrap(), "records");
-        assert!(put_aside(&path).unwrap().is_none());
     }
 }

@@ -57,6 +57,8 @@ pub(crate) struct Counters {
     pub(crate) abandoned: AtomicU64,
     /// Calls on a worker's domain that the queue does not have.
     pub(crate) unknown_domain: AtomicU64,
+    /// Records found in the rings of processes that did not end properly.
+    pub(crate) recovered: AtomicU64,
 }
 
 impl Counters {
@@ -70,10 +72,12 @@ impl Counters {
             corrupt: AtomicU64::new(0),
             abandoned: AtomicU64::new(0),
             unknown_domain: AtomicU64::new(0),
+            recovered: AtomicU64::new(0),
         }
     }
 
-    fn index(&self, reason: DropReason, domain: usize, level: Level) -> usize {
+    /// The place of a counter among all of dropped records.
+    pub(crate) fn index(&self, reason: DropReason, domain: usize, level: Level) -> usize {
         (reason as usize * self.domains + domain) * LEVELS + level as usize
     }
 
@@ -82,6 +86,18 @@ impl Counters {
         if let Some(counter) = self.dropped.get(self.index(reason, domain.into(), level)) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Takes over what another process has counted, in the order of `index`.
+    pub(crate) fn add_dropped(&self, new: &[u64]) {
+        for (counter, new) in self.dropped.iter().zip(new) {
+            counter.fetch_add(*new, Ordering::Relaxed);
+        }
+    }
+
+    /// How many counters of dropped records there are.
+    pub(crate) fn drop_counters(&self) -> usize {
+        self.dropped.len()
     }
 
     pub(crate) fn dropped(&self, reason: DropReason, domain: usize, level: Level) -> u64 {
@@ -128,6 +144,8 @@ pub struct Stats {
     pub corrupt: u64,
     /// Accepted records that were given up, because the time of a shutdown was over.
     pub abandoned: u64,
+    /// Records that were found in the rings of processes that did not end properly. They are part of `accepted`.
+    pub recovered: u64,
     /// Calls of a worker on a domain that the repository does not have. They are part of `dropped`.
     pub unknown_domain: u64,
     /// Records that sinks gave up after they had been written for all the pipeline knows, each counted once per sink: a file on a
@@ -237,6 +255,7 @@ impl Stats {
             truncated: counters.truncated.load(Ordering::Relaxed),
             corrupt,
             abandoned,
+            recovered: counters.recovered.load(Ordering::Relaxed),
             domains,
             sinks,
         }

@@ -5,7 +5,9 @@
 //! the listener sleeps on a full ring. Called by `ring`, `queue`, `callsite` and the listener.
 
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
+pub(crate) use std::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence,
+};
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
@@ -28,6 +30,7 @@ const ASLEEP: u32 = 1;
 ///     other: no wake-up is lost. (Seen the other way: what a waker without a fence leaves behind is found by the
 ///     listener's next poll.)
 #[derive(Debug)]
+#[repr(transparent)]
 pub(crate) struct Waker {
     state: AtomicU32,
 }

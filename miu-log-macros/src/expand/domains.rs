@@ -309,6 +309,38 @@ fn methods(p: &TokenStream, core: &TokenStream, specs: &TokenStream) -> TokenStr
             }
         }
 
+        /// Joins the repository of another process: the one whose queue was shared with this process by
+        /// `queue().share_with(&mut command)`. It opens no log file and starts no listener.
+        ///
+        /// # Errors
+        ///
+        /// Where there is no such repository, it belongs to another user, was made by another layout version,
+        /// or does not have one of the domains; then the error lists both sides.
+        pub fn connect() -> #repository {
+            match #p::Core::connect(#specs) {
+                #core::result::Result::Ok(core) => #core::result::Result::Ok(Repository::__from_core(core)),
+                #core::result::Result::Err(error) => #core::result::Result::Err(error),
+            }
+        }
+
+        /// As [`connect`](Repository::connect), to the repository at this endpoint: see `queue().endpoint()`.
+        ///
+        /// # Errors
+        ///
+        /// As for [`connect`](Repository::connect).
+        pub fn connect_to(endpoint: impl #core::convert::Into<#p::Endpoint>) -> #repository {
+            match #p::Core::connect_to(endpoint, #specs) {
+                #core::result::Result::Ok(core) => #core::result::Result::Ok(Repository::__from_core(core)),
+                #core::result::Result::Err(error) => #core::result::Result::Err(error),
+            }
+        }
+
+        /// What was brought into the files when this repository was opened, from runs that did not end properly.
+        #[must_use]
+        pub fn recovery(&self) -> #p::Recovery {
+            #p::Core::recovery(&self.__core)
+        }
+
         /// The logger of a domain that is known by name.
         ///
         /// # Errors

@@ -5,6 +5,7 @@
 pub(crate) mod files;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
@@ -14,6 +15,7 @@ use crate::queue::OverflowPolicy;
 use crate::ring::segment::SMALLEST;
 use crate::sink::Sink;
 use crate::testing::ManualListener;
+use crate::worker::{OnWorker, WorkerEvent};
 
 /// Default of [`LogConfig::ring_limit`]: 2 MiB. The records of all rings are merged by time, so a full ring may have to wait until
 /// the others are read as well: with more than this, that takes longer than the default policy lets a caller wait.
@@ -24,6 +26,10 @@ const LARGEST_RING: usize = 1024 * 1024 * 1024;
 const DAY: u32 = 24 * 60 * 60;
 /// A day: more would be for ever.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(DAY as u64);
+/// Default of [`LogConfig::heartbeat`].
+const HEARTBEAT: Duration = Duration::from_secs(60);
+/// Shortest heartbeat: what is shorter costs more than it tells.
+const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(10);
 /// Default of [`LogConfig::sink_timeout`].
 const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -41,6 +47,9 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`overflow`](LogConfig::overflow) | wait at most 100 ms, then shed by level |
 /// | [`ring_limit`](LogConfig::ring_limit) | 2 MiB a thread |
 /// | [`sink_timeout`](LogConfig::sink_timeout) | 2 s |
+/// | [`heartbeat`](LogConfig::heartbeat) | 60 s |
+/// | [`on_worker`](LogConfig::on_worker) | nothing is called |
+/// | [`take_over`](LogConfig::take_over) | `false` |
 ///
 /// # Examples
 ///
@@ -73,6 +82,9 @@ pub struct LogConfig {
     pub(crate) sink_timeout: Duration,
     pub(crate) sinks: Vec<ExtraSink>,
     pub(crate) manual: Option<ManualListener>,
+    pub(crate) heartbeat: Duration,
+    pub(crate) on_worker: Option<OnWorker>,
+    pub(crate) take_over: bool,
 }
 
 /// A sink added by hand.
@@ -104,6 +116,9 @@ impl LogConfig {
             sink_timeout: SINK_TIMEOUT,
             sinks: Vec::new(),
             manual: None,
+            heartbeat: HEARTBEAT,
+            on_worker: None,
+            take_over: false,
         }
     }
 
@@ -180,6 +195,32 @@ impl LogConfig {
         self
     }
 
+    /// How often a worker process shows that it is well: from 10 ms to a day. One that is more than a second late is reported by a WARNING,
+    /// `Worker <name> appears dead`, and by an INFO, `Worker <name> is back`, when it shows itself again.
+    ///
+    /// This is for processes that hang or are stopped. The death of a process is seen at once, without it.
+    pub fn heartbeat(mut self, interval: Duration) -> LogConfig {
+        self.heartbeat = interval;
+        self
+    }
+
+    /// What is to be called when a worker process joins, appears dead, is back, has died or has left. The listener's thread calls it, and waits for
+    /// it: it should be quick. A panic in it is caught and told on stderr.
+    pub fn on_worker(mut self, call: impl Fn(&WorkerEvent) + Send + Sync + 'static) -> LogConfig {
+        self.on_worker = Some(OnWorker(Arc::new(call)));
+        self
+    }
+
+    /// Whether another process that has the log folder is asked to hand it over, instead of being a reason to fail. It finishes its
+    /// batch and goes on as a worker of the new listener; nothing is lost or doubled. For restarts without a pause.
+    ///
+    /// It is given ten seconds. It cannot hand over while threads of it log into memory that no other process sees: those that
+    /// logged before `init`, until their first 64 KiB are full, and those that found no room in the runtime directory.
+    pub fn take_over(mut self, wanted: bool) -> LogConfig {
+        self.take_over = wanted;
+        self
+    }
+
     /// No thread: a test steps the listener and turns its clock by hand.
     pub fn manual_listener(mut self, listener: &ManualListener) -> LogConfig {
         self.manual = Some(listener.clone());
@@ -197,6 +238,12 @@ impl LogConfig {
             return Err(Error::config(format!(
                 "sink_timeout is {:?}; at most {LONGEST_TIMEOUT:?} is accepted",
                 self.sink_timeout
+            )));
+        }
+        if !(SHORTEST_HEARTBEAT..=LONGEST_TIMEOUT).contains(&self.heartbeat) {
+            return Err(Error::config(format!(
+                "heartbeat is {:?}; {SHORTEST_HEARTBEAT:?} to {LONGEST_TIMEOUT:?} is accepted",
+                self.heartbeat
             )));
         }
         if let Zone::Fixed(seconds) = self.zone
@@ -290,6 +337,7 @@ mod tests {
                 LogConfig::new("logs").zone(Zone::Fixed(i32::MIN)),
                 ["zone is Fixed(-2147483648)", "86400 seconds"],
             ),
+            (LogConfig::new("logs").heartbeat(Duration::ZERO), ["heartbeat is 0ns", "10ms to 86400s"]),
             (LogConfig::new(""), ["path is empty", "\"logs\""]),
         ] {
             let text = config.validate().unwrap_err().to_string();

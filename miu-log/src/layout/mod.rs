@@ -20,6 +20,7 @@ pub(crate) use colour::enabled;
 pub(crate) use line::PatternLayout;
 pub use pattern::{Pattern, PatternError};
 pub use stamp::Zone;
+pub(crate) use stamp::moment;
 
 /// Writes records as text.
 pub(crate) trait Layout: Send {

@@ -29,6 +29,13 @@ pub enum Zone {
     Local,
 }
 
+/// A point in time in words, in universal time.
+pub(crate) fn moment(time: UnixNanos) -> String {
+    let mut out = Vec::new();
+    Stamp::new(Zone::Utc).write(time, &mut out);
+    format!("{} UTC", String::from_utf8_lossy(&out))
+}
+
 /// Writes time stamps.
 #[derive(Debug)]
 pub(super) struct Stamp {

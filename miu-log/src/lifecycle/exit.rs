@@ -2,34 +2,58 @@
 //! is shut down.
 //!
 //! The listener's threads are still running then: they write what is in the rings, and the exit waits for them, bounded
-//! by the repository's sink timeout.
+//! by the repository's sink timeout. A worker process takes leave.
 
-use std::sync::{Mutex, Once, Weak};
+use std::sync::{Arc, Mutex, Once, Weak};
 
 use crate::notice::notice;
+use crate::queue::Queue;
 use crate::repository::Inner;
 use crate::ring::at_exit;
+use crate::ring::fork::PerProcess;
 use crate::sync::lock;
 
-static OPEN: Mutex<Vec<Weak<Inner>>> = Mutex::new(Vec::new());
+/// What is to be ended. A forked child ends what it has begun itself.
+#[derive(Debug, Default)]
+struct Open {
+    repositories: Vec<Weak<Inner>>,
+    guests: Vec<Weak<Queue>>,
+}
+
+static OPEN: PerProcess<Mutex<Open>> = PerProcess::new();
 
 /// From now on this repository is shut down when the process ends.
 pub(crate) fn watch(repository: Weak<Inner>) {
+    register();
+    let mut open = lock(OPEN.get());
+    open.repositories.retain(|known| known.strong_count() > 0);
+    open.repositories.push(repository);
+}
+
+/// From now on this guest takes leave when the process ends.
+pub(crate) fn leave_at_end(queue: &Arc<Queue>) {
+    register();
+    let mut open = lock(OPEN.get());
+    open.guests.retain(|known| known.strong_count() > 0);
+    open.guests.push(Arc::downgrade(queue));
+}
+
+fn register() {
     static REGISTERED: Once = Once::new();
     REGISTERED.call_once(|| {
         if !at_exit::register(shut_down_all) {
             notice("exit", "cannot register for the end of the process: shut the repository down before it");
         }
     });
-    let mut open = lock(&OPEN);
-    open.retain(|known| known.strong_count() > 0);
-    open.push(repository);
 }
 
 extern "C" fn shut_down_all() {
     // Taken out first: nothing waits for this lock while the sinks finish.
-    let open = std::mem::take(&mut *lock(&OPEN));
-    for repository in open.iter().filter_map(Weak::upgrade) {
+    let open = std::mem::take(&mut *lock(OPEN.get()));
+    for repository in open.repositories.iter().filter_map(Weak::upgrade) {
         repository.end_of_process();
+    }
+    for guest in open.guests.iter().filter_map(Weak::upgrade) {
+        guest.leave();
     }
 }

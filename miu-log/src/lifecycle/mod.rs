@@ -1,4 +1,5 @@
 //! What happens to repositories when the program ends by itself.
 
 pub(crate) mod exit;
+pub(crate) mod fork;
 pub(crate) mod global;

@@ -8,29 +8,59 @@
 //!     what is in it may be older than what other rings hold.
 
 use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::checkpoint::{Position, RingKey};
+use super::foreign::{ForeignRing, Refusal};
 use crate::codec::{Head, padded};
-use crate::escape::escape_into;
+use crate::escape::escaped;
 use crate::queue::Registration;
-use crate::ring::consumer::{Consumer, End};
-use crate::ring::segment::{Identity, Segment};
+use crate::ring::consumer::Consumer;
+pub(crate) use crate::ring::consumer::End;
+use crate::ring::segment::{Identity, Segment, file_name};
+
+/// Where a ring's bytes come from.
+#[derive(Debug)]
+enum Source {
+    /// A ring of this process.
+    Own(Consumer),
+    /// One of another process.
+    Foreign(Box<ForeignRing>),
+}
+
+macro_rules! either {
+    ($source:expr, $ring:ident => $call:expr) => {
+        match $source {
+            Source::Own($ring) => $call,
+            Source::Foreign($ring) => $call,
+        }
+    };
+}
 
 /// The reading end of one ring, over all its segments.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    consumer: Consumer,
-    /// Larger segments that the ring goes on in, in order.
-    chained: VecDeque<Arc<Segment>>,
+    source: Source,
+    /// Larger segments that a ring of this process goes on in, in order.
+    chained: VecDeque<Registration>,
     /// Segments read to their end since the last `settle`: given back once what they held is written.
-    left: Vec<Arc<Segment>>,
+    left: Vec<Done>,
     /// Header of the next record, if one is visible.
     next: Option<Head>,
     identity: Identity,
+    /// Number of this reader in its listener.
+    pub(crate) serial: u64,
     /// Name of the thread as it stands in a line.
     pub(crate) thread: String,
     /// Records were read since the space was last freed.
     touched: bool,
+    /// Its process is gone: what is visible now is all there will ever be.
+    orphaned: bool,
+    /// Where the next segment of another process's ring may be.
+    folders: Vec<PathBuf>,
+    /// What `accepted` was when this reader came.
+    base: Option<u64>,
 }
 
 /// What `Readers::settle` has found at the end of a segment.
@@ -40,6 +70,8 @@ pub(crate) enum Done {
     Segment(Arc<Segment>),
     /// The ring is at its end: its number, how many records it accepted, its segment.
     Ring(u64, u64, Arc<Segment>),
+    /// A file of another process has been read to its end.
+    File(PathBuf),
 }
 
 /// The next record in time.
@@ -51,29 +83,45 @@ pub(crate) struct Turn {
     pub(crate) until: u64,
 }
 
-/// All rings of the queue.
+/// All rings that a listener reads.
 #[derive(Debug, Default)]
 pub(crate) struct Readers {
     readers: Vec<Reader>,
+    next_serial: u64,
 }
 
 impl Readers {
+    /// A ring of this process, or a larger segment of one.
     pub(crate) fn register(&mut self, registration: Registration) {
-        let Registration { identity, segment } = registration;
-        if let Some(reader) = self.readers.iter_mut().find(|reader| reader.identity.ring == identity.ring) {
-            reader.chained.push_back(segment);
+        let ring = registration.identity.ring;
+        let known = self.readers.iter_mut().find(|reader| reader.is_own() && reader.identity.ring == ring);
+        if let Some(reader) = known {
+            reader.chained.push_back(registration);
             return;
         }
-        let mut thread = Vec::new();
-        escape_into(&identity.thread_name, &mut thread);
+        let Registration { identity, segment } = registration;
+        self.add(Source::Own(Consumer::new(segment)), identity, Vec::new());
+    }
+
+    /// A ring of another process. Its further segments are looked for in these folders.
+    pub(crate) fn register_foreign(&mut self, ring: ForeignRing, identity: Identity, folders: Vec<PathBuf>) {
+        self.add(Source::Foreign(Box::new(ring)), identity, folders);
+    }
+
+    fn add(&mut self, source: Source, identity: Identity, folders: Vec<PathBuf>) {
+        self.next_serial += 1;
         self.readers.push(Reader {
-            consumer: Consumer::new(segment),
+            source,
             chained: VecDeque::new(),
             left: Vec::new(),
             next: None,
+            serial: self.next_serial,
+            thread: escaped(&identity.thread_name),
             identity,
-            thread: String::from_utf8_lossy(&thread).into_owned(),
             touched: false,
+            orphaned: false,
+            folders,
+            base: None,
         });
     }
 
@@ -81,14 +129,26 @@ impl Readers {
         self.readers.len()
     }
 
-    /// Looks for new records in every ring. Returns how many rings turned out corrupt.
-    pub(crate) fn refresh(&mut self) -> u64 {
-        self.readers.iter_mut().map(Reader::look).sum()
+    /// Whether this ring is being read.
+    pub(crate) fn knows(&self, key: RingKey) -> bool {
+        self.readers.iter().any(|reader| !reader.is_own() && reader.key() == key)
+    }
+
+    /// Looks for new records in every ring. Gives the rings that turned out corrupt.
+    pub(crate) fn refresh(&mut self) -> Vec<String> {
+        let mut corrupt = Vec::new();
+        for reader in &mut self.readers {
+            if !reader.look() {
+                corrupt.push(reader.describe());
+            }
+        }
+        corrupt
     }
 
     /// Whether a record is visible in any ring.
     pub(crate) fn any_unread(&mut self) -> bool {
         self.readers.iter_mut().any(|reader| {
+            // One that turns out corrupt has nothing; the next pass finds it at its end.
             reader.look();
             reader.next.is_some()
         })
@@ -118,18 +178,19 @@ impl Readers {
         self.readers.get_mut(index)
     }
 
-    /// Number, generation and position of every ring: what a checkpoint keeps.
-    pub(crate) fn positions(&self) -> impl Iterator<Item = (u64, u32, u64)> {
-        self.readers
-            .iter()
-            .map(|reader| (reader.identity.ring, reader.identity.generation, reader.consumer.position()))
+    /// How far every ring that outlives its process has been read: what a checkpoint keeps.
+    pub(crate) fn positions(&self) -> impl Iterator<Item = (RingKey, Position)> {
+        self.readers.iter().filter(|reader| reader.identity.member != 0).map(|reader| {
+            let bytes = either!(&reader.source, ring => ring.position());
+            (reader.key(), Position { generation: reader.identity.generation, bytes })
+        })
     }
 
     /// Frees the space of everything read. Whether there was any.
     pub(crate) fn free(&mut self) -> bool {
         let mut any = false;
         for reader in self.readers.iter_mut().filter(|reader| reader.touched) {
-            reader.consumer.free();
+            either!(&mut reader.source, ring => ring.free());
             reader.touched = false;
             any = true;
         }
@@ -141,32 +202,93 @@ impl Readers {
         let mut index = 0;
         while index < self.readers.len() {
             let reader = &mut self.readers[index];
-            reader.left.drain(..).for_each(|segment| done(Done::Segment(segment)));
-            if reader.next.is_none() && reader.consumer.end() == End::Closed {
+            reader.left.drain(..).for_each(&mut done);
+            if reader.is_at_end() {
                 let reader = self.readers.swap_remove(index);
-                let accepted = reader.consumer.accepted();
-                done(Done::Ring(reader.identity.ring, accepted, reader.consumer.into_segment()));
+                let key = reader.key();
+                match reader.source {
+                    Source::Own(consumer) => {
+                        let accepted = consumer.accepted();
+                        done(Done::Ring(key.ring, accepted, consumer.into_segment()));
+                    }
+                    Source::Foreign(ring) => done(Done::File(ring.path().to_owned())),
+                }
             } else {
                 index += 1;
             }
         }
     }
+
+    /// The process of these rings is gone.
+    pub(crate) fn orphan(&mut self, member: u32) {
+        for reader in self.readers.iter_mut().filter(|reader| reader.is_of(member)) {
+            reader.orphaned = true;
+        }
+    }
+
+    /// Whether rings of this process are still being read.
+    pub(crate) fn any_of(&self, member: u32) -> bool {
+        self.readers.iter().any(|reader| reader.is_of(member))
+    }
+
+    /// Gives up the rings of other processes without reading them; their files stay.
+    pub(crate) fn release_foreign(&mut self) {
+        self.readers.retain(Reader::is_own);
+    }
+
+    /// Whether a ring of this process has no file, and an end is not in sight: nobody else can read it.
+    pub(crate) fn any_unnamed(&mut self) -> bool {
+        self.readers.iter_mut().any(|reader| match &mut reader.source {
+            Source::Own(consumer) => !consumer.is_named() && consumer.end() == End::Open,
+            Source::Foreign(_) => false,
+        })
+    }
+
+    /// How many records other processes have put into their rings since the last call.
+    pub(crate) fn accepted_elsewhere(&mut self) -> u64 {
+        self.readers.iter_mut().filter_map(Reader::newly_accepted).sum()
+    }
 }
 
 impl Reader {
-    /// Sees new records, also behind one that is known already. 1 where the ring is corrupt: then all it holds is given up.
-    fn look(&mut self) -> u64 {
-        if !self.consumer.refresh() {
-            return self.give_up();
+    fn is_own(&self) -> bool {
+        matches!(self.source, Source::Own(_))
+    }
+
+    fn is_of(&self, member: u32) -> bool {
+        !self.is_own() && self.identity.member == member
+    }
+
+    fn key(&self) -> RingKey {
+        RingKey { member: self.identity.member, ring: self.identity.ring }
+    }
+
+    /// The process, if it is another one.
+    pub(crate) fn member(&self) -> Option<u32> {
+        (!self.is_own()).then_some(self.identity.member)
+    }
+
+    fn describe(&self) -> String {
+        format!("thread {} of process {}", self.thread, self.identity.process_id)
+    }
+
+    /// Sees new records, also behind one that is known already. False where the ring turns out corrupt: then all it holds is given up.
+    fn look(&mut self) -> bool {
+        let sound = either!(&mut self.source, ring => ring.refresh());
+        if !sound {
+            let broken_before =
+                either!(&mut self.source, ring => ring.end()) == End::Closed && !self.is_own();
+            self.give_up();
+            return broken_before;
         }
         if self.next.is_some() {
-            return 0;
+            return true;
         }
-        let corrupt = self.peek();
+        let sound = self.peek();
         if self.next.is_none() {
             self.follow();
         }
-        corrupt
+        sound
     }
 
     /// At the end of what is visible: goes on in the ring's next segment, if it has moved there (M3).
@@ -176,12 +298,16 @@ impl Reader {
     #[cold]
     #[inline(never)]
     fn follow(&mut self) {
-        while self.next.is_none() && !self.chained.is_empty() && self.consumer.end() == End::Chained {
-            let Some(segment) = self.chained.pop_front() else { break };
-            let old = std::mem::replace(&mut self.consumer, Consumer::new(segment));
-            self.identity.generation += 1;
-            self.left.push(old.into_segment());
-            if self.consumer.refresh() {
+        while self.next.is_none() && either!(&mut self.source, ring => ring.end()) == End::Chained {
+            let Some((source, identity)) = self.next_segment() else { break };
+            let old = std::mem::replace(&mut self.source, source);
+            self.left.push(match old {
+                Source::Own(consumer) => Done::Segment(consumer.into_segment()),
+                Source::Foreign(ring) => Done::File(ring.path().to_owned()),
+            });
+            self.identity.generation = identity.generation;
+            self.identity.member = identity.member;
+            if either!(&mut self.source, ring => ring.refresh()) {
                 self.peek();
             } else {
                 self.give_up();
@@ -189,43 +315,78 @@ impl Reader {
         }
     }
 
-    fn peek(&mut self) -> u64 {
-        if !self.consumer.has_unread() {
-            self.next = None;
-            return 0;
+    fn next_segment(&mut self) -> Option<(Source, Identity)> {
+        if self.is_own() {
+            let Registration { identity, segment } = self.chained.pop_front()?;
+            return Some((Source::Own(Consumer::new(segment)), identity));
         }
-        match Head::parse(self.consumer.unread()) {
-            Ok(head) => {
-                self.next = Some(head);
-                0
+        let next = Identity { generation: self.identity.generation + 1, ..self.identity.clone() };
+        let found = self.folders.iter().find_map(|folder| match open_named(folder, &next, 0) {
+            Err(Refusal::Missing) => None,
+            other => Some(other),
+        });
+        match found {
+            Some(Ok((ring, found))) => Some((Source::Foreign(Box::new(ring)), found)),
+            Some(Err(Refusal::Malformed(_))) | None => {
+                // It went on where nobody else can follow, or in something that is no ring.
+                self.give_up();
+                None
             }
-            Err(_) => self.give_up(),
+            Some(Err(_)) => None,
         }
     }
 
-    fn give_up(&mut self) -> u64 {
+    fn peek(&mut self) -> bool {
+        if !either!(&self.source, ring => ring.has_unread()) {
+            self.next = None;
+            return true;
+        }
+        match Head::parse(either!(&self.source, ring => ring.unread())) {
+            Ok(head) => {
+                self.next = Some(head);
+                true
+            }
+            Err(_) => {
+                self.give_up();
+                false
+            }
+        }
+    }
+
+    fn give_up(&mut self) {
         self.next = None;
-        self.consumer.abandon();
+        either!(&mut self.source, ring => ring.abandon());
         self.touched = true;
-        1
+    }
+
+    fn is_at_end(&mut self) -> bool {
+        if self.next.is_some() {
+            return false;
+        }
+        match either!(&mut self.source, ring => ring.end()) {
+            End::Closed => true,
+            // Its process died before it could say more.
+            End::Open => self.orphaned && !either!(&self.source, ring => ring.has_unread()),
+            End::Chained => false,
+        }
     }
 
     /// The next record's header and bytes, header included.
     #[inline]
     pub(crate) fn record(&self) -> Option<(Head, &[u8])> {
         let head = self.next?;
-        Some((head, self.consumer.unread().get(..head.len as usize)?))
+        Some((head, either!(&self.source, ring => ring.unread()).get(..head.len as usize)?))
     }
 
     /// Goes past the record at hand. Whether the next one is stamped no later than `until`.
     #[inline]
     pub(crate) fn advance(&mut self, until: u64) -> bool {
         if let Some(head) = self.next.take() {
-            self.consumer.advance(padded(head.len as usize));
+            either!(&mut self.source, ring => ring.advance(padded(head.len as usize)));
             self.touched = true;
-            if self.consumer.has_unread() {
+            if either!(&self.source, ring => ring.has_unread()) {
                 self.peek();
-            } else if !self.chained.is_empty() {
+            } else if !self.is_own() || !self.chained.is_empty() {
                 self.follow();
             }
         }
@@ -234,5 +395,38 @@ impl Reader {
 
     pub(crate) fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// Records put into another process's ring since the last call, beginning with those that were there and not read.
+    fn newly_accepted(&mut self) -> Option<u64> {
+        let Source::Foreign(ring) = &self.source else { return None };
+        let accepted = ring.accepted();
+        let base = match (self.base, &self.next) {
+            (Some(base), _) => base,
+            // The next record's number is its place in the ring; the record has the low half of it.
+            (None, Some(head)) => {
+                let low = accepted.wrapping_sub(u64::from(head.sequence)) & u64::from(u32::MAX);
+                accepted.saturating_sub(low)
+            }
+            (None, None) => accepted,
+        };
+        self.base = Some(accepted.max(base));
+        Some(accepted.saturating_sub(base))
+    }
+}
+
+/// Opens the file that a segment of this identity has in a folder.
+pub(crate) fn open_named(
+    folder: &Path,
+    identity: &Identity,
+    from: u64,
+) -> Result<(ForeignRing, Identity), Refusal> {
+    let (ring, found) = ForeignRing::open(&folder.join(file_name(identity)), from)?;
+    let same =
+        (found.member, found.ring, found.generation) == (identity.member, identity.ring, identity.generation);
+    if same {
+        Ok((ring, found))
+    } else {
+        Err(Refusal::Malformed("it is another ring than its name says".to_owned()))
     }
 }

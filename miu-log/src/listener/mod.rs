@@ -10,22 +10,29 @@
 //! Called by `repository`, which builds it. Knows the router, no concrete sink.
 
 pub(crate) mod checkpoint;
+mod foreign;
 mod losses;
 mod merge;
+pub(crate) mod peers;
+pub(crate) mod replay;
+mod site;
+pub(crate) mod watch;
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use checkpoint::Checkpoint;
+use checkpoint::{Checkpoint, Position, RingKey};
 use losses::Losses;
 use merge::{Done, Readers};
+use peers::{Peer, Peers};
+use site::{ensure_site, own_site};
+use watch::Watch;
 
-use crate::callsite;
 use crate::clock::Calibration;
 use crate::codec::{Args, Corrupt, FLAG_BLOB, HEADER, Head, tag};
-use crate::escape::escape_into;
 use crate::level::Level;
 use crate::notice::notice;
 use crate::queue::Queue;
@@ -33,7 +40,6 @@ use crate::record::{Record, Site};
 use crate::router::{FlushState, Router};
 use crate::stats::SinkStats;
 use crate::sync::{Ordering, lock};
-use crate::template::Template;
 
 /// Text of a batch, over all files: then it is delivered (E2).
 const BATCH_BYTES: usize = 512 * 1024;
@@ -67,6 +73,11 @@ pub(crate) struct Listener {
     /// Stands in for a call site that nobody knows, and for the listener's own records.
     own_site: Site,
     checkpoint: Option<Checkpoint>,
+    /// Other processes, and where they are looked for.
+    peers: Peers,
+    watch: Option<Watch>,
+    /// How far an earlier listener has read rings that are not found again yet.
+    kept: HashMap<RingKey, Position>,
     /// Files of long records, removed once these are written.
     blob_files: Vec<PathBuf>,
     losses: Losses,
@@ -106,13 +117,16 @@ impl Listener {
             sites: Vec::new(),
             own_site: own_site(),
             checkpoint,
+            peers: Peers::default(),
+            watch: None,
+            kept: HashMap::new(),
             blob_files: Vec::new(),
             losses: Losses::new(domains),
             tally: vec![0; domains * Level::ALL.len()],
             looked: 0,
             sink_stats,
             process: "main".to_owned(),
-            answered: 0,
+            answered: queue.answered(),
             flush: None,
             sink_timeout,
             queue,
@@ -140,10 +154,10 @@ impl Listener {
         } else {
             now.saturating_sub(self.calibration.ticks_of(GRACE_NANOS))
         };
-        let corrupt = self.readers.refresh();
-        if corrupt > 0 {
-            self.report_corrupt_rings(corrupt);
-        }
+        let monotonic = self.calibration.clock().monotonic();
+        let due = monotonic.saturating_sub(self.looked) >= SECOND;
+        self.look_at_peers(monotonic, due);
+        self.refresh();
         let mut progress = Progress::default();
         let mut complete = true;
         while let Some(turn) = self.readers.turn(horizon) {
@@ -153,9 +167,7 @@ impl Listener {
                 break;
             }
         }
-        let monotonic = self.calibration.clock().monotonic();
         let files_changed = self.router.tick(monotonic);
-        let due = monotonic.saturating_sub(self.looked) >= SECOND;
         if due || (flushing && complete) {
             self.looked = monotonic;
             self.report_losses();
@@ -169,6 +181,9 @@ impl Listener {
             self.queue.announce_space();
         }
         self.settle();
+        if self.bury_peers() {
+            self.deliver();
+        }
         if request > self.answered && complete && !self.queue.has_registrations() {
             self.flush(request);
         } else if due {
@@ -201,28 +216,41 @@ impl Listener {
     fn read_run(&mut self, turn: merge::Turn) -> usize {
         let mut records = 0;
         let Some(reader) = self.readers.reader(turn.reader) else { return 0 };
-        while let Some((head, bytes)) = reader.record() {
+        let mut peer = match reader.member() {
+            None => None,
+            Some(member) => match self.peers.all.get_mut(&member) {
+                Some(peer) => Some(peer),
+                // Rings are registered after their process: this cannot be, and must not go round for ever.
+                None => return 0,
+            },
+        };
+        while let Some((mut head, bytes)) = reader.record() {
             records += 1;
-            ensure_site(&mut self.sites, head.callsite);
             let time = self.calibration.unix(head.ticks);
             let arguments = bytes.get(HEADER..).unwrap_or_default();
             let mut blob = None;
-            let arguments = if head.flags & FLAG_BLOB == 0 {
-                arguments
-            } else {
-                blob = take_blob(&self.queue, arguments);
-                blob.as_ref().map_or(&[][..], |blob| &blob.bytes)
+            let mut blob_file = None;
+            if head.flags & FLAG_BLOB != 0 {
+                (blob, blob_file) = take_blob(&self.queue, peer.as_deref(), arguments);
+            }
+            let arguments = match (head.flags & FLAG_BLOB, &blob) {
+                (0, _) => arguments,
+                (_, Some(bytes)) => bytes,
+                (_, None) => &[],
             };
-            let outcome = route(
-                &mut self.router,
-                &self.queue,
-                self.sites.get(head.callsite as usize).and_then(Option::as_ref),
-                &self.process,
-                reader,
-                head,
-                time,
-                arguments,
-            );
+            let (site, process) = match &mut peer {
+                None => {
+                    ensure_site(&mut self.sites, head.callsite);
+                    (self.sites.get(head.callsite as usize).and_then(Option::as_ref), &*self.process)
+                }
+                Some(peer) => {
+                    head.domain = peer.domain(head.domain);
+                    peer.recovered += u64::from(peer.gone.is_some());
+                    let (site, name) = peer.site_and_name(head.callsite);
+                    (Some(site), name)
+                }
+            };
+            let outcome = route(&mut self.router, &self.queue, site, process, reader, head, time, arguments);
             match outcome {
                 Ok(index) => {
                     if let Some(count) = self.tally.get_mut(index) {
@@ -234,7 +262,7 @@ impl Listener {
                     notice("corrupt", "a record could not be decoded; it is left out and counted");
                 }
             }
-            self.blob_files.extend(blob.and_then(|blob| blob.path));
+            self.blob_files.extend(blob_file);
             if !reader.advance(turn.until) || self.router.pending_bytes() >= BATCH_BYTES {
                 break;
             }
@@ -244,12 +272,25 @@ impl Listener {
 
     /// Gives the batch to the sinks, then writes down how far that goes.
     fn deliver(&mut self) {
+        self.hand_out();
+        self.write_checkpoint();
+        self.remove_blob_files();
+    }
+
+    fn hand_out(&mut self) {
+        // A file that is new since the last checkpoint is written down before it gets its first line.
+        if self.router.prepare() {
+            self.write_checkpoint_as_of_last();
+        }
         self.router.deliver();
         for (index, count) in self.tally.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
             self.queue.counters.add_written(index / Level::ALL.len(), index % Level::ALL.len(), *count);
             *count = 0;
         }
-        self.write_checkpoint();
+    }
+
+    /// The records of these are written.
+    fn remove_blob_files(&mut self) {
         for path in self.blob_files.drain(..) {
             // It served recovery only, and is no longer needed.
             let _ = std::fs::remove_file(path);
@@ -257,11 +298,28 @@ impl Listener {
     }
 
     fn write_checkpoint(&mut self) {
+        if let Some(checkpoint) = &mut self.checkpoint {
+            let kept = self.kept.iter().map(|(key, position)| (*key, *position));
+            checkpoint.keep_rings(self.readers.positions().chain(kept));
+        }
+        self.write_checkpoint_as_of_last();
+    }
+
+    /// Writes down where the files stand, with the rings as far as they were read at the last checkpoint.
+    fn write_checkpoint_as_of_last(&mut self) {
         let Some(checkpoint) = &mut self.checkpoint else { return };
-        let written =
-            checkpoint.write(self.calibration.anchor(), self.router.positions(), self.readers.positions());
-        if let Err(error) = written {
-            notice("checkpoint", &format!("cannot write the checkpoint: {error}"));
+        match checkpoint.write(self.calibration.anchor(), self.router.positions()) {
+            Ok(()) => self.router.mark_files(),
+            Err(error) => {
+                // An old one would have lines cut off that are not written again.
+                checkpoint.invalidate();
+                notice(
+                    "checkpoint",
+                    &format!(
+                        "cannot write the checkpoint: {error}; after a crash in this state lines may be doubled"
+                    ),
+                );
+            }
         }
     }
 
@@ -270,19 +328,38 @@ impl Listener {
         self.readers.settle(|done| match done {
             Done::Segment(segment) => queue.recycle(segment),
             Done::Ring(ring, accepted, segment) => queue.retire(ring, accepted, segment),
+            Done::File(path) => {
+                // All that was in it is written. Where it cannot be removed it is found again, and has nothing new.
+                let _ = std::fs::remove_file(path);
+            }
         });
+    }
+
+    /// Sees new records in all rings.
+    fn refresh(&mut self) {
+        let corrupt = self.readers.refresh();
+        if !corrupt.is_empty() {
+            self.report_corrupt_rings(&corrupt);
+        }
+        let elsewhere = self.readers.accepted_elsewhere();
+        self.queue.accepted_elsewhere.fetch_add(elsewhere, Ordering::Relaxed);
     }
 
     /// Writes the `dropped N records` lines.
     fn report_losses(&mut self) {
+        for peer in self.peers.all.values_mut().filter(|peer| peer.domains.is_none()) {
+            self.queue.counters.add_dropped(&peer.new_drops(self.queue.counters.drop_counters()));
+        }
         for (domain, message) in self.losses.since_last(&self.queue.counters) {
             self.say(domain, Level::Warning, &message);
         }
     }
 
-    fn report_corrupt_rings(&mut self, rings: u64) {
-        self.queue.counters.corrupt.fetch_add(rings, Ordering::Relaxed);
-        self.say(0, Level::Error, "a ring is corrupt; what it held is given up");
+    fn report_corrupt_rings(&mut self, rings: &[String]) {
+        self.queue.counters.corrupt.fetch_add(rings.len() as u64, Ordering::Relaxed);
+        for ring in rings {
+            self.say(0, Level::Error, &format!("a ring is corrupt; what it held is given up: {ring}"));
+        }
     }
 
     /// Writes a record of the listener's own.
@@ -315,7 +392,11 @@ impl Listener {
     /// Whether a pass would find something to do.
     fn has_work(&mut self) -> bool {
         let known = self.flush.map_or(self.answered, |(request, _)| request);
-        self.queue.has_registrations() || self.queue.requests() > known || self.readers.any_unread()
+        self.queue.has_registrations()
+            || self.has_arrivals()
+            || self.is_succeeded()
+            || self.queue.requests() > known
+            || self.readers.any_unread()
     }
 
     /// The listener's thread: passes until it is told to stop, then the end.
@@ -325,10 +406,15 @@ impl Listener {
             let progress = self.guarded_step();
             if progress.records > 0 {
                 last_work = Instant::now();
-                continue;
+                if !self.is_succeeded() {
+                    continue;
+                }
             }
             if self.queue.must_stop() {
                 break;
+            }
+            if self.is_succeeded() && self.may_hand_over() {
+                return self.hand_over();
             }
             self.queue.waker().announce_sleep();
             if !self.has_work() && !self.queue.must_stop() {
@@ -353,12 +439,14 @@ impl Listener {
     pub(crate) fn finish(mut self) {
         while self.guarded_step().records > 0 {}
         self.router.shutdown(Instant::now() + self.sink_timeout);
+        self.write_checkpoint();
         self.publish_stats();
         // What came in after the last pass, from calls that were under way, stays unwritten and is counted.
         while let Some(registration) = self.queue.next_registration() {
             self.readers.register(registration);
         }
         self.settle();
+        self.leave_peers();
         // In this order: a thread that makes a segment later sees the end, and removes the file itself.
         self.queue.end();
         self.queue.remove_files();
@@ -388,7 +476,7 @@ fn route(
         thread: &reader.thread,
         process_id: reader.identity().process_id,
         thread_id: reader.identity().thread_id,
-        ring: reader.identity().ring,
+        ring: reader.serial,
         site: site.ok_or(Corrupt)?,
         args: Args::new(arguments),
     };
@@ -396,64 +484,19 @@ fn route(
     Ok(usize::from(head.domain) * Level::ALL.len() + level as usize)
 }
 
-fn take_blob(queue: &Queue, payload: &[u8]) -> Option<crate::queue::Blob> {
-    let number = payload.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))?;
-    queue.take_blob(number)
-}
-
-/// Prepares a call site for rendering, if it is not there yet.
-#[inline]
-fn ensure_site(sites: &mut Vec<Option<Site>>, id: u32) {
-    if !matches!(sites.get(id as usize), Some(Some(_))) {
-        prepare_site(sites, id);
-    }
-}
-
-#[cold]
-fn prepare_site(sites: &mut Vec<Option<Site>>, id: u32) {
-    let Some(description) = callsite::describe(id) else { return };
-    let escaped = |text: &str| {
-        let mut bytes = Vec::with_capacity(text.len());
-        escape_into(text, &mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
+/// A long record's arguments, and the file that can be removed once they are written.
+fn take_blob(queue: &Queue, peer: Option<&Peer>, payload: &[u8]) -> (Option<Vec<u8>>, Option<PathBuf>) {
+    let Some(number) = payload.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)) else {
+        return (None, None);
     };
-    let module = escaped(description.module);
-    let function = description.function.strip_prefix(description.module).unwrap_or(description.function);
-    let function = escaped(function.trim_start_matches("::"));
-    let file = escaped(description.file);
-    let line = description.line;
-    let location = match (module.is_empty(), function.is_empty()) {
-        (true, _) => format!("{file}:{line}"),
-        (false, true) => format!("{module}:{line}"),
-        (false, false) => format!("{module}:{function}:{line}"),
-    };
-    let Ok(template) = Template::parse(description.template) else { return };
-    let site = Site {
-        id,
-        file,
-        line,
-        module,
-        function,
-        location,
-        template,
-        fields: description.fields.iter().map(|name| escaped(name)).collect(),
-    };
-    let index = id as usize;
-    if sites.len() <= index {
-        sites.resize_with(index + 1, || None);
-    }
-    sites[index] = Some(site);
-}
-
-fn own_site() -> Site {
-    Site {
-        id: 0,
-        file: String::new(),
-        line: 0,
-        module: "miu_log".to_owned(),
-        function: String::new(),
-        location: "miu_log".to_owned(),
-        template: Template::parse("{}").unwrap_or_default(),
-        fields: Vec::new(),
+    match peer {
+        Some(peer) => {
+            let (path, bytes) = peer.blob(number);
+            (bytes, Some(path))
+        }
+        None => match queue.take_blob(number) {
+            Some(blob) => (Some(blob.bytes), blob.path),
+            None => (None, None),
+        },
     }
 }

@@ -1,19 +1,11 @@
 //! Levels and the debug switch: what the hot path's thresholds are made from.
+//!
+//! All of it is in the shared page, so that a change made in one process reaches all others with the next load.
 
-use super::{CLOSED, Queue, lock};
+use super::{Queue, lock};
 use crate::level::Level;
 use crate::stats::DropReason;
 use crate::sync::Ordering;
-
-/// What the thresholds are made from.
-#[derive(Debug)]
-pub(super) struct Levels {
-    pub(super) of_domain: Vec<Level>,
-    /// What `max_level` leaves of each domain, for calls that do not go through its own type.
-    pub(super) floors: Vec<u8>,
-    pub(super) debug_enabled: bool,
-    pub(super) closed: bool,
-}
 
 impl Queue {
     pub(crate) fn domains(&self) -> &[&'static str] {
@@ -25,50 +17,67 @@ impl Queue {
     }
 
     pub(crate) fn level(&self, domain: u8) -> Level {
-        lock(&self.levels).of_domain.get(usize::from(domain)).copied().unwrap_or(Level::Trace)
+        let level = self.page().levels[usize::from(domain)].load(Ordering::Relaxed);
+        Level::from_index(level).unwrap_or(Level::Trace)
     }
 
     pub(crate) fn set_level(&self, domain: u8, level: Level) {
-        self.change_levels(|levels| {
-            if let Some(of_domain) = levels.of_domain.get_mut(usize::from(domain)) {
-                *of_domain = level;
-            }
-        });
+        let _changing = lock(&self.local().changing);
+        self.page().levels[usize::from(domain)].store(level as u8, Ordering::SeqCst);
+        self.apply_levels();
     }
 
     /// No call below this level is taken, whatever the level is set to.
     pub(crate) fn set_floor(&self, domain: u8, least: u8) {
-        self.change_levels(|levels| {
-            if let Some(floor) = levels.floors.get_mut(usize::from(domain)) {
-                *floor = least;
-            }
-        });
+        let _changing = lock(&self.local().changing);
+        self.page().floors[usize::from(domain)].store(least, Ordering::SeqCst);
+        self.apply_levels();
     }
 
     pub(crate) fn set_all_levels(&self, level: Level) {
-        self.change_levels(|levels| levels.of_domain.fill(level));
+        let _changing = lock(&self.local().changing);
+        for of_domain in &self.page().levels[..self.domains.len()] {
+            of_domain.store(level as u8, Ordering::SeqCst);
+        }
+        self.apply_levels();
     }
 
     pub(crate) fn debug_enabled(&self) -> bool {
-        lock(&self.levels).debug_enabled
+        self.page().debug_off.load(Ordering::Relaxed) == 0
     }
 
     pub(crate) fn set_debug_enabled(&self, enabled: bool) {
-        self.change_levels(|levels| levels.debug_enabled = enabled);
+        let _changing = lock(&self.local().changing);
+        self.page().debug_off.store(u32::from(!enabled), Ordering::SeqCst);
+        self.apply_levels();
     }
 
-    pub(super) fn change_levels(&self, change: impl FnOnce(&mut Levels)) {
-        let mut levels = lock(&self.levels);
-        change(&mut levels);
-        self.apply(&levels);
+    /// Runs the function while no level changes in this process.
+    pub(crate) fn with_levels_at_rest<R>(&self, run: impl FnOnce() -> R) -> R {
+        let _changing = lock(&self.local().changing);
+        run()
     }
 
-    pub(super) fn apply(&self, levels: &Levels) {
-        let domains = levels.of_domain.iter().zip(&levels.floors);
-        for (threshold, (level, floor)) in self.thresholds.iter().zip(domains) {
-            let level = if levels.debug_enabled { *level } else { (*level).max(Level::Info) };
-            let value = if levels.closed { CLOSED.cast_unsigned() } else { (level as u8).max(*floor) };
-            threshold.store(value, Ordering::Relaxed);
+    /// Makes the thresholds. Another process may change something meanwhile, and make them too: whoever comes last has seen both
+    /// changes, for each looks again after its stores.
+    pub(super) fn apply_levels(&self) {
+        let page = self.page();
+        for domain in 0..self.domains.len() {
+            loop {
+                let debug_off = page.debug_off.load(Ordering::SeqCst);
+                let level = page.levels[domain].load(Ordering::SeqCst);
+                let floor = page.floors[domain].load(Ordering::SeqCst);
+                let least = if debug_off == 0 { level } else { level.max(Level::Info as u8) };
+                let threshold = least.max(floor);
+                page.thresholds[domain].store(threshold, Ordering::SeqCst);
+                if page.debug_off.load(Ordering::SeqCst) == debug_off
+                    && page.levels[domain].load(Ordering::SeqCst) == level
+                    && page.floors[domain].load(Ordering::SeqCst) == floor
+                    && page.thresholds[domain].load(Ordering::SeqCst) == threshold
+                {
+                    break;
+                }
+            }
         }
     }
 
@@ -78,7 +87,7 @@ impl Queue {
     pub(crate) fn refuse(&self, domain: u8, level: Level) {
         match &self.counted_by {
             Some(queue) => _ = queue.counters.unknown_domain.fetch_add(1, Ordering::Relaxed),
-            None => self.counters.drop_one(DropReason::AfterShutdown, domain, level),
+            None => self.drop_one(DropReason::AfterShutdown, domain, level),
         }
     }
 }

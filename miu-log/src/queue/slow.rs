@@ -5,13 +5,16 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::fs::OpenOptions;
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::fs::FlockOperation;
+
+use super::membership::Membership;
 use super::{Blob, ENDED, OverflowPolicy, Queue, RUNNING, Registration, Settings, lock};
 use crate::codec::{FLAG_BLOB, HEADER, Head, padded};
 use crate::encode::{MAX_RECORD, Out, TEXT_HEAD};
@@ -27,6 +30,10 @@ use crate::sync::{Ordering, fence, futex_wait};
 const MAX_BLOBS: u64 = 4 * MAX_RECORD as u64;
 /// Capacity that a ring may reach before there is a listener.
 const EARLY_LIMIT: usize = 1024 * 1024;
+/// Bytes of rings that a guest may have in the log folder while there is no listener.
+const SPILL_LIMIT: u64 = 64 * 1024 * 1024;
+/// What the names of long records' files begin with.
+pub(crate) const BLOB_PREFIX: &str = "blob-";
 /// A blocked caller looks at least this often, whoever wakes it.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -72,10 +79,10 @@ impl Queue {
     ) {
         let Slow { level, domain, callsite, len, too_deep } = record;
         let Some(_busy) = Busy::enter() else {
-            return self.counters.drop_one(DropReason::Reentrant, domain, level);
+            return self.drop_one(DropReason::Reentrant, domain, level);
         };
         if too_deep {
-            return self.counters.drop_one(DropReason::Reentrant, domain, level);
+            return self.drop_one(DropReason::Reentrant, domain, level);
         }
         let outcome = if len <= MIRROR {
             self.admit_and_write(level, padded(len), write)
@@ -91,7 +98,7 @@ impl Queue {
         match outcome {
             Ok(()) if level >= Level::Error => self.wake(),
             Ok(()) => {}
-            Err(reason) => self.counters.drop_one(reason, domain, level),
+            Err(reason) => self.drop_one(reason, domain, level),
         }
     }
 
@@ -137,7 +144,7 @@ impl Queue {
         len: usize,
         write: &dyn Fn(&mut [u8], u64),
     ) -> Result<(), DropReason> {
-        let mut shared = lock(&self.shared);
+        let mut shared = lock(&self.local().shared);
         if self.state() == ENDED {
             return Err(DropReason::AfterShutdown);
         }
@@ -171,6 +178,10 @@ impl Queue {
             if fill.used >= capacity / 2 {
                 self.wake();
             }
+            if fill.used == 0 && capacity > settings.ring_limit as u64 && self.leave_spill(producer, settings)
+            {
+                continue;
+            }
             producer.shedding &= fill.used >= capacity / 4;
             if fill.used + len <= allowance {
                 producer.extend(allowance);
@@ -178,6 +189,13 @@ impl Queue {
             }
             if !producer.shedding && self.grow(producer, settings) {
                 continue;
+            }
+            if !self.has_listener() {
+                if !producer.shedding && self.spill(producer, settings) {
+                    continue;
+                }
+                producer.shedding = true;
+                return Err(DropReason::Full);
             }
             let wait_until = match policy {
                 OverflowPolicy::DropNewest => return Err(DropReason::Full),
@@ -214,11 +232,12 @@ impl Queue {
         room: impl Fn(&mut Producer) -> bool,
         until: Option<Instant>,
     ) -> bool {
-        self.space_waiters.fetch_add(1, Ordering::Relaxed);
+        let space = &self.page().space;
+        space.waiters.fetch_add(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         let mut found = false;
-        while self.state() == RUNNING {
-            let epoch = self.space_epoch.load(Ordering::Acquire);
+        while self.state() == RUNNING && self.has_listener() {
+            let epoch = space.epoch.load(Ordering::Acquire);
             if room(producer) {
                 found = true;
                 break;
@@ -231,10 +250,67 @@ impl Queue {
                 break;
             }
             self.wake();
-            futex_wait(&self.space_epoch, epoch, left.min(LOOK_AGAIN));
+            futex_wait(&space.epoch, epoch, left.min(LOOK_AGAIN));
         }
-        self.space_waiters.fetch_sub(1, Ordering::Relaxed);
+        space.waiters.fetch_sub(1, Ordering::Relaxed);
         found
+    }
+
+    /// Whether a listener reads this queue. In its own process there is one as long as the queue runs.
+    pub(crate) fn has_listener(&self) -> bool {
+        if !self.is_guest() {
+            return true;
+        }
+        let Some(Settings { control: Some(control), .. }) = self.settings.get() else { return false };
+        // The listener holds a lock on the file; who can have it as well for a moment sees that nobody does.
+        match rustix::fs::flock(control, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => {
+                // Given back at once; where that fails a listener that starts in this moment tries again.
+                let _ = rustix::fs::flock(control, FlockOperation::Unlock);
+                false
+            }
+            Err(_) => true,
+        }
+    }
+
+    /// Goes on in the log folder: for a guest whose ring is full while there is no listener.
+    fn spill(self: &Arc<Queue>, producer: &mut Producer, settings: &Settings) -> bool {
+        let Some(folder) = &settings.spill else { return false };
+        let capacity = producer.segment().capacity() * 2;
+        let spilt = &self.local().spilt;
+        if spilt.fetch_add(capacity as u64, Ordering::Relaxed) + capacity as u64 > SPILL_LIMIT {
+            spilt.fetch_sub(capacity as u64, Ordering::Relaxed);
+            return false;
+        }
+        let _ = DirBuilder::new().mode(0o700).create(folder);
+        let identity = self.identity(producer.ring(), producer.generation() + 1);
+        let went_on = Segment::create(Some(folder), capacity, &identity)
+            .map(|segment| self.chain(producer, identity, segment))
+            .is_ok();
+        if !went_on {
+            spilt.fetch_sub(capacity as u64, Ordering::Relaxed);
+        }
+        went_on
+    }
+
+    /// Goes back from the log folder into the runtime directory: all that was spilt has been read.
+    fn leave_spill(self: &Arc<Queue>, producer: &mut Producer, settings: &Settings) -> bool {
+        if !self.is_guest() || !self.has_listener() {
+            return false;
+        }
+        let spilt = producer.segment().capacity() as u64;
+        let identity = self.identity(producer.ring(), producer.generation() + 1);
+        let Ok(segment) = self.create_segment(settings, SMALLEST, &identity) else { return false };
+        self.chain(producer, identity, segment);
+        self.local().spilt.fetch_sub(spilt, Ordering::Relaxed);
+        true
+    }
+
+    fn chain(self: &Arc<Queue>, producer: &mut Producer, identity: Identity, segment: Segment) {
+        let segment = Arc::new(segment);
+        producer.hand_over_count(&segment);
+        self.register(identity, &segment);
+        producer.chain(segment);
     }
 
     /// Chains a segment of twice the size, if there may be one.
@@ -244,20 +320,20 @@ impl Queue {
             return false;
         }
         let identity = self.identity(producer.ring(), producer.generation() + 1);
-        let Ok(segment) = create_segment(settings, capacity, &identity) else { return false };
-        let segment = Arc::new(segment);
-        producer.hand_over_count(&segment);
-        self.register(identity, &segment);
-        producer.chain(segment);
+        let Ok(segment) = self.create_segment(settings, capacity, &identity) else { return false };
+        self.chain(producer, identity, segment);
         true
     }
 
     fn new_producer(self: &Arc<Queue>) -> io::Result<Producer> {
         let settings = self.settings();
-        let identity = self.identity(self.next_ring.fetch_add(1, Ordering::Relaxed), 0);
-        let segment = match self.recycled(&identity, settings.folder.is_some()) {
+        if self.membership().is_none() && self.is_guest() {
+            return Err(io::Error::other("this process could not join the repository"));
+        }
+        let identity = self.identity(self.local().next_ring.fetch_add(1, Ordering::Relaxed), 0);
+        let segment = match self.recycled(&identity, settings.folder.is_some() && identity.member != 0) {
             Some(segment) => segment,
-            None => Arc::new(create_segment(settings, SMALLEST, &identity)?),
+            None => Arc::new(self.create_segment(settings, SMALLEST, &identity)?),
         };
         let owner: Arc<dyn Any + Send + Sync> = self.clone();
         let producer = Producer::new(owner, segment.clone(), identity.ring);
@@ -266,7 +342,7 @@ impl Queue {
     }
 
     fn recycled(&self, identity: &Identity, named: bool) -> Option<Arc<Segment>> {
-        let mut segment = self.pool.pop()?;
+        let mut segment = self.local().pool.pop()?;
         let reused = Arc::get_mut(&mut segment)
             .filter(|only| only.is_named() == named)
             .map(|only| {
@@ -282,6 +358,7 @@ impl Queue {
 
     fn identity(&self, ring: u64, generation: u32) -> Identity {
         Identity {
+            member: self.joined().map_or(0, Membership::number),
             process_id: rustix::process::getpid().as_raw_nonzero().get() as u32,
             thread_id: rustix::thread::gettid().as_raw_nonzero().get() as u32,
             ring,
@@ -291,18 +368,70 @@ impl Queue {
     }
 
     fn register(&self, identity: Identity, segment: &Arc<Segment>) {
-        lock(&self.rings).live.insert(identity.ring, segment.clone());
-        self.registrations.push(Registration { identity, segment: segment.clone() });
-        if self.is_ended() {
+        let mut rings = lock(&self.local().rings);
+        if !self.is_guest() {
+            rings.live.insert(identity.ring, segment.clone());
+            drop(rings);
+            self.registrations.push(Registration { identity, segment: segment.clone() });
+        } else {
+            // The listener tells nobody here when it is done with a ring: those that have ended are counted and let go.
+            let mut ended = 0;
+            rings.live.retain(|_, segment| {
+                let line = segment.producer_line();
+                let over = line.closed.load(Ordering::Acquire) != 0;
+                ended += if over { line.accepted.load(Ordering::Relaxed) } else { 0 };
+                !over
+            });
+            rings.retired_accepted += ended;
+            rings.live.insert(identity.ring, segment.clone());
+        }
+        if segment.is_named() && self.is_guest() {
+            self.page().listener.arrivals.fetch_add(1, Ordering::Release);
+        }
+        if self.is_ended() && !self.is_guest() {
             // It came after the end has removed all files.
             segment.unlink();
         }
     }
 
     fn settings(&self) -> &Settings {
-        const EARLY: &Settings =
-            &Settings { folder: None, policy: OverflowPolicy::DropNewest, ring_limit: EARLY_LIMIT };
-        self.settings.get().unwrap_or(EARLY)
+        static EARLY: Settings = Settings {
+            folder: None,
+            spill: None,
+            control: None,
+            policy: OverflowPolicy::DropNewest,
+            ring_limit: EARLY_LIMIT,
+            heartbeat: Duration::ZERO,
+        };
+        self.settings.get().unwrap_or(&EARLY)
+    }
+
+    /// A segment in the runtime directory or, where there is no room for it, in anonymous memory: what is in it is written all the
+    /// same, but does not outlive the process. A guest has no use for memory that nobody else sees.
+    fn create_segment(
+        &self,
+        settings: &Settings,
+        capacity: usize,
+        identity: &Identity,
+    ) -> io::Result<Segment> {
+        // A process that could not join has no number by which its rings could be told from those of others.
+        let folder = settings.folder.as_deref().filter(|_| identity.member != 0);
+        match Segment::create(folder, capacity, identity) {
+            Err(error) if folder.is_some() && !self.is_guest() => {
+                notice(
+                    "segment",
+                    &format!(
+                        "cannot make a ring in the runtime directory: {error}; using memory that does not outlive the process"
+                    ),
+                );
+                Segment::create(None, capacity, identity)
+            }
+            Err(error) if folder.is_some() => {
+                notice("segment", &format!("cannot make a ring in the runtime directory: {error}"));
+                Err(error)
+            }
+            created => created,
+        }
     }
 
     /// Hands a long record over: the arguments as a blob, and a short record in the ring that names it.
@@ -314,20 +443,28 @@ impl Queue {
         bytes: Vec<u8>,
     ) -> Result<(), DropReason> {
         let settings = self.settings();
+        let local = self.local();
         let size = bytes.len() as u64;
-        let number = self.next_blob.fetch_add(1, Ordering::Relaxed);
-        if self.blob_bytes.fetch_add(size, Ordering::Relaxed) + size > MAX_BLOBS
+        let number = local.next_blob.fetch_add(1, Ordering::Relaxed);
+        if local.blob_bytes.fetch_add(size, Ordering::Relaxed) + size > MAX_BLOBS
             && !self.wait_for_blobs(settings)
         {
-            self.blob_bytes.fetch_sub(size, Ordering::Relaxed);
+            local.blob_bytes.fetch_sub(size, Ordering::Relaxed);
             return Err(DropReason::Full);
         }
-        let path = settings.folder.as_ref().map(|folder| {
-            folder.join(format!("blob-{}-{number}", rustix::process::getpid().as_raw_nonzero()))
-        });
-        // The file is what survives this process. Without room for it the record is still written while the process lives.
+        let member = self.membership().map_or(0, Membership::number);
+        let path =
+            settings.folder.as_ref().map(|folder| folder.join(format!("{BLOB_PREFIX}{member}-{number}")));
+        // The file is what survives this process. Without room for it the record is still written while the process lives, if
+        // the listener is here.
         let path = path.filter(|path| write_private(path, &bytes));
-        lock(&self.blobs).insert(number, Blob { bytes, path });
+        let is_guest = self.is_guest();
+        if path.is_none() && is_guest {
+            local.blob_bytes.fetch_sub(size, Ordering::Relaxed);
+            return Err(DropReason::NoMemory);
+        }
+        let bytes = if is_guest { Vec::new() } else { bytes };
+        lock(&local.blobs).insert(number, Blob { bytes, size, path });
         let write = |slot: &mut [u8], sequence: u64| {
             let head = Head {
                 len: (HEADER + 8) as u32,
@@ -354,23 +491,43 @@ impl Queue {
 
     fn wait_for_blobs(&self, settings: &Settings) -> bool {
         let until = match settings.policy {
-            OverflowPolicy::DropNewest => return false,
+            OverflowPolicy::DropNewest if !self.is_guest() => return false,
+            OverflowPolicy::DropNewest => Some(Instant::now()),
             OverflowPolicy::BlockThenShed(limit) => Instant::now().checked_add(limit),
             OverflowPolicy::Block => None,
         };
+        let space = &self.page().space;
         while self.state() == RUNNING {
-            let epoch = self.space_epoch.load(Ordering::Acquire);
-            if self.blob_bytes.load(Ordering::Relaxed) <= MAX_BLOBS {
+            let epoch = space.epoch.load(Ordering::Acquire);
+            if self.is_guest() {
+                self.forget_read_blobs();
+            }
+            if self.local().blob_bytes.load(Ordering::Relaxed) <= MAX_BLOBS {
                 return true;
+            }
+            if !self.has_listener() {
+                return false;
             }
             let left = until.map_or(LOOK_AGAIN, |until| until.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 return false;
             }
             self.wake();
-            futex_wait(&self.space_epoch, epoch, left.min(LOOK_AGAIN));
+            futex_wait(&space.epoch, epoch, left.min(LOOK_AGAIN));
         }
         false
+    }
+
+    /// In a guest: the listener removes the file of a long record that is written.
+    fn forget_read_blobs(&self) {
+        let local = self.local();
+        let mut freed = 0;
+        lock(&local.blobs).retain(|_, blob| {
+            let waits = blob.path.as_ref().is_some_and(|path| path.exists());
+            freed += if waits { 0 } else { blob.size };
+            waits
+        });
+        local.blob_bytes.fetch_sub(freed, Ordering::Relaxed);
     }
 }
 
@@ -388,23 +545,6 @@ fn write_private(path: &Path, bytes: &[u8]) -> bool {
         let _ = std::fs::remove_file(path);
     }
     written
-}
-
-/// A segment in the runtime directory or, where there is no room for it, in anonymous memory: what is in it is written all the same, but
-/// does not outlive the process.
-fn create_segment(settings: &Settings, capacity: usize, identity: &Identity) -> io::Result<Segment> {
-    match Segment::create(settings.folder.as_deref(), capacity, identity) {
-        Err(error) if settings.folder.is_some() => {
-            notice(
-                "segment",
-                &format!(
-                    "cannot make a ring in the runtime directory: {error}; using memory that does not outlive the process"
-                ),
-            );
-            Segment::create(None, capacity, identity)
-        }
-        created => created,
-    }
 }
 
 /// How many bytes of the ring a record of this level may leave taken.

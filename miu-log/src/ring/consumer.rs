@@ -69,7 +69,9 @@ impl Consumer {
     /// Gives the space of everything read back.
     #[inline]
     pub(crate) fn free(&mut self) {
-        self.cursor.free(&self.segment.consumer_line().tail);
+        if let Some(tail) = self.cursor.free() {
+            self.segment.consumer_line().store(tail);
+        }
     }
 
     /// Gives everything up, read or not: for a ring that is corrupt.
@@ -99,6 +101,11 @@ impl Consumer {
         self.segment.producer_line().accepted.load(Ordering::Relaxed)
     }
 
+    /// Whether the segment has a file.
+    pub(crate) fn is_named(&self) -> bool {
+        self.segment.is_named()
+    }
+
     /// The segment, once nothing more is read from it.
     pub(crate) fn into_segment(self) -> Arc<Segment> {
         self.segment
@@ -112,8 +119,14 @@ mod tests {
     use super::*;
 
     fn ring() -> (Producer, Consumer) {
-        let identity =
-            Identity { process_id: 1, thread_id: 1, ring: 0, generation: 0, thread_name: String::new() };
+        let identity = Identity {
+            member: 1,
+            process_id: 1,
+            thread_id: 1,
+            ring: 0,
+            generation: 0,
+            thread_name: String::new(),
+        };
         let segment = Arc::new(Segment::create(None, SMALLEST, &identity).unwrap());
         (Producer::new(Arc::new(()), segment.clone(), 0), Consumer::new(segment))
     }

@@ -54,10 +54,9 @@ impl ProducerCursor {
         shared_head.store(self.head, Ordering::Release);
     }
 
-    /// Looks at the consumer's counter (R4) and allows claims up to `allowance` bytes of unread data, or up to half
+    /// Takes the consumer's counter, loaded with acquire (R4), and allows claims up to `allowance` bytes of unread data, or up to half
     /// of the ring while less than that is unread: so the producer passes here again when the ring becomes half full.
-    pub(crate) fn refresh(&mut self, shared_tail: &AtomicU64, allowance: u64) -> Fill {
-        let tail = shared_tail.load(Ordering::Acquire);
+    pub(crate) fn refresh(&mut self, tail: u64, allowance: u64) -> Fill {
         let used = self.head - tail;
         let half = self.capacity / 2;
         let allowed = if used < half { half } else { self.capacity };
@@ -66,9 +65,13 @@ impl ProducerCursor {
     }
 
     /// Allows claims up to `allowance` bytes of unread data, as of the consumer's counter, whatever the half mark.
-    pub(crate) fn extend(&mut self, shared_tail: &AtomicU64, allowance: u64) {
-        let tail = shared_tail.load(Ordering::Acquire);
+    pub(crate) fn extend(&mut self, tail: u64, allowance: u64) {
         self.limit = tail + allowance.min(self.capacity);
+    }
+
+    /// Where the next record goes.
+    pub(crate) fn head(&self) -> u64 {
+        self.head
     }
 
     /// Takes back what `refresh` and `extend` allowed: the next claim looks again.
@@ -117,13 +120,14 @@ impl ConsumerCursor {
         self.read += len;
     }
 
-    /// Gives the space of everything read back to the producer (R4).
+    /// Gives the space of everything read back: the counter to be stored with release (R4), where it has changed.
     #[inline]
-    pub(crate) fn free(&mut self, shared_tail: &AtomicU64) {
-        if self.freed != self.read {
-            self.freed = self.read;
-            shared_tail.store(self.freed, Ordering::Release);
+    pub(crate) fn free(&mut self) -> Option<u64> {
+        if self.freed == self.read {
+            return None;
         }
+        self.freed = self.read;
+        Some(self.freed)
     }
 }
 
@@ -140,13 +144,13 @@ mod tests {
         let (head, tail) = shared();
         let mut producer = ProducerCursor::new(64);
         assert_eq!(producer.claim(8), None, "nothing is known to be free before the first look");
-        producer.refresh(&tail, 64);
+        producer.refresh(tail.load(Ordering::Acquire), 64);
         producer.commit(&head, producer.claim(32).map(|_| 32).unwrap());
         assert_eq!(producer.claim(8), None, "the half mark makes the producer look again");
-        assert_eq!(producer.refresh(&tail, 64), Fill { used: 32, capacity: 64 });
+        assert_eq!(producer.refresh(tail.load(Ordering::Acquire), 64), Fill { used: 32, capacity: 64 });
         assert_eq!(producer.claim(32), Some(32));
         producer.commit(&head, 32);
-        producer.refresh(&tail, 64);
+        producer.refresh(tail.load(Ordering::Acquire), 64);
         assert_eq!(producer.claim(8), None);
     }
 
@@ -155,14 +159,14 @@ mod tests {
         let (head, tail) = shared();
         let mut producer = ProducerCursor::new(64);
         let mut consumer = ConsumerCursor::new();
-        producer.extend(&tail, 64);
+        producer.extend(tail.load(Ordering::Acquire), 64);
         producer.commit(&head, 64);
         assert!(consumer.refresh(&head, 64));
         consumer.advance(64);
-        producer.extend(&tail, 64);
+        producer.extend(tail.load(Ordering::Acquire), 64);
         assert_eq!(producer.claim(8), None);
-        consumer.free(&tail);
-        producer.extend(&tail, 64);
+        tail.store(consumer.free().unwrap(), Ordering::Release);
+        producer.extend(tail.load(Ordering::Acquire), 64);
         assert_eq!(producer.claim(64), Some(64));
     }
 
@@ -170,7 +174,7 @@ mod tests {
     fn an_allowance_keeps_a_reserve_free() {
         let (_, tail) = shared();
         let mut producer = ProducerCursor::new(64);
-        producer.extend(&tail, 48);
+        producer.extend(tail.load(Ordering::Acquire), 48);
         assert_eq!(producer.claim(48), Some(0));
         assert_eq!(producer.claim(56), None);
     }
@@ -227,7 +231,7 @@ mod loom_models {
                     for value in 1..=3u64 {
                         for _ in 0..2 {
                             if cursor.claim(1).is_none() {
-                                cursor.refresh(&ring.tail, CAPACITY);
+                                cursor.refresh(ring.tail.load(Ordering::Acquire), CAPACITY);
                             }
                         }
                         if let Some(position) = cursor.claim(1) {
@@ -258,7 +262,9 @@ mod loom_models {
                     seen = value;
                     cursor.advance(1);
                 }
-                cursor.free(&ring.tail);
+                if let Some(tail) = cursor.free() {
+                    ring.tail.store(tail, Ordering::Release);
+                }
             };
             drain(&mut cursor);
             let sent = producer.join().unwrap();

@@ -106,6 +106,17 @@ pub(crate) fn adopt(producer: Producer) -> bool {
         .unwrap_or(false)
 }
 
+/// In a forked child: leaves its parent's producers alone. They are leaked, for dropping one would close its ring.
+pub(crate) fn abandon_all() {
+    CURRENT.set(ptr::null_mut());
+    EXCLUSIVE.set(false);
+    let _ = OWNED.try_with(|owned| {
+        if let Ok(mut producers) = owned.0.try_borrow_mut() {
+            std::mem::forget(std::mem::take(&mut *producers));
+        }
+    });
+}
+
 /// Whether the thread can still have producers of its own.
 pub(crate) fn is_alive() -> bool {
     OWNED.try_with(|_| ()).is_ok()
@@ -140,8 +151,14 @@ mod tests {
     use super::*;
 
     fn adopted() -> (Arc<dyn Any + Send + Sync>, usize) {
-        let identity =
-            Identity { process_id: 1, thread_id: 1, ring: 0, generation: 0, thread_name: String::new() };
+        let identity = Identity {
+            member: 1,
+            process_id: 1,
+            thread_id: 1,
+            ring: 0,
+            generation: 0,
+            thread_name: String::new(),
+        };
         let owner: Arc<dyn Any + Send + Sync> = Arc::new(0u8);
         let key = Arc::as_ptr(&owner).cast::<u8>() as usize;
         let segment = Arc::new(Segment::create(None, SMALLEST, &identity).unwrap());

@@ -7,6 +7,8 @@
 //! - `segment`: a ring's memory: a shared file, mapped so that a record is always contiguous.
 //! - `producer`, `consumer`: the two exclusive ends.
 //! - `local`: the calling thread's own producers.
+//! - `control`: the page that the processes of a repository share; `member`: what each says about itself.
+//! - `fork`: what a forked child must not touch.
 //! - `tsc`, `at_exit`: the two things outside of memory that need an unsafe call.
 
 #![allow(unsafe_code)]
@@ -15,9 +17,15 @@
 pub(crate) mod at_exit;
 #[cfg(not(loom))]
 pub(crate) mod consumer;
+#[cfg(not(loom))]
+pub(crate) mod control;
 pub(crate) mod cursor;
 #[cfg(not(loom))]
+pub(crate) mod fork;
+#[cfg(not(loom))]
 pub(crate) mod local;
+#[cfg(not(loom))]
+pub(crate) mod member;
 #[cfg(not(loom))]
 pub(crate) mod producer;
 #[cfg(not(loom))]

@@ -29,6 +29,8 @@ pub(crate) struct Producer {
     segment: Arc<Segment>,
     ring: u64,
     generation: u32,
+    /// The consumer's counter as it was last seen whole.
+    tail: u64,
     /// Set while the ring sheds instead of blocking.
     pub(crate) shedding: bool,
     /// Keeps alive what `key` is the address of, so that no other can have the same.
@@ -53,6 +55,7 @@ impl Producer {
             segment,
             ring,
             generation: 0,
+            tail: 0,
             shedding: false,
             owner,
         }
@@ -145,14 +148,24 @@ impl Producer {
 
     /// Looks how full the ring is and allows writing up to `allowance` bytes of it (or the half mark, see `cursor`).
     pub(crate) fn refresh(&mut self, allowance: u64) -> Fill {
-        let segment = &self.segment;
-        self.cursor.refresh(&segment.consumer_line().tail, allowance)
+        let tail = self.tail();
+        self.cursor.refresh(tail, allowance)
+    }
+
+    /// The consumer's counter. One that makes no sense is passed over: an old one is safe (R5).
+    fn tail(&mut self) -> u64 {
+        if let Some(tail) = self.segment.consumer_line().load()
+            && (self.tail..=self.cursor.head()).contains(&tail)
+        {
+            self.tail = tail;
+        }
+        self.tail
     }
 
     /// Allows writing up to `allowance` bytes of the ring, for one record that may use the reserve.
     pub(crate) fn extend(&mut self, allowance: u64) {
-        let segment = &self.segment;
-        self.cursor.extend(&segment.consumer_line().tail, allowance);
+        let tail = self.tail();
+        self.cursor.extend(tail, allowance);
     }
 
     /// The next write looks again.
@@ -174,6 +187,7 @@ impl Producer {
         self.line = NonNull::from(next.producer_line());
         self.segment = next;
         self.generation += 1;
+        self.tail = 0;
     }
 }
 

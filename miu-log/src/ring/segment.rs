@@ -29,14 +29,14 @@ use std::ptr::NonNull;
 use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// The first eight bytes of every segment: `miulogS1`.
 pub(crate) const MAGIC: [u8; 8] = *b"miulogS1";
 /// Version of everything in a segment: identity, lines, record header and argument tags.
-pub(crate) const LAYOUT_VERSION: u32 = 1;
+pub(crate) const LAYOUT_VERSION: u32 = 2;
 /// Where the data begins: one page, so that it can be mapped on its own.
-const DATA: usize = 4096;
+pub(crate) const DATA: usize = 4096;
 /// Length of the longest record.
 pub(crate) const MIRROR: usize = 16 * 1024;
 /// Capacity of the smallest ring.
@@ -66,11 +66,38 @@ pub(crate) struct ProducerLine {
 }
 
 /// What the consumer writes.
+///
+/// The listener writes the line of another process's ring by a system call, which does not promise to move eight bytes at once: the
+/// complement beside the number shows whether it is whole.
 #[repr(C, align(128))]
 #[derive(Debug)]
 pub(crate) struct ConsumerLine {
     /// Bytes ever given back (R4).
-    pub(crate) tail: AtomicU64,
+    tail: AtomicU64,
+    /// The complement of that.
+    check: AtomicU64,
+}
+
+impl ConsumerLine {
+    /// The counter's two words as they stand in a file.
+    pub(crate) fn bytes(tail: u64) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&tail.to_le_bytes());
+        bytes[8..].copy_from_slice(&(!tail).to_le_bytes());
+        bytes
+    }
+
+    /// The counter, if it is whole at this moment (R4).
+    pub(crate) fn load(&self) -> Option<u64> {
+        let tail = self.tail.load(Ordering::Acquire);
+        (self.check.load(Ordering::Acquire) == !tail).then_some(tail)
+    }
+
+    /// Sets the counter (R4).
+    pub(crate) fn store(&self, tail: u64) {
+        self.check.store(!tail, Ordering::Release);
+        self.tail.store(tail, Ordering::Release);
+    }
 }
 
 const _: () = {
@@ -86,6 +113,8 @@ const _: () = {
 /// Whose ring this is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
+    /// Number of the process in its runtime directory. Never given twice there, unlike the system's own.
+    pub(crate) member: u32,
     pub(crate) process_id: u32,
     pub(crate) thread_id: u32,
     /// Number of the ring in its process.
@@ -101,11 +130,47 @@ pub(crate) struct Identity {
 pub(crate) struct Header {
     pub(crate) identity: Identity,
     pub(crate) capacity: u64,
+    /// Bytes ever committed, and ever given back.
+    pub(crate) head: u64,
+    pub(crate) tail: u64,
     /// Bytes committed and not yet given back; never more than the capacity.
     pub(crate) unread: u64,
     pub(crate) accepted: u64,
-    /// Nothing more will be committed here.
-    pub(crate) ended: bool,
+    /// The ring goes on in a larger segment.
+    pub(crate) chained: bool,
+    /// Its producer is gone.
+    pub(crate) closed: bool,
+}
+
+/// What the producer's line says, read from a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    pub(crate) head: u64,
+    pub(crate) accepted: u64,
+    pub(crate) chained: bool,
+    pub(crate) closed: bool,
+}
+
+/// Where the producer's line stands in the file, and how much of it says something.
+pub(crate) const PROGRESS_AT: u64 = PRODUCER_LINE as u64;
+pub(crate) const PROGRESS: usize = offset_of!(ProducerLine, closed) + size_of::<u32>();
+
+impl Progress {
+    /// Reads it. Marks that are neither 0 nor 1 are refused.
+    pub(crate) fn parse(bytes: &[u8; PROGRESS]) -> Option<Progress> {
+        let u64_at = |at: usize| u64::from_le_bytes(std::array::from_fn(|byte| bytes[at + byte]));
+        let mark_at = |at: usize| match u32::from_le_bytes(std::array::from_fn(|byte| bytes[at + byte])) {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        };
+        Some(Progress {
+            head: u64_at(offset_of!(ProducerLine, head)),
+            accepted: u64_at(offset_of!(ProducerLine, accepted)),
+            chained: mark_at(offset_of!(ProducerLine, chained))?,
+            closed: mark_at(offset_of!(ProducerLine, closed))?,
+        })
+    }
 }
 
 /// Why bytes are no segment's header.
@@ -161,19 +226,22 @@ impl Header {
         let Ok(thread_name) = std::str::from_utf8(name) else {
             return wrong("its thread's name is not UTF-8");
         };
-        let chained = u32_at(bytes, PRODUCER_LINE + offset_of!(ProducerLine, chained));
-        let closed = u32_at(bytes, PRODUCER_LINE + offset_of!(ProducerLine, closed));
-        if chained > 1 || closed > 1 {
+        let mut line = [0; PROGRESS];
+        line.copy_from_slice(&bytes[PRODUCER_LINE..PRODUCER_LINE + PROGRESS]);
+        let Some(Progress { head, accepted, chained, closed }) = Progress::parse(&line) else {
             return wrong("its producer's marks are neither 0 nor 1");
-        }
-        let head = u64_at(bytes, PRODUCER_LINE + offset_of!(ProducerLine, head));
+        };
         let tail = u64_at(bytes, CONSUMER_LINE + offset_of!(ConsumerLine, tail));
+        if u64_at(bytes, CONSUMER_LINE + offset_of!(ConsumerLine, check)) != !tail {
+            return wrong("its consumer's counter is not whole");
+        }
         let unread = match head.checked_sub(tail) {
             Some(unread) if unread <= capacity => unread,
             _ => return wrong("its cursors are further apart than its capacity"),
         };
         Ok(Header {
             identity: Identity {
+                member: u32_at(bytes, 48),
                 process_id: u32_at(bytes, 24),
                 thread_id: u32_at(bytes, 28),
                 ring: u64_at(bytes, 32),
@@ -181,9 +249,12 @@ impl Header {
                 thread_name: thread_name.to_owned(),
             },
             capacity,
+            head,
+            tail,
             unread,
-            accepted: u64_at(bytes, PRODUCER_LINE + offset_of!(ProducerLine, accepted)),
-            ended: chained == 1 || closed == 1,
+            accepted,
+            chained,
+            closed,
         })
     }
 }
@@ -251,6 +322,8 @@ impl Segment {
     }
 
     /// Writes who owns the segment, and forgets everything it held. The exclusive reference is what S4 asks for.
+    ///
+    /// The first eight bytes come last: a process that dies in here leaves no ring, rather than an old one under a new name.
     pub(crate) fn identify(&mut self, identity: &Identity) {
         let name = identity.thread_name.as_bytes();
         let name = &name[..identity.thread_name.floor_char_boundary(NAME_MAX.min(name.len()))];
@@ -258,7 +331,7 @@ impl Segment {
         // handle of this process; no other process writes an identity (S4).
         let bytes = unsafe { std::slice::from_raw_parts_mut(self.base.as_ptr(), PRODUCER_LINE) };
         bytes.fill(0);
-        bytes[0..8].copy_from_slice(&MAGIC);
+        fence(Ordering::SeqCst);
         bytes[8..12].copy_from_slice(&LAYOUT_VERSION.to_le_bytes());
         bytes[12..16].copy_from_slice(&(DATA as u32).to_le_bytes());
         bytes[16..24].copy_from_slice(&(self.capacity as u64).to_le_bytes());
@@ -267,13 +340,18 @@ impl Segment {
         bytes[32..40].copy_from_slice(&identity.ring.to_le_bytes());
         bytes[40..44].copy_from_slice(&identity.generation.to_le_bytes());
         bytes[44..48].copy_from_slice(&(name.len() as u32).to_le_bytes());
+        bytes[48..52].copy_from_slice(&identity.member.to_le_bytes());
         bytes[NAME..NAME + name.len()].copy_from_slice(name);
         let (producer, consumer) = (self.producer_line(), self.consumer_line());
         producer.head.store(0, Ordering::Relaxed);
         producer.accepted.store(0, Ordering::Relaxed);
         producer.chained.store(0, Ordering::Relaxed);
         producer.closed.store(0, Ordering::Relaxed);
-        consumer.tail.store(0, Ordering::Relaxed);
+        consumer.store(0);
+        fence(Ordering::SeqCst);
+        // SAFETY: as above; that borrow has ended.
+        let magic = unsafe { std::slice::from_raw_parts_mut(self.base.as_ptr(), MAGIC.len()) };
+        magic.copy_from_slice(&MAGIC);
     }
 
     /// How many data bytes there are: a power of two.
@@ -333,8 +411,9 @@ impl Drop for Segment {
 /// What the names of all segments' files begin with.
 pub(crate) const FILE_PREFIX: &str = "ring-";
 
-fn file_name(identity: &Identity) -> String {
-    format!("{FILE_PREFIX}{}-{}-{}", identity.process_id, identity.ring, identity.generation)
+/// Name of a segment's file.
+pub(crate) fn file_name(identity: &Identity) -> String {
+    format!("{FILE_PREFIX}{}-{}-{}", identity.member, identity.ring, identity.generation)
 }
 
 /// Whether a file of this length is within the process's limit (`RLIMIT_FSIZE`). One that is not would be answered with a signal that
@@ -375,7 +454,14 @@ mod tests {
     use super::*;
 
     pub(crate) fn identity() -> Identity {
-        Identity { process_id: 7, thread_id: 8, ring: 9, generation: 0, thread_name: "worker-3".to_owned() }
+        Identity {
+            member: 7,
+            process_id: 77,
+            thread_id: 8,
+            ring: 9,
+            generation: 0,
+            thread_name: "worker-3".to_owned(),
+        }
     }
 
     #[test]
@@ -420,21 +506,25 @@ mod tests {
         let bytes = file_of(&identity(), |segment| {
             segment.producer_line().head.store(640, Ordering::Release);
             segment.producer_line().accepted.store(9, Ordering::Relaxed);
-            segment.consumer_line().tail.store(64, Ordering::Release);
+            segment.consumer_line().store(64);
         });
         let header = Header::parse(&bytes[..HEADER], bytes.len() as u64).unwrap();
         let expected = Header {
             identity: identity(),
             capacity: SMALLEST as u64,
+            head: 640,
+            tail: 64,
             unread: 576,
             accepted: 9,
-            ended: false,
+            chained: false,
+            closed: false,
         };
         assert_eq!(header, expected);
         for mark in [offset_of!(ProducerLine, chained), offset_of!(ProducerLine, closed)] {
             let mut bytes = bytes.clone();
             bytes[PRODUCER_LINE + mark] = 1;
-            assert!(Header::parse(&bytes, bytes.len() as u64).unwrap().ended);
+            let header = Header::parse(&bytes, bytes.len() as u64).unwrap();
+            assert!(header.chained != header.closed);
         }
     }
 
@@ -466,7 +556,8 @@ mod tests {
         assert!(changed(44, &(NAME_MAX as u32 + 1).to_le_bytes()).contains("longer than there is room for"));
         assert!(changed(NAME, &[0xff]).contains("not UTF-8"));
         assert!(changed(PRODUCER_LINE + offset_of!(ProducerLine, closed), &[2]).contains("neither 0 nor 1"));
-        assert!(changed(CONSUMER_LINE, &[8]).contains("further apart"));
+        assert!(changed(CONSUMER_LINE, &[8]).contains("not whole"));
+        assert!(changed(CONSUMER_LINE, &ConsumerLine::bytes(8)).contains("further apart"));
         assert!(changed(PRODUCER_LINE, &(SMALLEST as u64 + 8).to_le_bytes()).contains("further apart"));
         assert!(problem(&good[..HEADER - 1]).contains("shorter than a ring's header"));
         assert!(problem(&[]).contains("shorter than a ring's header"));

@@ -416,6 +416,14 @@ impl<P: Place> Sink for FileSink<P> {
         self.lost
     }
 
+    fn prepare(&mut self) -> Result<(), SinkError> {
+        self.ready()
+    }
+
+    fn forget(&mut self) {
+        self.owed = None;
+    }
+
     fn file_position(&self) -> Option<FilePosition> {
         let open = self.file.as_ref()?;
         let torn = self.owed.as_ref().map_or(0, |owed| owed.sent as u64);

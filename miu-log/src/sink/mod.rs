@@ -110,6 +110,16 @@ pub trait Sink: Send {
         Health::default()
     }
 
+    /// Opens what the next batch will be written to, so that `file_position` is that of the right file before it gets a line.
+    #[doc(hidden)]
+    fn prepare(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    /// Forgets the rest of a line that was begun: somebody else takes the beginning away.
+    #[doc(hidden)]
+    fn forget(&mut self) {}
+
     /// Where the sink stands in its log file, if it writes one: what a checkpoint needs.
     #[doc(hidden)]
     fn file_position(&self) -> Option<FilePosition> {

@@ -1,0 +1,330 @@
+//! The other processes of a repository: who has joined, who hangs, who is gone.
+//!
+//! A process is known by its file in the runtime directory. It is alive as long as it holds the lock on that file: no process number is
+//! asked, which may have been given to another one. A process descriptor, where it can be had, only tells when to look at the
+//! lock, and how a child of this process ended.
+//!
+//! Called by the listener, which reads the rings that are found here.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
+
+use super::checkpoint::RingKey;
+use super::site::{foreign_site, unknown_site};
+use crate::callsite;
+use crate::escape::escaped;
+use crate::queue::membership::{DICTIONARY_PREFIX, MEMBER_PREFIX};
+use crate::queue::slow::BLOB_PREFIX;
+use crate::record::Site;
+use crate::ring::member::{self, About, Pulse, State};
+use crate::ring::segment::FILE_PREFIX;
+use crate::runtime::{is_held, open_to_read};
+use crate::worker::ExitCause;
+
+/// A process is late when it has not checked in so long after it should have, in nanoseconds.
+const GRACE: u64 = 1_000_000_000;
+/// Longest file of a long record's arguments: their texts are cut at 16 MiB together, and each may have a mark.
+const MAX_BLOB: usize = 17 * 1024 * 1024;
+/// Most bytes of a dictionary read at once.
+const PIECE: usize = 64 * 1024;
+/// Most call sites that are believed of a process.
+const MOST_SITES: usize = 1 << 20;
+
+/// Another process.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) number: u32,
+    pub(crate) about: About,
+    /// Its name as it stands in a line.
+    pub(crate) name: String,
+    folder: PathBuf,
+    file: Option<File>,
+    pidfd: Option<OwnedFd>,
+    dictionary: Option<File>,
+    dictionary_read: u64,
+    /// What was read of an entry that was not whole.
+    unparsed: Vec<u8>,
+    sites: Vec<Option<Site>>,
+    unknown: Site,
+    /// Its domains' numbers here, where they are others than its own.
+    pub(crate) domains: Option<Vec<u8>>,
+    drops: Vec<u64>,
+    next_check_in: u64,
+    late: bool,
+    /// How it ended, once it has.
+    pub(crate) gone: Option<ExitCause>,
+    /// Records read since then.
+    pub(crate) recovered: u64,
+}
+
+/// What became of a process since the last look.
+#[derive(Debug)]
+pub(crate) enum Change {
+    Late,
+    Back,
+    Gone,
+}
+
+impl Peer {
+    fn new(folder: &Path, number: u32, about: About) -> Peer {
+        Peer {
+            number,
+            name: escaped(&about.name),
+            about,
+            folder: folder.to_owned(),
+            file: None,
+            pidfd: None,
+            dictionary: None,
+            dictionary_read: 0,
+            unparsed: Vec::new(),
+            sites: Vec::new(),
+            unknown: unknown_site(),
+            domains: None,
+            drops: Vec::new(),
+            next_check_in: u64::MAX,
+            late: false,
+            gone: None,
+            recovered: 0,
+        }
+    }
+
+    /// A process that has a file in the directory.
+    pub(crate) fn open(folder: &Path, number: u32) -> Result<Peer, String> {
+        let path = folder.join(format!("{MEMBER_PREFIX}{number}"));
+        let file = open_to_read(&path).map_err(|error| error.to_string())?;
+        let (about, pulse) = member::read(&file)?;
+        let pid = i32::try_from(about.process_id).ok().and_then(Pid::from_raw);
+        let pidfd = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        let mut peer = Peer::new(folder, number, about);
+        peer.next_check_in = pulse.next_check_in;
+        peer.file = Some(file);
+        // One that was given to a stranger would tell of the stranger: it is asked only while the lock is held.
+        peer.pidfd = pidfd.filter(|_| peer.is_alive());
+        Ok(peer)
+    }
+
+    /// A process of which there are rings only.
+    pub(crate) fn without_file(folder: &Path, number: u32, process_id: u32) -> Peer {
+        Peer::new(folder, number, About { process_id, since: 0, name: format!("Worker-{process_id}") })
+    }
+
+    /// Whether the process lives: it holds the lock on its file.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| is_held(file).unwrap_or(false))
+    }
+
+    /// Whether it has taken leave.
+    pub(crate) fn has_left(&self) -> bool {
+        self.pulse().is_some_and(|pulse| pulse.state == State::Left)
+    }
+
+    fn pulse(&self) -> Option<Pulse> {
+        member::read(self.file.as_ref()?).ok().map(|(_, pulse)| pulse)
+    }
+
+    /// Looks how it is doing. `maybe_ended`: there is a reason to look at its lock.
+    pub(crate) fn look(&mut self, now: u64, maybe_ended: bool) -> Option<Change> {
+        if self.gone.is_some() {
+            return None;
+        }
+        if maybe_ended && !self.is_alive() {
+            self.gone = Some(self.cause());
+            self.pidfd = None;
+            return Some(Change::Gone);
+        }
+        if self.late || now > self.next_check_in.saturating_add(GRACE) {
+            self.next_check_in = self.pulse()?.next_check_in;
+            let late = now > self.next_check_in.saturating_add(GRACE) && !self.has_left();
+            return match (std::mem::replace(&mut self.late, late), late) {
+                (false, true) => Some(Change::Late),
+                (true, false) => Some(Change::Back),
+                _ => None,
+            };
+        }
+        None
+    }
+
+    /// How the process ended, if it is a child of this one that nobody has waited for. It stays so: whoever waits for it finds it.
+    fn cause(&self) -> ExitCause {
+        let Some(pidfd) = &self.pidfd else { return ExitCause::Unknown };
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match waitid(WaitId::PidFd(pidfd.as_fd()), options) {
+            Ok(Some(status)) => match (status.exit_status(), status.terminating_signal()) {
+                (Some(code), _) => ExitCause::Exited(code),
+                (None, Some(signal)) => ExitCause::Killed(signal),
+                (None, None) => ExitCause::Unknown,
+            },
+            _ => ExitCause::Unknown,
+        }
+    }
+
+    /// Dropped records by reason, domain and level: those new since the last call.
+    pub(crate) fn new_drops(&mut self, counters: usize) -> Vec<u64> {
+        let Some(file) = &self.file else { return Vec::new() };
+        self.drops.resize(counters, 0);
+        let mut now = vec![0; counters];
+        member::read_drops(file, &mut now);
+        let new = now.iter().zip(&self.drops).map(|(now, before)| now.saturating_sub(*before)).collect();
+        self.drops = now;
+        new
+    }
+
+    /// A call site of the process, and the process's name. A site that its dictionary does not have is rendered without a template.
+    pub(crate) fn site_and_name(&mut self, id: u32) -> (&Site, &str) {
+        if !matches!(self.sites.get(id as usize), Some(Some(_))) {
+            self.read_dictionary();
+        }
+        let site = match self.sites.get(id as usize) {
+            Some(Some(site)) => site,
+            _ => &self.unknown,
+        };
+        (site, &self.name)
+    }
+
+    /// Number here of a domain that the process knows by this number.
+    pub(crate) fn domain(&self, number: u8) -> u8 {
+        match &self.domains {
+            None => number,
+            Some(numbers) => numbers.get(usize::from(number)).copied().unwrap_or(u8::MAX),
+        }
+    }
+
+    fn read_dictionary(&mut self) {
+        if self.dictionary.is_none() {
+            let path = self.folder.join(format!("{DICTIONARY_PREFIX}{}", self.number));
+            self.dictionary = open_to_read(&path).ok();
+        }
+        let Some(dictionary) = &self.dictionary else { return };
+        loop {
+            let filled = self.unparsed.len();
+            self.unparsed.resize(filled + PIECE, 0);
+            let read = dictionary.read_at(&mut self.unparsed[filled..], self.dictionary_read).unwrap_or(0);
+            self.unparsed.truncate(filled + read);
+            self.dictionary_read += read as u64;
+            let mut used = 0;
+            while let Ok(Some((entry, len))) = callsite::read_entry(&self.unparsed[used..]) {
+                used += len;
+                let index = entry.id as usize;
+                if index < MOST_SITES {
+                    if self.sites.len() <= index {
+                        self.sites.resize_with(index + 1, || None);
+                    }
+                    self.sites[index] = foreign_site(&entry);
+                }
+            }
+            self.unparsed.drain(..used);
+            if read == 0 || self.unparsed.len() > MAX_BLOB {
+                return;
+            }
+        }
+    }
+
+    /// The arguments of a long record, and the file they are in.
+    pub(crate) fn blob(&self, number: u64) -> (PathBuf, Option<Vec<u8>>) {
+        let path = self.folder.join(format!("{BLOB_PREFIX}{}-{number}", self.number));
+        let read = || {
+            let file = open_to_read(&path).ok()?;
+            let mut bytes = Vec::new();
+            file.take(MAX_BLOB as u64 + 1).read_to_end(&mut bytes).ok()?;
+            (bytes.len() <= MAX_BLOB).then_some(bytes)
+        };
+        let bytes = read();
+        (path, bytes)
+    }
+
+    /// Removes what the process has left in the directory, its rings aside.
+    pub(crate) fn remove_files(&self) {
+        let own_blobs = format!("{BLOB_PREFIX}{}-", self.number);
+        for name in names(&self.folder) {
+            if name.starts_with(&own_blobs) {
+                let _ = std::fs::remove_file(self.folder.join(name));
+            }
+        }
+        // The member's file goes last: as long as it is there, whoever comes next knows whose the others are.
+        for prefix in [DICTIONARY_PREFIX, MEMBER_PREFIX] {
+            let _ = std::fs::remove_file(self.folder.join(format!("{prefix}{}", self.number)));
+        }
+    }
+}
+
+/// All other processes that a listener knows.
+#[derive(Debug, Default)]
+pub(crate) struct Peers {
+    pub(crate) all: BTreeMap<u32, Peer>,
+}
+
+impl Peers {
+    /// Processes that a look at their lock may show to be gone.
+    pub(crate) fn maybe_ended(&self, also_without_descriptor: bool) -> Vec<u32> {
+        let mut polled: Vec<(u32, PollFd<'_>)> = Vec::new();
+        let mut ended = Vec::new();
+        for peer in self.all.values().filter(|peer| peer.gone.is_none()) {
+            match &peer.pidfd {
+                Some(pidfd) => polled.push((peer.number, PollFd::new(pidfd, PollFlags::IN))),
+                None if also_without_descriptor => ended.push(peer.number),
+                None => {}
+            }
+        }
+        if !polled.is_empty() {
+            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+            let (numbers, mut fds): (Vec<u32>, Vec<PollFd<'_>>) = polled.into_iter().unzip();
+            if poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0) {
+                let ready = numbers.iter().zip(&fds).filter(|(_, fd)| !fd.revents().is_empty());
+                ended.extend(ready.map(|(number, _)| *number));
+            }
+        }
+        ended
+    }
+
+    /// When the next process is late, on the monotonic clock. Zero where one is late already.
+    pub(crate) fn next_deadline(&self) -> u64 {
+        let deadline = |peer: &Peer| match peer.gone {
+            Some(_) => u64::MAX,
+            None if peer.late => 0,
+            None => peer.next_check_in.saturating_add(GRACE),
+        };
+        self.all.values().map(deadline).min().unwrap_or(u64::MAX)
+    }
+}
+
+/// Names of the files in a directory, as far as they are plain.
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+/// The number in the name of a member's file.
+pub(crate) fn member_of(name: &str) -> Option<u32> {
+    name.strip_prefix(MEMBER_PREFIX)?.parse().ok()
+}
+
+/// Ring and generation in the name of a segment's file.
+pub(crate) fn ring_of(name: &str) -> Option<(RingKey, u32)> {
+    let mut parts = name.strip_prefix(FILE_PREFIX)?.split('-');
+    let key = RingKey { member: parts.next()?.parse().ok()?, ring: parts.next()?.parse().ok()? };
+    let generation = parts.next()?.parse().ok()?;
+    parts.next().is_none().then_some((key, generation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_what_a_file_is() {
+        assert_eq!(ring_of("ring-1-2-3"), Some((RingKey { member: 1, ring: 2 }, 3)));
+        for other in
+            ["ring-1-2", "ring-1-2-3-4", "ring-x-2-3", "blob-1-2", "ring-1-2--3", "ring-99999999999-1-1"]
+        {
+            assert_eq!(ring_of(other), None, "{other}");
+        }
+        assert_eq!((member_of("member-7"), member_of("member-"), member_of("holder")), (Some(7), None, None));
+    }
+}

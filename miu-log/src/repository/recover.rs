@@ -1,0 +1,92 @@
+//! Recovery without a repository: for tools, and for services that will not be started again.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::connect::interned;
+use super::start::router;
+use crate::clock::Clock;
+use crate::config::LogConfig;
+use crate::domain::DomainSpec;
+use crate::error::Error;
+use crate::folder::Folder;
+use crate::layout::Pattern;
+use crate::listener::Listener;
+use crate::listener::checkpoint::Checkpoint;
+use crate::listener::replay::Previous;
+use crate::queue::Queue;
+use crate::runtime::about::ClockKind;
+use crate::runtime::{CHECKPOINT, RuntimeDir};
+use crate::worker::Recovery;
+
+/// How long the log files may make no progress.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Brings what was logged into a folder's files by runs that did not end properly, without opening a repository: what the next
+/// `Repository::open` would do. The files, their names and their layout are those of the run that did not end properly; its console and the sinks
+/// that were added to it by hand get nothing.
+///
+/// # Errors
+///
+/// When the folder is not there or may not be written to, a repository is open on it, or there are rings of which nobody can tell what
+/// repository they belong to.
+///
+/// # Examples
+///
+/// ```
+/// # let folder = tempfile::tempdir().unwrap();
+/// let recovery = miu_log::recover(folder.path())?;
+/// assert!(recovery.is_empty());
+/// # Ok::<(), miu_log::Error>(())
+/// ```
+pub fn recover(log_folder: impl AsRef<Path>) -> Result<Recovery, Error> {
+    let log_folder = log_folder.as_ref();
+    if !log_folder.is_dir() {
+        return Err(Error::config(format!("there is no log folder {log_folder:?}")));
+    }
+    let folder = Folder::open(log_folder).map_err(|error| Error::explained(&error))?;
+    let mut runtime = RuntimeDir::open(&folder, |name| std::env::var_os(name), None)?;
+    let previous = Previous::examine(&runtime);
+    if previous.going_on.is_some() {
+        runtime.keep();
+    }
+    if previous.is_clean() {
+        return Ok(Recovery::default());
+    }
+    let Some(about) = previous.about() else {
+        runtime.keep();
+        return Err(Error::config(format!(
+            "the rings in {:?} cannot be recovered: what repository they belong to is not written down there",
+            runtime.path()
+        )));
+    };
+    let specs: Vec<DomainSpec> = about
+        .domains
+        .iter()
+        .map(|domain| DomainSpec { name: interned(&domain.name), file: interned(&domain.file), level: None })
+        .collect();
+    let pattern = Pattern::parse(&about.pattern).unwrap_or_default();
+    let mut config = LogConfig::new(log_folder)
+        .console(false)
+        .level_files(about.level_files)
+        .layout(pattern)
+        .zone(about.zone)
+        .sink_timeout(PATIENCE);
+    if let Some(prefix) = &about.prefix {
+        config = config.file_prefix(prefix.clone());
+    }
+    config.validate()?;
+    let clock = match about.clock {
+        ClockKind::Manual => Clock::Manual(Arc::default()),
+        ClockKind::Tsc | ClockKind::Monotonic => Clock::system(),
+    };
+    previous.cut_files(&folder);
+    let router = router(&mut config, &folder, &specs)?;
+    let checkpoint = Checkpoint::new(runtime.file(CHECKPOINT)?, previous.sequence);
+    let queue = Queue::detached(&specs, clock);
+    let mut listener = Listener::new(queue, router, Some(checkpoint), Arc::default(), PATIENCE);
+    let recovery = listener.replay(&previous, &folder);
+    listener.finish();
+    Ok(recovery)
+}

@@ -1,0 +1,158 @@
+//! What happens when a repository is opened, up to the listener's first pass.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::config::LogConfig;
+use crate::config::files::standard_slots;
+use crate::domain::DomainSpec;
+use crate::error::Error;
+use crate::filter::{Filter, LevelSet};
+use crate::folder::Folder;
+use crate::layout::{self, Layout, PatternLayout};
+use crate::listener::Listener;
+use crate::listener::checkpoint::Checkpoint;
+use crate::listener::replay::Previous;
+use crate::queue::{Queue, Settings};
+use crate::ring::control::Unfit;
+use crate::router::{Router, Slot};
+use crate::runtime::about::{About, ClockKind, NamedDomain};
+use crate::runtime::{CHECKPOINT, RuntimeDir};
+use crate::sink::console::{self, Stream};
+use crate::sink::queued::Queued;
+use crate::stats::SinkStats;
+use crate::worker::Recovery;
+
+/// How long a repository that has the folder may take to hand it over.
+const HAND_OVER: Duration = Duration::from_secs(10);
+
+/// A listener that is ready to be started.
+pub(super) struct Prepared {
+    pub(super) listener: Listener,
+    pub(super) runtime: RuntimeDir,
+    pub(super) recovery: Recovery,
+    pub(super) settings: Settings,
+}
+
+/// Everything up to the listener's start: takes the folder, recovers what an earlier run has left, shares the page.
+pub(super) fn prepare(
+    config: &mut LogConfig,
+    queue: &Arc<Queue>,
+    sink_stats: &Arc<Mutex<Vec<SinkStats>>>,
+    specs: &[DomainSpec],
+) -> Result<Prepared, Error> {
+    let folder = Folder::open(&config.folder).map_err(|error| Error::explained(&error))?;
+    let take_over = config.take_over.then_some(HAND_OVER);
+    let mut runtime = RuntimeDir::open(&folder, |name| std::env::var_os(name), take_over)?;
+    let previous = Previous::examine(&runtime);
+    let own: Vec<&str> = specs.iter().map(|spec| spec.name).collect();
+    if let Some(going_on) = &previous.going_on
+        && going_on.about.names() != own
+    {
+        return Err(Error::domain_mismatch(format!(
+            "processes that joined an earlier repository of {:?} are still running, and its domains do not fit: it had {}, this one \
+             has {}",
+            runtime.log_folder(),
+            going_on.about.names().join(", "),
+            own.join(", ")
+        )));
+    }
+    previous.cut_files(&folder);
+    let router = router(config, &folder, specs)?;
+    let checkpoint = Checkpoint::new(runtime.file(CHECKPOINT)?, previous.sequence);
+    let mut listener =
+        Listener::new(queue.clone(), router, Some(checkpoint), sink_stats.clone(), config.sink_timeout);
+    let recovery = listener.replay(&previous, &folder);
+    let about = about(config, specs, queue.clock(), runtime.log_folder());
+    queue.with_levels_at_rest(|| {
+        let file = match previous.going_on {
+            Some(going_on) => going_on.control,
+            None => runtime.place_control(|file| {
+                queue.control().write_to(file)?;
+                about.write_to(file)
+            })?,
+        };
+        queue.control().publish(&file).map_err(|unfit| match unfit {
+            Unfit::Io(error) => Error::io("cannot share the control page", error),
+            Unfit::Version(_) | Unfit::Strange => Error::config("the control page is not what it should be"),
+        })
+    })?;
+    runtime.lock_control()?;
+    runtime.sign()?;
+    for (number, spec) in specs.iter().enumerate() {
+        queue.set_level(number as u8, spec.level.unwrap_or(config.level));
+    }
+    queue.set_debug_enabled(config.debug_enabled);
+    let settings = Settings {
+        folder: Some(runtime.path().to_owned()),
+        spill: Some(runtime.spill()).filter(|spill| spill != runtime.path()),
+        control: runtime.control(),
+        policy: config.overflow,
+        ring_limit: config.ring_limit,
+        heartbeat: config.heartbeat,
+    };
+    Ok(Prepared { listener, runtime, recovery, settings })
+}
+
+/// What others have to know of a repository.
+fn about(config: &LogConfig, specs: &[DomainSpec], clock: &Clock, log_folder: &Path) -> About {
+    About {
+        log_folder: log_folder.to_owned(),
+        clock: match clock {
+            Clock::Tsc => ClockKind::Tsc,
+            Clock::Monotonic => ClockKind::Monotonic,
+            Clock::Manual(_) | Clock::Elsewhere(_) => ClockKind::Manual,
+        },
+        policy: config.overflow,
+        ring_limit: config.ring_limit,
+        heartbeat: config.heartbeat,
+        prefix: config.file_prefix.clone(),
+        level_files: config.level_files,
+        pattern: config.layout.as_str().to_owned(),
+        zone: config.zone,
+        domains: specs
+            .iter()
+            .map(|spec| NamedDomain { name: spec.name.to_owned(), file: spec.file.to_owned() })
+            .collect(),
+    }
+}
+
+/// Builds the sinks: files by domain and level, console, sinks added by hand.
+pub(super) fn router(config: &mut LogConfig, folder: &Folder, specs: &[DomainSpec]) -> Result<Router, Error> {
+    let mut layouts: Vec<Box<dyn Layout>> =
+        vec![Box::new(PatternLayout::new(&config.layout, false, config.zone))];
+    let stems: Vec<&str> = specs.iter().map(|spec| spec.file).collect();
+    let mut slots = standard_slots(folder, config.file_prefix.as_deref(), &stems, config.level_files, 0)
+        .map_err(|error| Error::explained(&error))?;
+    let domains: Vec<String> = specs.iter().map(|spec| spec.name.to_owned()).collect();
+    if let Some(choice) = config.console.take() {
+        let (stream, is_terminal) = if choice.stderr {
+            (Stream::Stderr, std::io::stderr().is_terminal())
+        } else {
+            (Stream::Stdout, std::io::stdout().is_terminal())
+        };
+        let colour = layout::enabled(choice.colour, is_terminal, |name| std::env::var_os(name));
+        let own_layout = colour || choice.layout.is_some();
+        let layout = if own_layout {
+            let pattern = choice.layout.unwrap_or_else(|| config.layout.clone());
+            layouts.push(Box::new(PatternLayout::new(&pattern, colour, config.zone)));
+            layouts.len() - 1
+        } else {
+            0
+        };
+        let sink = Queued::new("console", Box::new(console::Console::new(stream)), domains.clone())
+            .map_err(|error| Error::io("cannot start the console's thread", error))?;
+        let filter = Filter::levels(LevelSet::from(choice.min_level));
+        slots.push(Slot { name: "console".to_owned(), sink: Box::new(sink), layout, filter });
+    }
+    for extra in std::mem::take(&mut config.sinks) {
+        let sink = Queued::new(&extra.name, extra.sink, domains.clone()).map_err(|error| {
+            Error::io(format!("cannot start the thread of the sink {:?}", extra.name), error)
+        })?;
+        slots.push(Slot { name: extra.name, sink: Box::new(sink), layout: 0, filter: Filter::ALL });
+    }
+    Ok(Router::new(domains, layouts, slots))
+}
