@@ -54,6 +54,11 @@ mod encode;
 mod error;
 #[cfg(not(loom))]
 mod escape;
+#[cfg(not(feature = "failpoints"))]
+mod failpoint;
+#[cfg(feature = "failpoints")]
+#[doc(hidden)]
+pub mod failpoint;
 #[cfg(not(loom))]
 mod filter;
 #[cfg(not(loom))]
