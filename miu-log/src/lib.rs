@@ -55,6 +55,7 @@ mod error;
 #[cfg(not(loom))]
 mod escape;
 #[cfg(not(feature = "failpoints"))]
+#[allow(dead_code, unreachable_pub, reason = "without the feature its steps are nothing")]
 mod failpoint;
 #[cfg(feature = "failpoints")]
 #[doc(hidden)]

@@ -13,10 +13,6 @@ const VARIABLE: &str = "MIU_LOG_FAILPOINT";
 
 static PLAN: OnceLock<Plan> = OnceLock::new();
 
-#[cfg_attr(
-    not(feature = "failpoints"),
-    allow(dead_code, reason = "without the feature only the plan is tested")
-)]
 pub(super) fn reach(step: &str) {
     let plan = PLAN.get_or_init(|| {
         let text = std::env::var(VARIABLE).unwrap_or_default();

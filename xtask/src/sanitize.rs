@@ -1,0 +1,109 @@
+//! `cargo xtask tsan` and `cargo xtask asan`: the tests under the compiler's sanitizers, on the stable toolchain.
+//!
+//! Sanitizers are unstable flags of the compiler, which `RUSTC_BOOTSTRAP` opens. `--target` keeps them away from the macros, which
+//! run inside the compiler. ThreadSanitizer has to see every access to memory, those of the standard library too, or it takes
+//! what it cannot see for a race: with it, the standard library is built as well, which takes its sources. It knows nothing
+//! of fences; the models of `cargo xtask loom` do.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::command::{cargo, run, target_dir};
+
+/// Scenarios that measure or limit a process's memory, of which a sanitizer takes a multiple, or that count its threads.
+const NOT_THE_PROGRAM_ALONE: &[&str] = &[];
+
+/// A sanitizer, by its name in the compiler.
+struct Sanitizer {
+    name: &'static str,
+    builds_std: bool,
+    /// The variable with its settings, and these.
+    options: (&'static str, &'static str),
+}
+
+/// `cargo xtask tsan`: data races.
+pub(crate) fn tsan(arguments: &[String]) -> Result<()> {
+    let options = ("TSAN_OPTIONS", "halt_on_error=0 second_deadlock_stack=1");
+    Sanitizer { name: "thread", builds_std: true, options }.run(arguments)
+}
+
+/// `cargo xtask asan`: accesses outside of memory, or after its end.
+pub(crate) fn asan(arguments: &[String]) -> Result<()> {
+    // What is leaked on purpose lives as long as the process: call sites, the process-wide repository.
+    let options = ("ASAN_OPTIONS", "detect_leaks=0");
+    Sanitizer { name: "address", builds_std: false, options }.run(arguments)
+}
+
+impl Sanitizer {
+    fn run(&self, filter: &[String]) -> Result<()> {
+        let compiler = Compiler::ask()?;
+        ensure!(
+            !self.builds_std || compiler.has_sources(),
+            "the standard library's sources are not there; get them with `rustup component add rust-src`"
+        );
+        run(self.tests(&compiler.host, &["-p", "miu-log", "--lib"]).arg("--").args(filter))?;
+        let mut scenarios = self.tests(&compiler.host, &["-p", "miu-log-tests", "--test", "scenarios"]);
+        scenarios.arg("--").args(filter);
+        for skipped in NOT_THE_PROGRAM_ALONE {
+            scenarios.args(["--skip", skipped]);
+        }
+        run(&mut scenarios)
+    }
+
+    fn tests(&self, host: &str, selection: &[&str]) -> Command {
+        let (name, settings) = self.options;
+        let mut command = cargo();
+        command.arg("test").args(selection).args(["--target", host]);
+        if self.builds_std {
+            command.arg("-Zbuild-std");
+        }
+        let flags = format!("-Zsanitizer={} -Cunsafe-allow-abi-mismatch=sanitizer", self.name);
+        command.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", flags).env(name, settings);
+        // Other flags mean another build of everything: a folder of its own keeps the usual one warm.
+        command.env("CARGO_TARGET_DIR", target_dir().join(self.name));
+        command
+    }
+}
+
+/// What the compiler says of itself.
+struct Compiler {
+    host: String,
+    sysroot: String,
+}
+
+impl Compiler {
+    fn ask() -> Result<Compiler> {
+        let said = |arguments: &[&str]| {
+            let output = Command::new("rustc").args(arguments).output().context("cannot start rustc")?;
+            Ok::<_, anyhow::Error>(String::from_utf8_lossy(&output.stdout).into_owned())
+        };
+        let version = said(&["-vV"])?;
+        let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+        let host = host.context("rustc does not say what it builds for")?.to_owned();
+        Ok(Compiler { host, sysroot: said(&["--print", "sysroot"])?.trim_end().to_owned() })
+    }
+
+    fn has_sources(&self) -> bool {
+        Path::new(&self.sysroot).join("lib/rustlib/src/rust/library").is_dir()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::describe;
+
+    #[test]
+    fn the_macros_are_not_instrumented_and_the_usual_build_stays() {
+        let options = ("TSAN_OPTIONS", "");
+        let sanitizer = Sanitizer { name: "thread", builds_std: true, options };
+        let line = describe(&sanitizer.tests("x86_64-unknown-linux-gnu", &["-p", "miu-log"]));
+        for part in ["--target x86_64-unknown-linux-gnu", "-Zbuild-std", "-Zsanitizer=thread"] {
+            assert!(line.contains(part), "{line}");
+        }
+        let folder = format!("CARGO_TARGET_DIR={}", target_dir().join("thread").display());
+        assert!(line.contains(&folder), "{line}");
+    }
+}
