@@ -4,6 +4,9 @@
 //! run inside the compiler. ThreadSanitizer has to see every access to memory, those of the standard library too, or it takes
 //! what it cannot see for a race: with it, the standard library is built as well, which takes its sources. It knows nothing
 //! of fences; the models of `cargo xtask loom` do.
+//!
+//! The system calls go through the C library here, where the sanitizers watch them: a mapping that one thread gives back and
+//! another is given at the same address would look like memory that both write to.
 
 use std::path::Path;
 use std::process::Command;
@@ -55,7 +58,8 @@ impl Sanitizer {
         if self.builds_std {
             command.arg("-Zbuild-std");
         }
-        let flags = format!("-Zsanitizer={} -Cunsafe-allow-abi-mismatch=sanitizer", self.name);
+        let flags =
+            format!("-Zsanitizer={} -Cunsafe-allow-abi-mismatch=sanitizer --cfg rustix_use_libc", self.name);
         command.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", flags);
         // Unoptimized, an instrumented program is so slow that the library's own deadlines pass.
         command.env("CARGO_PROFILE_DEV_OPT_LEVEL", "1");
