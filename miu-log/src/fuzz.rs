@@ -6,7 +6,7 @@ use crate::codec::{Args, Head, padded};
 use crate::layout::Pattern;
 use crate::ring::consumer::Consumer;
 use crate::ring::producer::Producer;
-use crate::ring::segment::{Identity, SMALLEST, Segment};
+use crate::ring::segment::{HEADER, Header, Identity, SMALLEST, Segment};
 use crate::template::Template;
 
 /// A record's arguments, decoded and rendered.
@@ -43,5 +43,22 @@ pub fn ring(bytes: &[u8]) {
         let mut arguments = Args::new(&consumer.unread()[crate::codec::HEADER..head.len as usize]);
         while arguments.next().is_ok() {}
         consumer.advance(padded(head.len as usize));
+    }
+}
+
+/// The first bytes of a segment's file, as another process may have left them: the file's length, eight bytes of it, then header and
+/// data. Also what the data hold, read as records.
+pub fn segment(bytes: &[u8]) {
+    let Some((len, bytes)) = bytes.split_first_chunk() else { return };
+    let len = u64::from_le_bytes(*len);
+    let Ok(header) = Header::parse(bytes, len) else { return };
+    assert!(header.unread <= header.capacity && header.capacity <= len);
+    assert!(header.capacity.is_power_of_two());
+    let data = &bytes[HEADER..];
+    let mut unread = &data[..data.len().min(header.unread as usize)];
+    while let Ok(head) = Head::parse(unread) {
+        let mut arguments = Args::new(&unread[crate::codec::HEADER..head.len as usize]);
+        while arguments.next().is_ok() {}
+        unread = unread.get(padded(head.len as usize)..).unwrap_or_default();
     }
 }

@@ -56,6 +56,12 @@ mod encode;
 mod error;
 #[cfg(not(loom))]
 mod escape;
+#[cfg(not(feature = "failpoints"))]
+#[allow(dead_code, unreachable_pub, reason = "without the feature its steps are nothing")]
+mod failpoint;
+#[cfg(feature = "failpoints")]
+#[doc(hidden)]
+pub mod failpoint;
 #[cfg(not(loom))]
 mod filter;
 #[cfg(not(loom))]

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use miu_log::{LogConfig, log_domains};
 
+pub mod chaos;
+
 /// The areas of the service that the scenarios pretend to be.
 #[log_domains(app, db, redis, task)]
 pub mod logs {}
@@ -116,6 +118,23 @@ pub struct Entry {
     pub detail: Vec<String>,
 }
 
+impl Entry {
+    /// Reads a line in the default layout. None where it is not the first line of a record.
+    pub fn parse(line: &str) -> Option<Entry> {
+        let mut parts = line.splitn(6, " | ").map(str::to_owned);
+        let entry = Entry {
+            time: parts.next()?,
+            level: parts.next()?.trim_end().to_owned(),
+            domain: parts.next()?,
+            thread: parts.next()?,
+            location: parts.next()?,
+            message: parts.next()?,
+            detail: Vec::new(),
+        };
+        (entry.time.len() == 23 && entry.time.is_char_boundary(4)).then_some(entry)
+    }
+}
+
 /// Reads a log file's text; panics at a line that is neither a record nor the detail of one.
 pub fn entries(text: &str) -> Vec<Entry> {
     assert!(text.is_empty() || text.ends_with('\n'), "the last line is torn: {:?}", text.lines().last());
@@ -125,18 +144,7 @@ pub fn entries(text: &str) -> Vec<Entry> {
             entries.last_mut().unwrap().detail.push(detail.to_owned());
             continue;
         }
-        let mut parts = line.splitn(6, " | ").map(str::to_owned);
-        let mut part = || parts.next().unwrap_or_else(|| panic!("not a record: {line:?}"));
-        let entry = Entry {
-            time: part(),
-            level: part().trim_end().to_owned(),
-            domain: part(),
-            thread: part(),
-            location: part(),
-            message: part(),
-            detail: Vec::new(),
-        };
-        assert!(entry.time.len() == 23 && entry.time.is_char_boundary(4), "not a record: {line:?}");
+        let entry = Entry::parse(line).unwrap_or_else(|| panic!("not a record: {line:?}"));
         entries.push(entry);
     }
     entries

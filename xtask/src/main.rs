@@ -2,7 +2,7 @@
 //!
 //! Every command is one entry of [`COMMANDS`]; the usage text, the check of the documents against
 //! the commands and the dispatch all read that table. The cheap suites are what `.ci/run` runs; the
-//! heavy ones (`loom`, `fuzz`, `ide`, `bench`) are run by hand before a change that touches their
+//! heavy ones (`loom`, `fuzz`, `chaos`, `tsan`, `asan`, `ide`, `bench`) are run by hand before a change that touches their
 //! subject is merged.
 
 // A command line tool talks to its user on stdout and stderr; the workspace's lints are meant for libraries.
@@ -10,6 +10,7 @@
 
 mod command;
 mod ide;
+mod sanitize;
 mod suites;
 mod tidy;
 
@@ -68,6 +69,24 @@ const COMMANDS: &[Command] = &[
         arguments: "[target] [seconds]",
         summary: "run one fuzz target, or each in turn, for a time (default 60 s)",
         run: suites::fuzz,
+    },
+    Command {
+        name: "chaos",
+        arguments: "[rounds]",
+        summary: "kill processes that log and check what they were promised (default 200 rounds; CHAOS_SEED)",
+        run: suites::chaos,
+    },
+    Command {
+        name: "tsan",
+        arguments: "[test name filter]",
+        summary: "unit tests and scenarios under ThreadSanitizer",
+        run: sanitize::tsan,
+    },
+    Command {
+        name: "asan",
+        arguments: "[test name filter]",
+        summary: "unit tests and scenarios under AddressSanitizer",
+        run: sanitize::asan,
     },
     Command {
         name: "ide",

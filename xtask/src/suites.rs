@@ -1,4 +1,5 @@
-//! The chores that are mostly one call of cargo: `check`, `test`, `bless`, `bench`, `loom`, `fuzz`, `deny`.
+//! The chores that are mostly one call of cargo: `check`, `test`, `bless`, `bench`, `loom`, `fuzz`, `chaos`,
+//! `deny`.
 //!
 //! Each fails at the first program that fails. The names of packages and flags stand here once;
 //! `.ci/run` repeats the few it needs so that it works before anything is built.
@@ -102,6 +103,19 @@ pub(crate) fn fuzz(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// `cargo xtask chaos [rounds]`: processes that are killed while they log.
+pub(crate) fn chaos(arguments: &[String]) -> Result<()> {
+    let rounds: &[String] = match arguments {
+        [] => &[],
+        [text] if text.parse::<u64>().is_ok() => arguments,
+        _ => bail!("`chaos` takes a number of rounds, or nothing"),
+    };
+    // The program starts another one of the package, so both are built.
+    let package = ["--release", "-p", "miu-log-tests", "--features", "failpoints"];
+    run(cargo().arg("build").args(package).args(["--bin", "chaos", "--bin", "child"]))?;
+    run(Command::new(target_dir().join("release/chaos")).args(rounds))
+}
+
 /// `cargo xtask deny`: licences, bans and sources; advisories need a database from the network.
 pub(crate) fn deny(arguments: &[String]) -> Result<()> {
     ensure!(arguments.is_empty(), "`deny` takes nothing");
@@ -150,7 +164,7 @@ fn fuzz_plan(arguments: &[String], known: &[String]) -> Result<(Vec<String>, u32
 
 #[cfg(test)]
 mod tests {
-    use super::fuzz_plan;
+    use super::{chaos, fuzz_plan};
 
     #[track_caller]
     fn check(arguments: &[&str], expected: Result<(&[&str], u32), &str>) {
@@ -163,6 +177,17 @@ mod tests {
             ),
             (Err(error), Err(expected)) => assert_eq!(error.to_string(), expected),
             (found, expected) => panic!("found {found:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn chaos_takes_a_number_of_rounds() {
+        for wrong in [&["many"][..], &["1", "2"]] {
+            let wrong: Vec<String> = wrong.iter().map(|&text| text.to_owned()).collect();
+            assert_eq!(
+                chaos(&wrong).unwrap_err().to_string(),
+                "`chaos` takes a number of rounds, or nothing"
+            );
         }
     }
 

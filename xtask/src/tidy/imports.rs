@@ -41,7 +41,12 @@ const LISTENERS_HALF: &[&str] = &["listener", "router", "filter", "layout", "sin
 
 const LAYERS: &[Layer] = &[
     Layer { who: "sync", may: May::Only(&[]), because: "it is the floor that everything stands on" },
-    Layer { who: "ring", may: May::Only(&["sync"]), because: "the ring knows bytes only" },
+    Layer { who: "ring", may: May::Only(&["failpoint", "sync"]), because: "the ring knows bytes only" },
+    Layer {
+        who: "failpoint",
+        may: May::Only(&["notice", "sync"]),
+        because: "a step can be anywhere, so it stands on nothing",
+    },
     Layer { who: "folder", may: May::Only(&[]), because: "opening files safely needs nothing of the crate" },
     Layer { who: "notice", may: May::Only(&[]), because: "a notice has to work whatever else fails" },
     Layer {

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a scenario's report")]
 #![allow(clippy::print_stdout, reason = "stdout is what the scenario reads")]
 
+mod chaos;
 mod destructors;
 mod ends;
 mod limits;
@@ -68,6 +69,8 @@ fn main() {
         "hanging-sink" => sinks::hanging(folder),
         "logging-sink" => sinks::logging(folder),
         "flooded-sink" => sinks::flooded(folder),
+        "chaos-produce" => chaos::produce(folder),
+        "chaos-close" => chaos::close(folder),
         other => panic!("no role {other:?}"),
     }
 }
