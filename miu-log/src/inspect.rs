@@ -473,7 +473,7 @@ mod tests {
         assert_eq!(found.left_behind, [LeftBehind { path: path.clone(), rings: 1 }]);
         assert_eq!(found.rings.len(), 1);
 
-        crate::runtime::put_aside(&path, &["ring-7-1-0".to_owned()]).unwrap();
+        runtime::put_aside(&path, &["ring-7-1-0".to_owned()]).unwrap();
         let _next = place.open();
         let found = place.look();
         assert!(found.is_held() && found.rings.is_empty());

@@ -34,6 +34,7 @@ use crate::clock::Clock;
 use crate::codec::{HEADER, Head, padded};
 use crate::domain::DomainSpec;
 use crate::encode::{Encode, Out, Scratch};
+use crate::failpoint;
 use crate::level::Level;
 pub(crate) use crate::ring::control::CLOSED;
 use crate::ring::control::{Control, Page};
@@ -245,6 +246,7 @@ impl Queue {
             };
             let mut out = Out::new(slot);
             out.put(&head.to_bytes());
+            failpoint::reach("mid-payload");
             arguments.put(scratch, &mut out);
         };
         let fits = len <= MIRROR && !scratch.too_deep();

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::codec::Corrupt;
+use crate::failpoint;
 use crate::filter::Filter;
 use crate::layout::Layout;
 use crate::level::Level;
@@ -439,6 +440,7 @@ impl Router {
             if force || station.is_due(now) {
                 if !station.held.entries.is_empty() {
                     station.offer(domains, now);
+                    failpoint::reach("sink-written");
                 } else if station.state != SinkState::Working {
                     station.resume(now);
                 }

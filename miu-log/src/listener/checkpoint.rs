@@ -19,6 +19,8 @@ use std::os::unix::fs::FileExt;
 
 use crate::bytes::{Bytes, put_counted};
 use crate::clock::Anchor;
+#[cfg(feature = "failpoints")]
+use crate::failpoint;
 use crate::hash::fnv1a;
 use crate::ring::segment::file_may_have;
 use crate::sink::FilePosition;
@@ -170,6 +172,11 @@ impl Checkpoint {
         let len = bytes.len() as u64;
         if len > SLOT || !file_may_have(offset + len) {
             return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+        }
+        #[cfg(feature = "failpoints")]
+        {
+            self.file.write_all_at(&bytes[..bytes.len() / 2], offset)?;
+            failpoint::reach("checkpoint-half");
         }
         self.file.write_all_at(bytes, offset)
     }

@@ -33,6 +33,7 @@ use watch::Watch;
 
 use crate::clock::Calibration;
 use crate::codec::{Args, Corrupt, FLAG_BLOB, HEADER, Head, tag};
+use crate::failpoint;
 use crate::level::Level;
 use crate::notice::notice;
 use crate::queue::Queue;
@@ -172,15 +173,18 @@ impl Listener {
             self.looked = monotonic;
             self.report_losses();
         }
+        failpoint::reach("after-read");
         if self.router.pending_records() > 0 {
             self.deliver();
         } else if files_changed {
             self.write_checkpoint();
         }
         if self.readers.free() {
+            failpoint::reach("freed");
             self.queue.announce_space();
         }
         self.settle();
+        failpoint::reach("settled");
         if self.bury_peers() {
             self.deliver();
         }
@@ -273,7 +277,9 @@ impl Listener {
     /// Gives the batch to the sinks, then writes down how far that goes.
     fn deliver(&mut self) {
         self.hand_out();
+        failpoint::reach("delivered");
         self.write_checkpoint();
+        failpoint::reach("checkpointed");
         self.remove_blob_files();
     }
 

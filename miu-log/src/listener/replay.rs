@@ -19,6 +19,7 @@ use super::peers::{Peer, member_of, names, ring_of};
 use super::watch::recovered_records;
 use super::{BATCH_BYTES, Listener};
 use crate::clock::{Anchor, Calibration};
+use crate::failpoint;
 use crate::folder::Folder;
 use crate::layout::moment;
 use crate::level::Level;
@@ -146,6 +147,7 @@ impl Previous {
         if let Some(mark) = &self.mark {
             cut(mark, folder);
         }
+        failpoint::reach("cut");
     }
 }
 
@@ -305,12 +307,14 @@ impl Listener {
             }
             if self.router.pending_records() > 0 {
                 self.hand_out();
+                failpoint::reach("replay-delivered");
                 if self.router.held() > 0 {
                     self.blob_files.clear();
                     return false;
                 }
             }
             self.write_checkpoint();
+            failpoint::reach("replay-checkpointed");
             self.remove_blob_files();
             self.readers.free();
             self.settle();
@@ -392,6 +396,7 @@ impl Listener {
                 }
             }
         }
+        failpoint::reach("replay-removed");
         peers.iter().for_each(Peer::remove_files);
         if !leftover.is_current {
             for name in names(&leftover.folder) {

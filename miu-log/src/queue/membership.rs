@@ -16,6 +16,7 @@ use rustix::fs::{FallocateFlags, FlockOperation, OFlags};
 use super::{Queue, Settings};
 use crate::callsite;
 use crate::clock::Clock;
+use crate::failpoint;
 use crate::level::Level;
 use crate::lifecycle::exit;
 use crate::ring::control::Page;
@@ -81,7 +82,9 @@ impl Membership {
                 let _ = std::fs::remove_file(path);
             }
         })?;
+        failpoint::reach("member-written");
         std::fs::rename(&unfinished, &path)?;
+        failpoint::reach("joined");
         page.listener.arrivals.fetch_add(1, Ordering::Release);
         Ok(Membership {
             number,

@@ -18,6 +18,7 @@ use super::membership::Membership;
 use super::{Blob, ENDED, OverflowPolicy, Queue, RUNNING, Registration, Settings, lock};
 use crate::codec::{FLAG_BLOB, HEADER, Head, padded};
 use crate::encode::{MAX_RECORD, Out, TEXT_HEAD};
+use crate::failpoint;
 use crate::level::Level;
 use crate::notice::notice;
 use crate::ring::local;
@@ -368,6 +369,7 @@ impl Queue {
     }
 
     fn register(&self, identity: Identity, segment: &Arc<Segment>) {
+        failpoint::reach("segment-created");
         let mut rings = lock(&self.local().rings);
         if !self.is_guest() {
             rings.live.insert(identity.ring, segment.clone());
@@ -388,6 +390,7 @@ impl Queue {
         if segment.is_named() && self.is_guest() {
             self.page().listener.arrivals.fetch_add(1, Ordering::Release);
         }
+        failpoint::reach("segment-registered");
         if self.is_ended() && !self.is_guest() {
             // It came after the end has removed all files.
             segment.unlink();
@@ -458,6 +461,7 @@ impl Queue {
         // The file is what survives this process. Without room for it the record is still written while the process lives, if
         // the listener is here.
         let path = path.filter(|path| write_private(path, &bytes));
+        failpoint::reach("blob-written");
         let is_guest = self.is_guest();
         if path.is_none() && is_guest {
             local.blob_bytes.fetch_sub(size, Ordering::Relaxed);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::cursor::{Fill, ProducerCursor};
 use super::segment::{MIRROR, ProducerLine, Segment};
+use crate::failpoint;
 use crate::sync::Ordering;
 
 /// How far ahead of a record the producer asks for memory: ten cache lines, about as many records.
@@ -106,13 +107,16 @@ impl Producer {
         // SAFETY: `offset < capacity` and `len <= MIRROR`, so the slot lies in data and mirror (S1). The cursor has given
         // `[position, position + len)` to the producer (R2), and `&mut self` is the only producer.
         let slot = unsafe { std::slice::from_raw_parts_mut(self.data.as_ptr().add(offset), len) };
+        failpoint::reach("before-payload");
         fill(slot, self.accepted);
+        failpoint::reach("before-publish");
         self.accepted += 1;
         // SAFETY: the line lies in the segment's mapping, which `self.segment` keeps alive (S1, S3). Not through `line()`, which
         // would borrow the cursor too.
         let line = unsafe { self.line.as_ref() };
         line.accepted.store(self.accepted, Ordering::Relaxed);
         self.cursor.commit(&line.head, len as u64);
+        failpoint::reach("after-publish");
         true
     }
 
@@ -181,6 +185,7 @@ impl Producer {
     /// Goes on in a larger, registered segment. The consumer finds it when it has read this one to its end.
     pub(crate) fn chain(&mut self, next: Arc<Segment>) {
         self.line().chained.store(1, Ordering::Release);
+        failpoint::reach("chained");
         self.data = next.data();
         self.mask = next.capacity() as u64 - 1;
         self.cursor = ProducerCursor::new(next.capacity() as u64);

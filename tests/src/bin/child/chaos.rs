@@ -46,8 +46,8 @@ pub(crate) fn close(folder: &str) {
 }
 
 /// How many records of earlier lives this start has brought into the files.
-fn recovered(_repo: &logs::Repository) -> u64 {
-    0
+fn recovered(repo: &logs::Repository) -> u64 {
+    repo.recovery().records
 }
 
 fn log_until_told(repo: &logs::Repository) {
