@@ -13,8 +13,8 @@ use std::io::Write;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
-use crate::bytes::{Bytes, put_counted};
 use crate::level::Level;
+use crate::reading::{Reading, put_counted};
 use crate::sync::{AtomicU32, Ordering, lock};
 
 /// A log statement. Made by the macros as a `static`.
@@ -202,14 +202,14 @@ const MOST_FIELDS: u32 = 4096;
 /// Reads the first entry of a dictionary's bytes, and how long it is. None where it is not whole; the error is a fault that the
 /// bytes behind it cannot mend.
 pub(crate) fn read_entry(bytes: &[u8]) -> Result<Option<(Foreign, usize)>, &'static str> {
-    let mut whole = Bytes::new(bytes);
+    let mut whole = Reading::new(bytes);
     let Some(entry) = whole.counted() else { return Ok(None) };
     let len = bytes.len() - whole.rest().len();
     if entry.is_empty() {
         // Reserved space that nobody has written to.
         return Ok(None);
     }
-    let mut entry = Bytes::new(entry);
+    let mut entry = Reading::new(entry);
     let mut read = || {
         let (id, line, _column, _level) = (entry.u32()?, entry.u32()?, entry.u32()?, entry.u8()?);
         let mut text = || entry.text().map(str::to_owned);

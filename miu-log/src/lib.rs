@@ -39,8 +39,6 @@
 extern crate self as miu_log;
 
 #[cfg(not(loom))]
-mod bytes;
-#[cfg(not(loom))]
 mod callsite;
 #[cfg(not(loom))]
 mod clock;
@@ -85,6 +83,8 @@ mod message;
 mod notice;
 #[cfg(not(loom))]
 mod queue;
+#[cfg(not(loom))]
+mod reading;
 #[cfg(not(loom))]
 mod record;
 #[cfg(not(loom))]

@@ -380,6 +380,8 @@ impl Queue {
 
     /// Keeps a segment for the next thread, or gives it up.
     pub(crate) fn recycle(&self, segment: Arc<Segment>) {
+        // Whoever finds its file after a crash, in a ring that no checkpoint names any more, is to find nothing in it.
+        segment.give_back_all();
         let pool = &self.local().pool;
         let reusable = segment.capacity() == SMALLEST && pool.len() < MAX_POOLED && !self.is_ended();
         if reusable {

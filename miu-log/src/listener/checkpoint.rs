@@ -17,11 +17,11 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use crate::bytes::{Bytes, put_counted};
 use crate::clock::Anchor;
 #[cfg(feature = "failpoints")]
 use crate::failpoint;
 use crate::hash::fnv1a;
+use crate::reading::{Reading, put_counted};
 use crate::ring::segment::file_may_have;
 use crate::sink::FilePosition;
 
@@ -72,7 +72,7 @@ pub(crate) fn read(file: &File) -> Option<Mark> {
 fn read_slot(file: &File, at: u64) -> Option<Mark> {
     let mut head = [0; 12];
     file.read_exact_at(&mut head, at).ok()?;
-    let mut start = Bytes::new(&head);
+    let mut start = Reading::new(&head);
     let (checksum, len) = (start.u64()?, start.u32()?);
     if u64::from(len) > SLOT || (len as usize) < head.len() {
         return None;
@@ -82,7 +82,7 @@ fn read_slot(file: &File, at: u64) -> Option<Mark> {
     if fnv1a(&bytes[8..]) != checksum {
         return None;
     }
-    let mut bytes = Bytes::new(&bytes[12..]);
+    let mut bytes = Reading::new(&bytes[12..]);
     let sequence = bytes.u64()?;
     let anchor = Anchor {
         ticks: bytes.u64()?,

@@ -375,6 +375,11 @@ impl Segment {
         unsafe { self.base.add(CONSUMER_LINE).cast::<ConsumerLine>().as_ref() }
     }
 
+    /// Says that everything ever committed has been read: for a segment that both sides have left.
+    pub(crate) fn give_back_all(&self) {
+        self.consumer_line().store(self.producer_line().head.load(Ordering::Acquire));
+    }
+
     /// First data byte. `capacity + MIRROR` bytes are valid from here (S1).
     pub(super) fn data(&self) -> NonNull<u8> {
         // SAFETY: S1: the mapping is longer than `DATA`.

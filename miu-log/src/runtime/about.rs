@@ -15,9 +15,9 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::bytes::{Bytes, put_counted};
 use crate::layout::Zone;
 use crate::queue::OverflowPolicy;
+use crate::reading::{Reading, put_counted};
 use crate::ring::control::PAGE;
 
 /// No description is nearly as long.
@@ -103,7 +103,7 @@ impl About {
     }
 
     fn parse(bytes: &[u8]) -> Option<About> {
-        let mut bytes = Bytes::new(bytes);
+        let mut bytes = Reading::new(bytes);
         let log_folder = PathBuf::from(OsStr::from_bytes(bytes.counted()?));
         let clock = match bytes.u8()? {
             0 => ClockKind::Tsc,

@@ -4,13 +4,13 @@
 
 /// Bytes that are read front to back.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bytes<'a> {
+pub(crate) struct Reading<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Bytes<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Bytes<'a> {
-        Bytes { rest: bytes }
+impl<'a> Reading<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Reading<'a> {
+        Reading { rest: bytes }
     }
 
     pub(crate) fn rest(&self) -> &'a [u8] {
@@ -69,10 +69,10 @@ mod tests {
         let mut out = vec![7];
         put_counted(&mut out, "ö".as_bytes());
         out.extend(5u64.to_le_bytes());
-        let mut bytes = Bytes::new(&out);
+        let mut bytes = Reading::new(&out);
         assert_eq!((bytes.u8(), bytes.text(), bytes.u64()), (Some(7), Some("ö"), Some(5)));
         assert_eq!((bytes.u8(), bytes.u32(), bytes.counted()), (None, None, None));
-        assert_eq!(Bytes::new(&u32::MAX.to_le_bytes()).counted(), None);
-        assert_eq!(Bytes::new(&[1, 0, 0, 0, 0xff]).text(), None);
+        assert_eq!(Reading::new(&u32::MAX.to_le_bytes()).counted(), None);
+        assert_eq!(Reading::new(&[1, 0, 0, 0, 0xff]).text(), None);
     }
 }
