@@ -7,7 +7,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use miu_log::{Level, LogConfig, Pattern, Zone, log_domains};
+use miu_log::{Bytes, Level, LogConfig, Pattern, Zone, log_domains};
 use miu_log_examples::log_folder;
 
 /// `sql` takes records from `info` upwards: its calls below are removed by the compiler.
@@ -49,6 +49,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     miu_log::info!(repo.app, %customer, kind = ?customer, "logged in");
     // `None` is a value too. Text with spaces is quoted.
     miu_log::info!(repo.app, coupon = None::<u32>, comment = "leave it at the door", "order taken");
+    // Raw bytes are written in hexadecimal: as a field as they are, in a message as `Bytes`.
+    let frame = [0x0a_u8, 0x1b, 0xff];
+    miu_log::error!(repo.app, frame, "bad frame, header {:#X}", Bytes(&frame[..2]));
     // Fields alone are a record.
     miu_log::debug!(repo.app, rows, name);
 

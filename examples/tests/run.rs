@@ -175,6 +175,7 @@ fn fields_are_written_as_the_example_says() {
         " WARNING [app] fields: slow query | rows=12 cached=false took=81ms peer=127.0.0.1\n",
         "logged in | customer=ada kind=\"Customer { name: \\\"ada\\\" }\"\n",
         "order taken | coupon=None comment=\"leave it at the door\"\n",
+        "   ERROR [app] fields: bad frame, header 0x0A1B | frame=0a1bff\n",
         " SUCCESS [app] fields: logged at SUCCESS\n",
         " a summary that is dear to make: 12\n",
         " from outside:\\n2026-01-01 00:00:00.000    ERROR [app] forged\n",

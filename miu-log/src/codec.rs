@@ -33,6 +33,10 @@ pub(crate) mod tag {
     pub(crate) const DURATION: u8 = 17;
     pub(crate) const IPV4: u8 = 18;
     pub(crate) const IPV6: u8 = 19;
+    /// Bytes as they are: u32 length, then so many bytes.
+    pub(crate) const BYTES: u8 = 20;
+    /// The beginning of bytes too long for a record: u64, how many were given, then as [`BYTES`], fewer than that.
+    pub(crate) const BYTES_CUT: u8 = 21;
 }
 
 /// One decoded argument, borrowed from the record's bytes.
@@ -57,6 +61,11 @@ pub(crate) enum Value<'a> {
     Rendered(&'a str),
     Duration(Duration),
     Ip(IpAddr),
+    /// Bytes, and how many there were before they were cut: where they were not, just as many.
+    Bytes {
+        kept: &'a [u8],
+        given: u64,
+    },
 }
 
 /// The bytes are not arguments in this format.
@@ -85,12 +94,18 @@ impl<'a> Args<'a> {
         Ok(*head)
     }
 
+    /// A length, and so many bytes.
     #[inline]
-    fn text(&mut self) -> Result<&'a str, Corrupt> {
+    fn bytes(&mut self) -> Result<&'a [u8], Corrupt> {
         let len = u32::from_le_bytes(self.take()?) as usize;
         let (head, rest) = self.rest.split_at_checked(len).ok_or(Corrupt)?;
         self.rest = rest;
-        std::str::from_utf8(head).map_err(|_| Corrupt)
+        Ok(head)
+    }
+
+    #[inline]
+    fn text(&mut self) -> Result<&'a str, Corrupt> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| Corrupt)
     }
 
     /// The next argument, or `Corrupt` where the bytes end or make no sense.
@@ -129,6 +144,18 @@ impl<'a> Args<'a> {
             }
             tag::IPV4 => Value::Ip(IpAddr::V4(Ipv4Addr::from(self.take::<4>()?))),
             tag::IPV6 => Value::Ip(IpAddr::V6(Ipv6Addr::from(self.take::<16>()?))),
+            tag::BYTES => {
+                let kept = self.bytes()?;
+                Value::Bytes { kept, given: kept.len() as u64 }
+            }
+            tag::BYTES_CUT => {
+                let given = u64::from_le_bytes(self.take()?);
+                let kept = self.bytes()?;
+                if given <= kept.len() as u64 {
+                    return Err(Corrupt);
+                }
+                Value::Bytes { kept, given }
+            }
             _ => return Err(Corrupt),
         })
     }
@@ -236,6 +263,47 @@ mod tests {
             head.to_bytes(),
             [26, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 4, 5, 0, 0]
         );
+    }
+
+    #[test]
+    fn bytes_are_corrupt_where_their_lengths_do_not_fit() {
+        let value = |bytes: &[u8]| Args::new(bytes).next().map(|value| format!("{value:?}"));
+        assert_eq!(Args::new(&[20, 2, 0, 0, 0, 7, 8]).next(), Ok(Value::Bytes { kept: &[7, 8], given: 2 }));
+        assert_eq!(Args::new(&[20, 0, 0, 0, 0]).next(), Ok(Value::Bytes { kept: &[], given: 0 }));
+        assert_eq!(value(&[20, 3, 0, 0, 0, 7, 8]), Err(Corrupt), "longer than the record");
+        assert_eq!(value(&[20, 255, 255, 255, 255, 7]), Err(Corrupt), "longer than any record");
+        assert_eq!(value(&[20, 1, 0, 0]), Err(Corrupt), "no whole length");
+
+        let cut = [21, 9, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 7, 8];
+        assert_eq!(Args::new(&cut).next(), Ok(Value::Bytes { kept: &[7, 8], given: 9 }));
+        for given in 0..=2 {
+            let mut whole = cut;
+            whole[1] = given;
+            assert_eq!(value(&whole), Err(Corrupt), "cut to {given} of 2");
+        }
+        for len in 0..cut.len() {
+            assert_eq!(value(&cut[..len]), Err(Corrupt), "{len} bytes of it");
+        }
+        assert_eq!(value(&[22, 0, 0, 0, 0]), Err(Corrupt), "a tag that nobody has given out");
+    }
+
+    #[test]
+    fn lengths_of_bytes_are_checked_whatever_they_are() {
+        use proptest::prelude::*;
+        let near = || prop_oneof![0..40u64, any::<u64>(), Just(u64::MAX)];
+        proptest!(|(rest in proptest::collection::vec(any::<u8>(), 0..40), given in near(), len in near())| {
+            let len = len as u32;
+            let mut bytes = vec![tag::BYTES];
+            bytes.extend(len.to_le_bytes());
+            bytes.extend(&rest);
+            let expected = rest.get(..len as usize);
+            let whole = expected.map(|kept| Value::Bytes { kept, given: kept.len() as u64 });
+            prop_assert_eq!(Args::new(&bytes).next(), whole.ok_or(Corrupt));
+
+            bytes.splice(..1, [tag::BYTES_CUT].into_iter().chain(given.to_le_bytes()));
+            let cut = expected.filter(|kept| given > kept.len() as u64).map(|kept| Value::Bytes { kept, given });
+            prop_assert_eq!(Args::new(&bytes).next(), cut.ok_or(Corrupt));
+        });
     }
 
     #[test]

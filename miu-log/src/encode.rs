@@ -7,8 +7,11 @@
 //! Which of the two a value gets is decided by its type, by method resolution: `Arg(&x).display(..)` finds [`ArgRaw`]
 //! where the type has a raw encoding and [`ArgAny`], one reference further, where it has none.
 //!
-//! Called by the macros' expansions and by `message`; imports the tags of `codec` only.
+//! What a field takes as it is stands in [`field`].
+//!
+//! Called by the macros' expansions and by `message`; imports the tags of `codec` and [`Bytes`] only.
 
+mod field;
 mod scratch;
 
 use std::borrow::Cow;
@@ -18,11 +21,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use field::{FieldValue, value};
 pub use scratch::Scratch;
 
+use crate::bytes::Bytes;
 use crate::codec::tag;
 
-/// Bytes of a text's encoding before the text itself: tag and length.
+/// Bytes of a text's encoding before the text itself, and of bytes: tag and length.
 pub(crate) const TEXT_HEAD: usize = 5;
 /// Longest record: what is longer is cut, with a mark.
 pub(crate) const MAX_RECORD: usize = 16 * 1024 * 1024;
@@ -66,7 +71,7 @@ pub trait Encode {
     /// Writes the encoding.
     fn put(&self, scratch: &Scratch, out: &mut Out<'_>);
 
-    /// Writes the encoding of a record too long for a ring; no text is longer than `cap` bytes and a mark.
+    /// Writes the encoding of a record too long for a ring; no text and no bytes are longer than `cap` and a mark.
     fn put_long(&self, scratch: &Scratch, cap: usize, out: &mut Vec<u8>);
 }
 
@@ -112,9 +117,11 @@ pub trait Raw {
     /// Writes tag and value.
     fn raw_put(&self, out: &mut Out<'_>);
 
-    /// The value's text, where it is one.
-    fn raw_text(&self) -> Option<&str> {
-        None
+    /// Writes tag and value for a record too long for a ring: a text or bytes are cut to `cap` bytes and marked.
+    fn raw_put_long(&self, _cap: usize, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.resize(start + self.raw_size(), 0);
+        self.raw_put(&mut Out::new(&mut out[start..]));
     }
 }
 
@@ -150,21 +157,27 @@ impl Raw for str {
 
     #[inline(always)]
     fn raw_put(&self, out: &mut Out<'_>) {
-        put_text(tag::STR, self, out);
+        put_run(tag::STR, self.as_bytes(), out);
     }
 
-    fn raw_text(&self) -> Option<&str> {
-        Some(self)
+    fn raw_put_long(&self, cap: usize, out: &mut Vec<u8>) {
+        put_long_text(tag::STR, self, self.len(), cap, out);
     }
 }
 
+/// Writes tag, length and bytes.
 #[inline(always)]
-fn put_text(tag: u8, text: &str, out: &mut Out<'_>) {
-    // Longer texts than u32 can count never come here: they are cut to `MAX_RECORD`.
+fn put_run(tag: u8, bytes: &[u8], out: &mut Out<'_>) {
+    put_run_head(tag, bytes.len(), out);
+    out.put(bytes);
+}
+
+#[inline(always)]
+fn put_run_head(tag: u8, len: usize, out: &mut Out<'_>) {
+    // More than u32 can count never comes here: it is cut to `MAX_RECORD`.
     let mut head = [tag; 5];
-    head[1..].copy_from_slice(&(text.len() as u32).to_le_bytes());
+    head[1..].copy_from_slice(&(len as u32).to_le_bytes());
     out.put(&head);
-    out.put(text.as_bytes());
 }
 
 macro_rules! raw_by_deref {
@@ -180,8 +193,8 @@ macro_rules! raw_by_deref {
                 (**self).raw_put(out);
             }
 
-            fn raw_text(&self) -> Option<&str> {
-                (**self).raw_text()
+            fn raw_put_long(&self, cap: usize, out: &mut Vec<u8>) {
+                (**self).raw_put_long(cap, out);
             }
         }
     )*};
@@ -195,6 +208,22 @@ raw_by_deref! {
     [T: Raw + ?Sized] Arc<T>;
     [] String;
     [] Cow<'_, str>;
+}
+
+impl Raw for Bytes<'_> {
+    #[inline(always)]
+    fn raw_size(&self) -> usize {
+        5 + self.0.len()
+    }
+
+    #[inline(always)]
+    fn raw_put(&self, out: &mut Out<'_>) {
+        put_run(tag::BYTES, self.0, out);
+    }
+
+    fn raw_put_long(&self, cap: usize, out: &mut Vec<u8>) {
+        put_long_bytes(self.0, |byte| *byte, cap, out);
+    }
 }
 
 impl Raw for Duration {
@@ -281,14 +310,7 @@ impl<T: Raw + ?Sized> Encode for Plain<'_, T> {
     }
 
     fn put_long(&self, _: &Scratch, cap: usize, out: &mut Vec<u8>) {
-        match self.0.raw_text() {
-            Some(text) => put_long_text(tag::STR, text, text.len(), cap, out),
-            None => {
-                let start = out.len();
-                out.resize(start + self.0.raw_size(), 0);
-                self.0.raw_put(&mut Out::new(&mut out[start..]));
-            }
-        }
+        self.0.raw_put_long(cap, out);
     }
 }
 
@@ -300,6 +322,19 @@ fn put_long_text(tag: u8, text: &str, given: usize, cap: usize, out: &mut Vec<u8
     out.extend(((kept.len() + mark.len()) as u32).to_le_bytes());
     out.extend(kept.as_bytes());
     out.extend(mark.as_bytes());
+}
+
+/// Writes the bytes that are made of `units`. Those that are cut say how many were given: bytes have no room for a mark.
+fn put_long_bytes<T>(units: &[T], byte: impl Fn(&T) -> u8, cap: usize, out: &mut Vec<u8>) {
+    let kept = &units[..units.len().min(cap)];
+    if kept.len() < units.len() {
+        out.push(tag::BYTES_CUT);
+        out.extend((units.len() as u64).to_le_bytes());
+    } else {
+        out.push(tag::BYTES);
+    }
+    out.extend((kept.len() as u32).to_le_bytes());
+    out.extend(kept.iter().map(byte));
 }
 
 /// Text that the caller has formatted: a piece of the scratch buffer.
@@ -321,7 +356,7 @@ impl Encode for Text {
 
     #[inline(always)]
     fn put(&self, scratch: &Scratch, out: &mut Out<'_>) {
-        put_text(tag::RENDERED, scratch.piece(*self), out);
+        put_run(tag::RENDERED, scratch.piece(*self).as_bytes(), out);
     }
 
     fn put_long(&self, scratch: &Scratch, cap: usize, out: &mut Vec<u8>) {
@@ -341,7 +376,7 @@ impl Encode for Rendered<'_> {
     }
 
     fn put(&self, _: &Scratch, out: &mut Out<'_>) {
-        put_text(tag::RENDERED, self.0, out);
+        put_run(tag::RENDERED, self.0.as_bytes(), out);
     }
 
     fn put_long(&self, _: &Scratch, cap: usize, out: &mut Vec<u8>) {
@@ -417,93 +452,6 @@ impl<T: ?Sized> ArgAny for &Arg<'_, T> {
     }
 }
 
-/// A value that a field can hold as it is.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the value of a log field as it is",
-    label = "not a number, text, bool, char, `Duration` or IP address",
-    note = "write `%value` to log it with `Display`, or `?value` to log it with `Debug`"
-)]
-pub trait FieldValue {
-    /// Length of the encoding in bytes.
-    fn field_size(&self) -> usize;
-
-    /// Writes tag and value.
-    fn field_put(&self, out: &mut Out<'_>);
-
-    /// The value's text, where it is one.
-    fn field_text(&self) -> Option<&str>;
-}
-
-impl<T: Raw + ?Sized> FieldValue for T {
-    #[inline(always)]
-    fn field_size(&self) -> usize {
-        self.raw_size()
-    }
-
-    #[inline(always)]
-    fn field_put(&self, out: &mut Out<'_>) {
-        self.raw_put(out);
-    }
-
-    fn field_text(&self) -> Option<&str> {
-        self.raw_text()
-    }
-}
-
-impl<T: FieldValue> FieldValue for Option<T> {
-    #[inline(always)]
-    fn field_size(&self) -> usize {
-        self.as_ref().map_or(1, T::field_size)
-    }
-
-    #[inline(always)]
-    fn field_put(&self, out: &mut Out<'_>) {
-        match self {
-            Some(value) => value.field_put(out),
-            None => out.put(&[tag::NONE]),
-        }
-    }
-
-    fn field_text(&self) -> Option<&str> {
-        self.as_ref().and_then(T::field_text)
-    }
-}
-
-/// A field's value, staged.
-#[derive(Debug)]
-pub struct Field<'a, T: ?Sized>(&'a T);
-
-/// Stages a field's value.
-#[inline(always)]
-pub fn value<T: FieldValue + ?Sized>(value: &T) -> Field<'_, T> {
-    Field(value)
-}
-
-impl<T: FieldValue + ?Sized> Encode for Field<'_, T> {
-    const COUNT: usize = 1;
-
-    #[inline(always)]
-    fn size(&self, _: &Scratch) -> usize {
-        self.0.field_size()
-    }
-
-    #[inline(always)]
-    fn put(&self, _: &Scratch, out: &mut Out<'_>) {
-        self.0.field_put(out);
-    }
-
-    fn put_long(&self, _: &Scratch, cap: usize, out: &mut Vec<u8>) {
-        match self.0.field_text() {
-            Some(text) => put_long_text(tag::STR, text, text.len(), cap, out),
-            None => {
-                let start = out.len();
-                out.resize(start + self.0.field_size(), 0);
-                self.0.field_put(&mut Out::new(&mut out[start..]));
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -540,6 +488,9 @@ mod tests {
         decodes_to!(Cow::Borrowed("x"), Value::Str("x"));
         decodes_to!(Duration::MAX, Value::Duration(Duration::MAX));
         decodes_to!(Ipv6Addr::LOCALHOST, Value::Ip(Ipv6Addr::LOCALHOST.into()));
+        decodes_to!(Bytes(&[0, 255, 10]), Value::Bytes { kept: &[0, 255, 10], given: 3 });
+        decodes_to!(Bytes(&[]), Value::Bytes { kept: &[], given: 0 });
+        decodes_to!(&Box::new(Bytes(b"x")), Value::Bytes { kept: b"x", given: 1 });
     }
 
     #[test]
@@ -558,16 +509,21 @@ mod tests {
     }
 
     #[test]
-    fn an_absent_value_is_a_field_value() {
-        assert_eq!(encoded(&Scratch::new(), &value(&None::<u8>)), [tag::NONE]);
-        assert_eq!(encoded(&Scratch::new(), &value(&Some(1u8))), [tag::U8, 1]);
-    }
-
-    #[test]
     fn long_text_is_cut_between_characters_and_marked() {
         let mut out = Vec::new();
         Plain("öööö").put_long(&Scratch::new(), 5, &mut out);
         assert_eq!(Args::new(&out).next(), Ok(Value::Str("öö… [cut, 8 bytes]")));
+    }
+
+    #[test]
+    fn long_bytes_are_cut_and_say_how_many_they_were() {
+        let mut out = Vec::new();
+        Plain(&Bytes(&[1, 2, 3, 4])).put_long(&Scratch::new(), 3, &mut out);
+        Plain(&Bytes(&[1, 2, 3])).put_long(&Scratch::new(), 3, &mut out);
+        let mut args = Args::new(&out);
+        assert_eq!(args.next(), Ok(Value::Bytes { kept: &[1, 2, 3], given: 4 }));
+        assert_eq!(args.next(), Ok(Value::Bytes { kept: &[1, 2, 3], given: 3 }));
+        assert!(args.is_empty());
     }
 
     #[test]

@@ -39,6 +39,8 @@
 extern crate self as miu_log;
 
 #[cfg(not(loom))]
+mod bytes;
+#[cfg(not(loom))]
 mod callsite;
 #[cfg(not(loom))]
 mod clock;
@@ -128,6 +130,7 @@ pub use miu_log_macros::log_domains;
 
 #[cfg(not(loom))]
 pub use self::{
+    bytes::Bytes,
     config::{Console, ConsoleChoice, LogConfig},
     domain::{DomainSet, DomainSpec, UnknownDomain},
     error::Error,
@@ -148,9 +151,11 @@ macro_rules! statements {
         ///
         /// First the logger, then fields, then the message with its arguments, as for [`format!`].
         ///
-        /// - Fields: `name = value` and `name` for numbers, texts, bools, chars, `Duration`s and IP addresses; `name = %value` and
-        ///   `%name` for anything with `Display`; `name = ?value` and `?name` for anything with `Debug`.
-        /// - Message: every form of `format!`, captured names included. It may be left out where there are fields.
+        /// - Fields: `name = value` and `name` for numbers, texts, bools, chars, `Duration`s, IP addresses, raw bytes and `Option`s of
+        ///   them; `name = %value` and `%name` for anything with `Display`; `name = ?value` and `?name` for anything with `Debug`.
+        ///   Bytes (`&[u8]`, `[u8; N]`, `Vec<u8>` or [`Bytes`]) are written in hexadecimal: `frame=0a1bff`.
+        /// - Message: every form of `format!`, captured names included; raw bytes are given as [`Bytes`]. It may be left
+        ///   out where there are fields.
         ///
         /// Arguments are evaluated only if the level is enabled. Numbers, texts and common types are copied as they are and
         /// formatted by the listener; everything else is formatted at once.

@@ -5,6 +5,9 @@
 //! every `"` and `\`. It is quoted when it is empty, when it holds a space, `=`, `"` or `|`, or when
 //! anything in it has to be escaped.
 //!
+//! Bytes are hexadecimal digits without a prefix, `0a1bff`: what a search for them would look for. They are quoted when there are
+//! none, and when they were cut, since the mark that says so holds a space.
+//!
 //! Text that the program formatted (`?value`, `%value`) follows the same rule, but is written as it is
 //! where it is one whole group already: a quoted string that ends with its last character, or
 //! brackets of which the first is closed by the last character and by none before. So `["a b", "c"]`
@@ -12,10 +15,11 @@
 //!
 //! Called by `layout`.
 
+use crate::bytes::Case;
 use crate::codec::Value;
 use crate::escape::{escape_into, is_harmless, quote_into};
 
-use super::value::write_plain;
+use super::value::{bytes, is_cut, write_plain};
 
 /// Appends a field's value.
 #[inline]
@@ -25,6 +29,11 @@ pub(crate) fn write_field(value: &Value<'_>, out: &mut Vec<u8>) {
         Value::Char(character) => write_text(character.encode_utf8(&mut [0; 4]), out),
         Value::Rendered(text) if is_one_group(text) => escape_into(text, out),
         Value::Rendered(text) => write_text(text, out),
+        Value::Bytes { kept, given } if kept.is_empty() || is_cut(kept, given) => {
+            out.push(b'"');
+            bytes(kept, given, Case::Lower, out);
+            out.push(b'"');
+        }
         ref other => write_plain(other, out),
     }
 }
@@ -98,6 +107,14 @@ mod tests {
         assert_eq!(field(Value::Str("a\nb")), r#""a\nb""#);
         assert_eq!(field(Value::Char(' ')), r#"" ""#);
         assert_eq!(field(Value::Char('\u{202e}')), r#""\u{202e}""#);
+    }
+
+    #[test]
+    fn bytes_are_bare_digits_unless_there_are_none_or_some_were_cut() {
+        assert_eq!(field(Value::Bytes { kept: &[0x0a, 0x1b, 0xff], given: 3 }), "0a1bff");
+        assert_eq!(field(Value::Bytes { kept: &[], given: 0 }), r#""""#);
+        assert_eq!(field(Value::Bytes { kept: &[0x0a, 0x1b], given: 3 }), r#""0a1b… [cut, 3 bytes]""#);
+        assert_eq!(field(Value::Bytes { kept: &[], given: 3 }), r#""… [cut, 3 bytes]""#);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::bytes::Bytes;
 use crate::codec::{Value, tag};
 
 /// What the template gives for one value.
@@ -198,6 +199,35 @@ fn address_is_written_as_std_does() {
 }
 
 #[test]
+fn bytes_are_written_as_their_wrapper_does() {
+    let check = |bytes: &[u8]| {
+        let wire = || Value::Bytes { kept: bytes, given: bytes.len() as u64 };
+        display_specs!(Bytes(bytes), wire());
+        debug_specs!(Bytes(bytes), wire());
+        same_as_std!(Bytes(bytes), wire(), [
+            "{:x}" "{:X}" "{:#x}" "{:#X}" "{:012x}" "{:#012X}" "{:+x}" "{:>#12x}" "{:^#13.3X}" "{:*<12.5x}" "{:#.0x}" "{:.1X}"
+            "{:#.7x}" "{:\u{202e}^#20.4x}" "{:300X}" "{:.65535x}" "{:x?}" "{:X?}" "{:#x?}" "{:#020.1X?}"
+        ]);
+    };
+    let long: Vec<u8> = (0..=255).collect();
+    for bytes in [&[][..], b"\0", b"\n", &[0x0a, 0x1b, 0xff], &long[..63], &long[..64], &long[..65], &long] {
+        check(bytes);
+    }
+    proptest!(|(bytes in proptest::collection::vec(any::<u8>(), 0..200))| check(&bytes));
+}
+
+#[test]
+fn bytes_that_were_cut_have_a_mark_behind_their_last_digit() {
+    let cut = || Value::Bytes { kept: &[0x0a, 0xff], given: 20_000_000 };
+    assert_eq!(rendered("{}", cut()), "0aff… [cut, 20000000 bytes]");
+    assert_eq!(rendered("{:#X}", cut()), "0x0AFF… [cut, 20000000 bytes]");
+    assert_eq!(rendered("{:?}", cut()), "Bytes(0aff… [cut, 20000000 bytes])");
+    assert_eq!(rendered("{:.5}", cut()), "0aff… [cut, 20000000 bytes]");
+    assert_eq!(rendered("{:>6.4}", cut()), "  0aff", "what was asked for is all there");
+    assert_eq!(rendered("{:*<30}", cut()), "0aff… [cut, 20000000 bytes]***");
+}
+
+#[test]
 fn durations_have_one_form_whatever_is_asked() {
     assert_eq!(rendered("{}", Value::Duration(Duration::from_millis(1500))), "1.5s");
 }
@@ -271,6 +301,26 @@ fn the_largest_precision_with_an_exponent_does_not_panic() {
 }
 
 proptest! {
+    #[test]
+    fn no_spec_and_no_length_of_bytes_makes_rendering_panic(
+        spec in "([*\u{202e}]?[<^>])?[+-]?#?0?([0-9]{0,2}|70000)(\\.([0-9]|99999))?(x\\?|X\\?|[?xXobeEp])?",
+        kept in proptest::collection::vec(any::<u8>(), 0..20),
+        more in prop_oneof![Just(0), 1..20u64, Just(u64::MAX)],
+    ) {
+        let template = Template::parse(&format!("{{:{spec}}}")).unwrap();
+        let mut args = vec![if more == 0 { tag::BYTES } else { tag::BYTES_CUT }];
+        if more > 0 {
+            args.extend((kept.len() as u64).saturating_add(more).to_le_bytes());
+        }
+        args.extend((kept.len() as u32).to_le_bytes());
+        args.extend(&kept);
+        let mut out = Vec::new();
+        prop_assert_eq!(template.render(&mut Args::new(&args), &mut out), Ok(()));
+        prop_assert!(str::from_utf8(&out).is_ok_and(crate::escape::is_harmless));
+        args.pop();
+        prop_assert_eq!(template.render(&mut Args::new(&args), &mut out), Err(Corrupt));
+    }
+
     #[test]
     fn no_text_makes_the_parser_panic(text in "[{}:<>^+#0-9.?xe a-c\\n]{0,12}") {
         if let Ok(template) = Template::parse(&text) {

@@ -8,6 +8,7 @@
 
 use std::io::Write as _;
 
+use crate::bytes::{Case, hex_into};
 use crate::codec::Value;
 use crate::escape::{escape_into, escape_tail, is_printable_ascii};
 
@@ -42,7 +43,20 @@ pub(super) fn write_plain(value: &Value<'_>, out: &mut Vec<u8>) {
         Value::None => out.extend_from_slice(b"None"),
         Value::Duration(duration) => print(out, format_args!("{duration:?}")),
         Value::Ip(address) => print(out, format_args!("{address}")),
+        Value::Bytes { kept, given } => bytes(kept, given, Case::Lower, out),
     }
+}
+
+/// Bytes in hexadecimal, with a mark where they were cut.
+pub(super) fn bytes(kept: &[u8], given: u64, case: Case, out: &mut Vec<u8>) {
+    hex_into(kept, case, out);
+    if is_cut(kept, given) {
+        print(out, format_args!("… [cut, {given} bytes]"));
+    }
+}
+
+pub(super) fn is_cut(kept: &[u8], given: u64) -> bool {
+    (kept.len() as u64) < given
 }
 
 #[inline]
@@ -137,6 +151,13 @@ fn write_formatted(spec: &Spec, value: &Value<'_>, out: &mut Vec<u8>) {
             }
             padded_text(spec, start, out);
         }
+        Value::Bytes { kept, given } if debug => {
+            out.extend_from_slice(b"Bytes(");
+            bytes(kept, given, Case::Lower, out);
+            out.push(b')');
+            return;
+        }
+        Value::Bytes { kept, given } => formatted_bytes(spec, kept, given, out),
         Value::Duration(duration) => {
             match (spec.plus, spec.precision.map(usize::from)) {
                 (false, None) => print(out, format_args!("{duration:?}")),
@@ -173,6 +194,24 @@ fn write_formatted(spec: &Spec, value: &Value<'_>, out: &mut Vec<u8>) {
     }
     // Numbers are ASCII, but a fill may be any character.
     escape_tail(out, start);
+}
+
+/// Bytes like the text of their digits: the precision counts these, and the mark of what was cut comes after the last of them.
+fn formatted_bytes(spec: &Spec, kept: &[u8], given: u64, out: &mut Vec<u8>) {
+    let start = out.len();
+    let case = if spec.kind == Kind::UpperHex { Case::Upper } else { Case::Lower };
+    if spec.alternate && matches!(spec.kind, Kind::LowerHex | Kind::UpperHex) {
+        out.extend_from_slice(b"0x");
+    }
+    let digits = out.len();
+    match spec.precision.map(usize::from) {
+        Some(precision) if precision <= 2 * kept.len() => {
+            hex_into(&kept[..precision.div_ceil(2)], case, out);
+            out.truncate(digits + precision);
+        }
+        _ => bytes(kept, given, case, out),
+    }
+    pad(spec, Align::Left, start, out);
 }
 
 /// `{:?}` of a string. What is printable ASCII without quotes needs no look at each character.

@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use miu_log::Level;
 use miu_log::testing::ManualListener;
+use miu_log::{Bytes, Level};
 use miu_log_tests::{Place, logs};
 
 #[test]
@@ -47,6 +47,55 @@ fn values_of_every_kind_are_taken_as_they_are() {
     assert_eq!(messages[0], "numbers | a=-1 b=1.5 c=true d=x e=plain");
     assert!(messages[1].starts_with("others | f=own g=1.5s h=::1 i="), "{messages:?}");
     assert!(messages[1].ends_with(" j=2"), "{messages:?}");
+}
+
+#[test]
+fn raw_bytes_are_written_in_hexadecimal() {
+    // M-35
+    let place = Place::new();
+    let listener = ManualListener::new();
+    let repo = logs::Repository::open(place.config().manual_listener(&listener)).unwrap();
+    let buf = vec![0x0a, 0x1b, 0xff];
+    miu_log::error!(repo.app, frame = Bytes(&buf), "bad frame");
+    miu_log::error!(
+        repo.app,
+        "bad frame {} {:X} {:#x} {:>8} {:.2} {:?}.",
+        Bytes(&buf),
+        Bytes(&buf),
+        Bytes(&buf),
+        Bytes(&buf),
+        Bytes(&buf),
+        Bytes(&buf)
+    );
+    let (slice, none, empty, frame) = (&buf[..2], None::<&[u8]>, Bytes(&[]), Bytes(&buf));
+    miu_log::error!(
+        repo.app,
+        slice,
+        buf,
+        array = *b"\r\n",
+        none,
+        empty,
+        some = Some(&buf),
+        "all forms of bytes"
+    );
+    miu_log::error!(repo.app, %frame, debug = ?frame, list = ?buf, "formatted {frame:-^10} [{empty}] {empty:?}");
+    listener.step();
+    let expected = [
+        "bad frame | frame=0a1bff".to_owned(),
+        format!(
+            "bad frame {} {:X} {:#x} {:>8} {:.2} {:?}.",
+            Bytes(&buf),
+            Bytes(&buf),
+            Bytes(&buf),
+            Bytes(&buf),
+            Bytes(&buf),
+            Bytes(&buf)
+        ),
+        r#"all forms of bytes | slice=0a1b buf=0a1bff array=0d0a none=None empty="" some=0a1bff"#.to_owned(),
+        "formatted --0a1bff-- [] Bytes() | frame=0a1bff debug=Bytes(0a1bff) list=[10, 27, 255]".to_owned(),
+    ];
+    assert_eq!(place.messages("app.log"), expected);
+    assert!(expected[1].contains("0a1bff 0A1BFF 0x0a1bff   0a1bff 0a Bytes(0a1bff)."), "{:?}", expected[1]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Messages around every limit: 16 KiB, where a record leaves the ring, and 16 MiB, where it is cut.
 // F40, L-27
 
+use miu_log::Bytes;
 use miu_log_tests::{Place, logs};
 
 use crate::FLUSH;
@@ -106,6 +107,37 @@ fn long_text_of_a_display_is_cut_the_same_way() {
     );
     assert!(lines[1].ends_with(&format!("… [cut, {} bytes]", long.len() + 1)));
     assert_eq!(repo.stats().truncated, 2);
+}
+
+#[test]
+fn long_bytes_are_whole_past_the_rings_limit_and_cut_past_the_records() {
+    let place = Place::new();
+    let repo = logs::Repository::open(place.config().level_files(false)).unwrap();
+    let long = vec![0xa5; LONGEST + 10];
+    for len in [RING - 64, RING, LONGEST - SLACK] {
+        miu_log::info!(repo.app, frame = &long[..len], len, "whole");
+        repo.flush(FLUSH).unwrap();
+    }
+    miu_log::info!(repo.app, frame = &long[..], "a field");
+    repo.flush(FLUSH).unwrap();
+    miu_log::info!(repo.app, "{} and {:X}", Bytes(&long), Bytes(&long[..3]));
+    repo.shutdown();
+    let stats = repo.stats();
+    assert_eq!((stats.written, stats.dropped, stats.truncated), (5, 0, 2));
+    let lines = place.messages("app.log");
+    for (line, len) in lines.iter().zip([RING - 64, RING, LONGEST - SLACK]) {
+        assert!(*line == format!("whole | frame={} len={len}", "a5".repeat(len)), "{} for {len}", line.len());
+    }
+    let mark = format!("… [cut, {} bytes]", long.len());
+    let digits =
+        lines[3].strip_prefix("a field | frame=\"").unwrap().strip_suffix(&format!("{mark}\"")).unwrap();
+    assert!(
+        (LONGEST - SLACK..LONGEST).contains(&(digits.len() / 2)) && *digits == "a5".repeat(digits.len() / 2)
+    );
+    let digits = lines[4].strip_suffix(&format!("{mark} and A5A5A5")).unwrap();
+    // Each of two arguments has half of the record.
+    assert!((LONGEST / 2 - SLACK..LONGEST / 2).contains(&(digits.len() / 2)), "{}", digits.len());
+    assert!(*digits == "a5".repeat(digits.len() / 2));
 }
 
 #[test]

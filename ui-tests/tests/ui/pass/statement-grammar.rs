@@ -1,7 +1,7 @@
 //! Everything that a format string and a field may be.
 #![deny(warnings)]
 
-use miu_log::{Level, critical, debug, error, info, log, success, trace, warning};
+use miu_log::{Bytes, Level, critical, debug, error, info, log, success, trace, warning};
 
 #[miu_log::log_domains(app, db(max_level = "info"))]
 mod logs {}
@@ -47,6 +47,9 @@ fn main() {
     info!(repo.app, http.status = user.http.status, type = 3, "message");
     info!(repo.app, %rows, ?e, %user.name, "message");
     info!(repo.app, some = Some(3), flag = true, letter = 'x', float = 0.5, text = "t", owned = String::new(), "m");
+    let bytes = vec![0x0a_u8, 0x1b, 0xff];
+    info!(repo.app, bytes, slice = &bytes[..2], array = *b"\r\n", some = Some(&bytes), owned = bytes.clone(), "m");
+    info!(repo.app, raw = Bytes(&bytes), "{} {:x} {:#X} {:?} {:>8.4}", Bytes(&bytes), Bytes(b""), Bytes(&[1]), Bytes(&bytes), Bytes(&bytes));
     log!(repo.app, Level::Info, "{rows}");
     log!(&repo.db, if rows > 2 { Level::Error } else { Level::Info }, rows, "{0:?}", e);
     user.log(repo);
