@@ -10,6 +10,7 @@
 //! Called by the macros' expansions and by `message`; imports the tags of `codec` only.
 
 mod scratch;
+mod signal;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,7 +19,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use scratch::Cut;
 pub use scratch::Scratch;
+pub use signal::{SignalValue, signal_value};
 
 use crate::codec::tag;
 
@@ -584,7 +587,7 @@ mod tests {
         }
         let mut scratch = Scratch::new();
         let text = scratch.eager(format_args!("{}", 1));
-        assert!(!scratch.too_deep());
+        assert!(scratch.is_whole());
         assert_eq!(scratch.piece(text), "1");
     }
 }

@@ -8,11 +8,15 @@
 //!     accepted, and then it is counted in `dropped`. There is no third way.
 //! Q2. Nothing here waits for a lock while user code runs, and nothing waits for the listener longer than the
 //!     overflow policy says.
-//! Q3. While a thread is in its slow path a nested call (an allocator that logs) is dropped and counted.
+//! Q3. While a thread is in its slow path a nested call (an allocator that logs, a signal handler) is dropped and counted.
+//! Q4. What locks, allocates or waits asks first whether a signal handler is running, and then does not: what was interrupted may hold the very lock,
+//!     the allocator's or one of ours, or be what is waited for. So an ordinary call in a handler is written where its thread's ring is at rest and
+//!     has room, and its call site is registered; else it is dropped and counted.
 //!
 //! Called by `logger`; the listener takes what is registered here.
 
 mod levels;
+mod signal;
 mod slow;
 
 use std::collections::HashMap;
@@ -22,6 +26,8 @@ use std::time::Duration;
 
 use crossbeam_queue::SegQueue;
 use levels::Levels;
+use signal::ForSignals;
+pub use signal::SignalSite;
 use slow::Slow;
 
 use crate::clock::Clock;
@@ -32,7 +38,8 @@ use crate::level::Level;
 use crate::ring::local;
 use crate::ring::producer::Producer;
 use crate::ring::segment::{Identity, MIRROR, SMALLEST, Segment};
-use crate::stats::Counters;
+use crate::ring::signal_frame;
+use crate::stats::{Counters, DropReason};
 use crate::sync::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, Waker, fence, futex_wake, lock};
 
 /// Threshold of a queue that is shut down: every level passes it, so that a call gets as far as being counted, and a call
@@ -116,6 +123,7 @@ pub(crate) struct Queue {
     pub(crate) counters: Counters,
     /// For a queue that takes nothing: the one that counts its calls.
     counted_by: Option<Arc<Queue>>,
+    for_signals: ForSignals,
 }
 
 #[derive(Debug, Default)]
@@ -147,6 +155,8 @@ const ENDED: u32 = 2;
 impl Queue {
     /// A queue without a listener: records wait in rings of bounded size until one takes it up.
     pub(crate) fn detached(specs: &[DomainSpec], clock: Clock) -> Arc<Queue> {
+        // Before a handler can have anything to log to.
+        signal_frame::prepare();
         let levels = Levels {
             of_domain: specs.iter().map(|spec| spec.level.unwrap_or(Level::Trace)).collect(),
             floors: vec![0; specs.len()],
@@ -177,6 +187,7 @@ impl Queue {
             stop: AtomicBool::new(false),
             counters: Counters::new(specs.len()),
             counted_by: None,
+            for_signals: ForSignals::default(),
         };
         queue.apply(&lock(&queue.levels));
         Arc::new(queue)
@@ -209,11 +220,13 @@ impl Queue {
         arguments: &E,
     ) {
         let len = HEADER.saturating_add(arguments.size(scratch));
-        let write = |slot: &mut [u8], sequence: u64| {
+        let clock = &self.clock;
+        // By value: what a closure refers to has to be read again behind the mark that `local` puts up.
+        let write = move |slot: &mut [u8], sequence: u64| {
             let head = Head {
                 len: len as u32,
                 callsite,
-                ticks: self.clock.ticks(),
+                ticks: clock.ticks(),
                 sequence: sequence as u32,
                 domain,
                 level: level as u8,
@@ -223,14 +236,14 @@ impl Queue {
             out.put(&head.to_bytes());
             arguments.put(scratch, &mut out);
         };
-        let fits = len <= MIRROR && !scratch.too_deep();
+        let fits = len <= MIRROR && scratch.is_whole();
         let key = Arc::as_ptr(self) as usize;
         if fits && local::with(key, |producer| producer.write(padded(len), write)) == Some(true) {
             if level >= Level::Error {
                 self.wake();
             }
         } else {
-            let record = Slow { level, domain, callsite, len, too_deep: scratch.too_deep() };
+            let record = Slow { level, domain, callsite, len, cut: scratch.cut() };
             self.enqueue_slowly(
                 record,
                 &write,
@@ -254,6 +267,13 @@ impl Queue {
         &self.waker
     }
 
+    /// Counts a call in a signal handler that could not be taken.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn drop_in_handler(&self, domain: u8, level: Level) {
+        self.counters.drop_one(DropReason::Signal, domain, level);
+    }
+
     /// Wakes the listener, if it sleeps.
     #[cold]
     pub(crate) fn wake(&self) {
@@ -264,6 +284,7 @@ impl Queue {
     pub(crate) fn attach(&self, settings: Settings) -> bool {
         let first = self.settings.set(settings).is_ok();
         if first {
+            self.prepare_for_signals();
             self.state.store(RUNNING, Ordering::Release);
         }
         first
@@ -293,11 +314,11 @@ impl Queue {
     }
 
     pub(crate) fn next_registration(&self) -> Option<Registration> {
-        self.registrations.pop()
+        self.registrations.pop().or_else(|| self.for_signals.registration())
     }
 
     pub(crate) fn has_registrations(&self) -> bool {
-        !self.registrations.is_empty()
+        !self.registrations.is_empty() || self.for_signals.has_registration()
     }
 
     /// A ring is read to its end and its producer is gone.

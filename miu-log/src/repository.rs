@@ -11,17 +11,18 @@ use crate::clock::Clock;
 use crate::config::LogConfig;
 use crate::config::files::standard_slots;
 use crate::domain::{DomainSpec, MAX_DOMAINS};
+use crate::encode::signal_value;
 use crate::error::Error;
 use crate::filter::{Filter, LevelSet};
 use crate::folder::Folder;
 use crate::layout::{self, Layout, PatternLayout};
 use crate::level::Level;
-use crate::lifecycle::exit;
+use crate::lifecycle::{exit, signals};
 use crate::listener::Listener;
 use crate::listener::checkpoint::Checkpoint;
-use crate::logger::{CappedLogger, Logger};
+use crate::logger::{CappedLogger, Logger, submit_signal};
 use crate::notice::notice;
-use crate::queue::{Queue, Settings};
+use crate::queue::{Queue, Settings, SignalSite};
 use crate::router::{Router, Slot};
 use crate::runtime::RuntimeDir;
 use crate::sink::console::{self, Stream};
@@ -192,6 +193,7 @@ impl Core {
         };
         let sink_timeout = config.sink_timeout;
         let manual = config.manual.clone();
+        let handle_signals = config.handle_signals;
         let (level, debug_enabled) = (config.level, config.debug_enabled);
         let router = router(config, &folder, specs)?;
         for (number, spec) in specs.iter().enumerate() {
@@ -226,6 +228,10 @@ impl Core {
                     })?;
                 *lock(&inner.thread) = Some(thread);
             }
+        }
+        if handle_signals && let Err(error) = signals::handle() {
+            // It logs as it should; what is missing is said, and does not make it useless.
+            notice("signals", &format!("cannot handle SIGTERM and SIGINT: {error}"));
         }
         Ok(())
     }
@@ -391,6 +397,20 @@ impl Inner {
         let stats = Stats::collect(&self.queue.counters, self.queue.domains(), self.queue.accepted(), sinks);
         let Stats { written, dropped, abandoned, lost_by_sinks, .. } = stats;
         ShutdownReport { written, dropped, abandoned, lost_by_sinks }
+    }
+
+    /// The process is about to be ended by this signal: says so, and lets the listener come to its end. Does not wait.
+    pub(crate) fn stop_for(&self, signal: &'static str) {
+        if self.started.get().is_none() {
+            return;
+        }
+        let first = Logger::new(self.queue.clone(), 0);
+        if first.enabled(Level::Info) {
+            let site = SignalSite::new("stopping: {}", "", 0, "miu_log");
+            submit_signal(&first, Level::Info, &site, &(signal_value(&signal), ()));
+        }
+        self.queue.close();
+        self.queue.request_stop();
     }
 
     /// What is left to do when the process ends by itself.

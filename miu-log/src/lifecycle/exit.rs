@@ -1,5 +1,5 @@
-//! The end of the process by `exit` or by a return from `main`: every repository that is still open, leaked ones too,
-//! is shut down.
+//! The end of the process by `exit`, by a return from `main` or by a signal that is handled: every repository that is still open, leaked
+//! ones too, is shut down.
 //!
 //! The listener's threads are still running then: they write what is in the rings, and the exit waits for them, bounded
 //! by the repository's sink timeout.
@@ -27,9 +27,19 @@ pub(crate) fn watch(repository: Weak<Inner>) {
 }
 
 extern "C" fn shut_down_all() {
-    // Taken out first: nothing waits for this lock while the sinks finish.
-    let open = std::mem::take(&mut *lock(&OPEN));
-    for repository in open.iter().filter_map(Weak::upgrade) {
+    end_all(None);
+}
+
+/// Shuts every open repository down. A signal that ends the process is named in a last record of each.
+pub(crate) fn end_all(signal: Option<&'static str>) {
+    // Copied: nothing waits for this lock while the sinks finish. Not taken out: who comes meanwhile, by `exit` or by a signal, waits for
+    // the same repositories.
+    let open = lock(&OPEN).clone();
+    let open: Vec<_> = open.iter().filter_map(Weak::upgrade).collect();
+    if let Some(signal) = signal {
+        open.iter().for_each(|repository| repository.stop_for(signal));
+    }
+    for repository in open {
         repository.end_of_process();
     }
 }

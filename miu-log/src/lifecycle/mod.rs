@@ -2,3 +2,4 @@
 
 pub(crate) mod exit;
 pub(crate) mod global;
+pub(crate) mod signals;

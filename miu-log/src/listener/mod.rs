@@ -10,6 +10,7 @@
 //! Called by `repository`, which builds it. Knows the router, no concrete sink.
 
 pub(crate) mod checkpoint;
+mod embedded;
 mod losses;
 mod merge;
 
@@ -24,7 +25,7 @@ use merge::{Done, Readers};
 
 use crate::callsite;
 use crate::clock::Calibration;
-use crate::codec::{Args, Corrupt, FLAG_BLOB, HEADER, Head, tag};
+use crate::codec::{Args, Corrupt, FLAG_BLOB, FLAG_SITE, HEADER, Head, tag};
 use crate::escape::escape_into;
 use crate::level::Level;
 use crate::notice::notice;
@@ -213,10 +214,16 @@ impl Listener {
                 blob = take_blob(&self.queue, arguments);
                 blob.as_ref().map_or(&[][..], |blob| &blob.bytes)
             };
+            let known = self.sites.get(head.callsite as usize).and_then(Option::as_ref);
+            let split = (head.flags & FLAG_SITE != 0).then(|| embedded::split(arguments));
+            let (embedded, arguments) = match split {
+                Some(Ok((site, arguments))) => (Some(site), arguments),
+                _ => (None, arguments),
+            };
             let outcome = route(
                 &mut self.router,
                 &self.queue,
-                self.sites.get(head.callsite as usize).and_then(Option::as_ref),
+                embedded.as_ref().or(known.filter(|_| head.flags & FLAG_SITE == 0)),
                 &self.process,
                 reader,
                 head,
@@ -412,11 +419,6 @@ fn ensure_site(sites: &mut Vec<Option<Site>>, id: u32) {
 #[cold]
 fn prepare_site(sites: &mut Vec<Option<Site>>, id: u32) {
     let Some(description) = callsite::describe(id) else { return };
-    let escaped = |text: &str| {
-        let mut bytes = Vec::with_capacity(text.len());
-        escape_into(text, &mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
-    };
     let module = escaped(description.module);
     let function = description.function.strip_prefix(description.module).unwrap_or(description.function);
     let function = escaped(function.trim_start_matches("::"));
@@ -443,6 +445,12 @@ fn prepare_site(sites: &mut Vec<Option<Site>>, id: u32) {
         sites.resize_with(index + 1, || None);
     }
     sites[index] = Some(site);
+}
+
+fn escaped(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    escape_into(text, &mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn own_site() -> Site {

@@ -1,10 +1,9 @@
 //! The slow path of a call: a thread's first record, a ring that is half full or full, a long record.
 //!
-//! Here live growth, the overflow policy, and the ways out for threads that cannot have a ring. Q1 to Q3 of `queue` are kept
+//! Here live growth, the overflow policy, and the ways out for threads that cannot have a ring. Q1 to Q4 of `queue` are kept
 //! here; called by `Queue::enqueue` alone.
 
 use std::any::Any;
-use std::cell::Cell;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -14,14 +13,15 @@ use std::time::{Duration, Instant};
 
 use super::{Blob, ENDED, OverflowPolicy, Queue, RUNNING, Registration, Settings, lock};
 use crate::codec::{FLAG_BLOB, HEADER, Head, padded};
-use crate::encode::{MAX_RECORD, Out, TEXT_HEAD};
+use crate::encode::{Cut, MAX_RECORD, Out, TEXT_HEAD};
 use crate::level::Level;
 use crate::notice::notice;
 use crate::ring::local;
 use crate::ring::producer::Producer;
 use crate::ring::segment::{Identity, MIRROR, NAME_MAX, SMALLEST, Segment, file_may_have};
+use crate::ring::signal_frame::in_signal_handler;
 use crate::stats::DropReason;
-use crate::sync::{Ordering, fence, futex_wait};
+use crate::sync::{AtomicBool, Ordering, compiler_fence, fence, futex_wait};
 
 /// Bytes of blobs that may wait for the listener.
 const MAX_BLOBS: u64 = 4 * MAX_RECORD as u64;
@@ -31,8 +31,9 @@ const EARLY_LIMIT: usize = 1024 * 1024;
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 thread_local! {
-    /// Set while the thread is in its slow path (Q3). Has no destructor.
-    static BUSY: Cell<bool> = const { Cell::new(false) };
+    /// Set while the thread is in its slow path (Q3). Has no destructor. Atomic for signal handlers, as the marks of `ring::local` are: one that
+    /// comes between the load and the store of `enter` has left it as it was.
+    static BUSY: AtomicBool = const { AtomicBool::new(false) };
 }
 
 /// Q3: one slow path at a time.
@@ -40,13 +41,21 @@ struct Busy;
 
 impl Busy {
     fn enter() -> Option<Busy> {
-        if BUSY.replace(true) { None } else { Some(Busy) }
+        BUSY.with(|busy| {
+            if busy.load(Ordering::Relaxed) {
+                return None;
+            }
+            busy.store(true, Ordering::Relaxed);
+            compiler_fence(Ordering::SeqCst);
+            Some(Busy)
+        })
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        BUSY.set(false);
+        compiler_fence(Ordering::SeqCst);
+        BUSY.with(|busy| busy.store(false, Ordering::Relaxed));
     }
 }
 
@@ -57,7 +66,8 @@ pub(super) struct Slow {
     pub(super) domain: u8,
     pub(super) callsite: u32,
     pub(super) len: usize,
-    pub(super) too_deep: bool,
+    /// Why a part of it is missing, if one is.
+    pub(super) cut: Option<Cut>,
 }
 
 impl Queue {
@@ -70,14 +80,18 @@ impl Queue {
         encode: &dyn Fn(usize) -> Vec<u8>,
         count: usize,
     ) {
-        let Slow { level, domain, callsite, len, too_deep } = record;
-        let Some(_busy) = Busy::enter() else {
-            return self.counters.drop_one(DropReason::Reentrant, domain, level);
-        };
-        if too_deep {
-            return self.counters.drop_one(DropReason::Reentrant, domain, level);
+        let Slow { level, domain, callsite, len, cut } = record;
+        if let Some(cut) = cut {
+            let reason = if cut == Cut::InHandler { DropReason::Signal } else { DropReason::Reentrant };
+            return self.counters.drop_one(reason, domain, level);
         }
-        let outcome = if len <= MIRROR {
+        let Some(_busy) = Busy::enter().filter(|_| !local::is_in_use()) else {
+            let reason = if in_signal_handler() { DropReason::Signal } else { DropReason::Reentrant };
+            return self.counters.drop_one(reason, domain, level);
+        };
+        let outcome = if len > MIRROR && in_signal_handler() {
+            Err(DropReason::Signal)
+        } else if len <= MIRROR {
             self.admit_and_write(level, padded(len), write)
         } else {
             // With this cap at least one text of a record that is too long is cut.
@@ -117,6 +131,8 @@ impl Queue {
                 }
                 Some(Ok(false)) => return Err(DropReason::Full),
                 Some(Err(reason)) => return Err(reason),
+                // Q4: from here on there are locks and allocations.
+                None if in_signal_handler() => return Err(DropReason::Signal),
                 None => {}
             }
             let adopted = local::is_alive()
@@ -176,8 +192,13 @@ impl Queue {
                 producer.extend(allowance);
                 return Ok(());
             }
-            if !producer.shedding && self.grow(producer, settings) {
-                continue;
+            if !producer.shedding && capacity * 2 <= settings.ring_limit as u64 {
+                if in_signal_handler() {
+                    return Err(DropReason::Signal);
+                }
+                if self.grow(producer, settings) {
+                    continue;
+                }
             }
             let wait_until = match policy {
                 OverflowPolicy::DropNewest => return Err(DropReason::Full),
@@ -189,6 +210,10 @@ impl Queue {
             };
             if self.state() != RUNNING {
                 return Err(DropReason::AfterShutdown);
+            }
+            // Q4: the listener may need what was interrupted, or be it.
+            if in_signal_handler() {
+                return Err(DropReason::Signal);
             }
             let room = |producer: &mut Producer| producer.refresh(allowance).used + len <= allowance;
             if !self.wait_for_space(producer, room, wait_until) {
@@ -237,12 +262,9 @@ impl Queue {
         found
     }
 
-    /// Chains a segment of twice the size, if there may be one.
+    /// Chains a segment of twice the size, if there is memory for one.
     fn grow(self: &Arc<Queue>, producer: &mut Producer, settings: &Settings) -> bool {
         let capacity = producer.segment().capacity() * 2;
-        if capacity > settings.ring_limit {
-            return false;
-        }
         let identity = self.identity(producer.ring(), producer.generation() + 1);
         let Ok(segment) = create_segment(settings, capacity, &identity) else { return false };
         let segment = Arc::new(segment);
@@ -280,7 +302,7 @@ impl Queue {
         reused.then_some(segment)
     }
 
-    fn identity(&self, ring: u64, generation: u32) -> Identity {
+    pub(super) fn identity(&self, ring: u64, generation: u32) -> Identity {
         Identity {
             process_id: rustix::process::getpid().as_raw_nonzero().get() as u32,
             thread_id: rustix::thread::gettid().as_raw_nonzero().get() as u32,
@@ -299,7 +321,7 @@ impl Queue {
         }
     }
 
-    fn settings(&self) -> &Settings {
+    pub(super) fn settings(&self) -> &Settings {
         const EARLY: &Settings =
             &Settings { folder: None, policy: OverflowPolicy::DropNewest, ring_limit: EARLY_LIMIT };
         self.settings.get().unwrap_or(EARLY)
@@ -392,7 +414,11 @@ fn write_private(path: &Path, bytes: &[u8]) -> bool {
 
 /// A segment in the runtime directory or, where there is no room for it, in anonymous memory: what is in it is written all the same, but
 /// does not outlive the process.
-fn create_segment(settings: &Settings, capacity: usize, identity: &Identity) -> io::Result<Segment> {
+pub(super) fn create_segment(
+    settings: &Settings,
+    capacity: usize,
+    identity: &Identity,
+) -> io::Result<Segment> {
     match Segment::create(settings.folder.as_deref(), capacity, identity) {
         Err(error) if settings.folder.is_some() => {
             notice(

@@ -7,7 +7,9 @@
 //! - `segment`: a ring's memory: a shared file, mapped so that a record is always contiguous.
 //! - `producer`, `consumer`: the two exclusive ends.
 //! - `local`: the calling thread's own producers.
-//! - `tsc`, `at_exit`: the two things outside of memory that need an unsafe call.
+//! - `reserve`: the ring that signal handlers of all threads share.
+//! - `signal_frame`, `signal_action`: whether a signal handler is running; the handler for signals that end the process.
+//! - `tsc`, `at_exit`: the other things outside of memory that need an unsafe call.
 
 #![allow(unsafe_code)]
 
@@ -21,6 +23,12 @@ pub(crate) mod local;
 #[cfg(not(loom))]
 pub(crate) mod producer;
 #[cfg(not(loom))]
+pub(crate) mod reserve;
+#[cfg(not(loom))]
 pub(crate) mod segment;
+#[cfg(not(loom))]
+pub(crate) mod signal_action;
+#[cfg(not(loom))]
+pub(crate) mod signal_frame;
 #[cfg(not(loom))]
 pub(crate) mod tsc;
