@@ -59,7 +59,8 @@ pub fn log_domains(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// One logging statement; what `info!` and its siblings hand their input to.
 ///
 /// The input is `[crate path] Level ; logger, fields…, "template", arguments…`, where `_` for the
-/// level means that the level is an expression after the logger.
+/// level means that the level is an expression after the logger, and `signal` that moreover the
+/// statement is for signal handlers.
 #[doc(hidden)]
 #[proc_macro]
 pub fn record(input: TokenStream) -> TokenStream {

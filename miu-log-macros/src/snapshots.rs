@@ -102,6 +102,36 @@ fn a_level_can_be_an_expression() {
 }
 
 #[test]
+fn a_statement_for_signal_handlers_expands() {
+    insta::assert_snapshot!(statement(
+        quote!(signal),
+        quote!(repo.app, Level::Warning, "signal {} of {:#x} in {name}", number, mask),
+    ));
+}
+
+#[test]
+fn a_statement_for_signal_handlers_formats_nothing_and_has_no_fields() {
+    let cases = [
+        quote!(a, level, x = 1, "m"),
+        quote!(a, level, %x),
+        quote!(a, level, "{:w$}", 1, w = 2),
+        quote!(a, level, "{:#?} {:p}", 1, 2),
+        quote!(a, level, "{}"),
+        quote!(a, level),
+        quote!(a),
+        quote!(),
+    ];
+    let report: Vec<String> = cases
+        .into_iter()
+        .map(|case| {
+            let found = mistakes(crate::statement(quote!([::miu_log] signal; #case)));
+            format!("{case}\n    {}", found.join("\n    "))
+        })
+        .collect();
+    insta::assert_snapshot!(report.join("\n"));
+}
+
+#[test]
 fn fields_alone_are_a_record() {
     insta::assert_snapshot!(statement(quote!(Error), quote!(repo.app, user.name, ?state)));
 }

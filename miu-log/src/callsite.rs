@@ -15,7 +15,8 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use crate::level::Level;
 use crate::reading::{Reading, put_counted};
-use crate::sync::{AtomicU32, Ordering, lock};
+use crate::ring::signal_frame::in_signal_handler;
+use crate::sync::{AtomicU32, AtomicU64, Ordering, compiler_fence, lock};
 
 /// A log statement. Made by the macros as a `static`.
 #[derive(Debug)]
@@ -57,27 +58,30 @@ impl Callsite {
         Callsite { id: AtomicU32::new(0), description, function }
     }
 
-    /// The statement's id; registers it at first use.
+    /// The statement's id; registers it at first use. None in a signal handler that comes first: registering locks and allocates.
     #[inline(always)]
-    pub(crate) fn id(&'static self) -> u32 {
+    pub(crate) fn id(&'static self) -> Option<u32> {
         match self.id.load(Ordering::Relaxed) {
             0 => self.register(),
-            id => id,
+            id => Some(id),
         }
     }
 
     #[cold]
-    fn register(&'static self) -> u32 {
+    fn register(&'static self) -> Option<u32> {
+        if in_signal_handler() {
+            return None;
+        }
         let mut dictionary = dictionary();
         // Another thread may have come first: one statement, one id.
         let known = self.id.load(Ordering::Relaxed);
         if known != 0 {
-            return known;
+            return Some(known);
         }
         let description = Description { function: (self.function)(), ..self.description };
         let id = dictionary.add(description);
         self.id.store(id, Ordering::Relaxed);
-        id
+        Some(id)
     }
 }
 
@@ -95,31 +99,57 @@ const CACHED: usize = 64;
 
 thread_local! {
     /// Ids of the locations this thread logged from last, by address. Has no destructor: usable at any time.
-    static LOCATIONS: [std::cell::Cell<(usize, u32)>; CACHED] =
-        const { [const { std::cell::Cell::new((0, 0)) }; CACHED] };
+    static LOCATIONS: [Cached; CACHED] =
+        const { [const { Cached { address: AtomicU64::new(0), id: AtomicU32::new(0) } }; CACHED] };
 }
 
-/// The id of a logging method's call: the message as it is, at this location.
+/// A location's id. Atomic for signal handlers, which read it and never write: one that interrupts a change finds no address.
+struct Cached {
+    address: AtomicU64,
+    id: AtomicU32,
+}
+
+impl Cached {
+    #[inline]
+    fn get(&self, address: usize) -> Option<u32> {
+        let cached = self.address.load(Ordering::Relaxed) == address as u64;
+        cached.then(|| self.id.load(Ordering::Relaxed))
+    }
+
+    fn set(&self, address: usize, id: u32) {
+        self.address.store(0, Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+        self.id.store(id, Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+        self.address.store(address as u64, Ordering::Relaxed);
+    }
+}
+
+/// The id of a logging method's call: the message as it is, at this location. None in a signal handler whose thread has not
+/// logged there lately.
 #[inline]
-pub(crate) fn of_location(location: &'static Location<'static>) -> u32 {
+pub(crate) fn of_location(location: &'static Location<'static>) -> Option<u32> {
     let address = std::ptr::from_ref(location) as usize;
     // Locations are some 24 bytes each and lie side by side.
     let slot = (address >> 3) % CACHED;
-    LOCATIONS.with(|cache| match cache[slot].get() {
-        (cached, id) if cached == address => id,
-        _ => {
-            let id = register_location(location, address);
-            cache[slot].set((address, id));
-            id
-        }
+    LOCATIONS.with(|cache| {
+        let cached = &cache[slot];
+        cached.get(address).or_else(|| {
+            let id = register_location(location, address)?;
+            cached.set(address, id);
+            Some(id)
+        })
     })
 }
 
 #[cold]
-fn register_location(location: &'static Location<'static>, address: usize) -> u32 {
+fn register_location(location: &'static Location<'static>, address: usize) -> Option<u32> {
+    if in_signal_handler() {
+        return None;
+    }
     let mut dictionary = dictionary();
     if let Some(id) = dictionary.locations.get(&address) {
-        return *id;
+        return Some(*id);
     }
     let id = dictionary.add(Description {
         level: None,
@@ -132,7 +162,7 @@ fn register_location(location: &'static Location<'static>, address: usize) -> u3
         function: "",
     });
     dictionary.locations.insert(address, id);
-    id
+    Some(id)
 }
 
 /// All statements that have logged in this process.
@@ -295,9 +325,9 @@ mod tests {
     #[test]
     fn a_location_has_one_id_in_all_threads() {
         let here = Location::caller();
-        let id = of_location(here);
-        assert_eq!(of_location(here), id);
-        assert_eq!(std::thread::spawn(move || of_location(here)).join().unwrap(), id);
+        let id = of_location(here).unwrap();
+        assert_eq!(of_location(here), Some(id));
+        assert_eq!(std::thread::spawn(move || of_location(here)).join().unwrap(), Some(id));
         assert_eq!(describe(id).unwrap().line, here.line());
     }
 

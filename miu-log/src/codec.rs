@@ -87,6 +87,11 @@ impl<'a> Args<'a> {
         self.rest.is_empty()
     }
 
+    /// The bytes that are left.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     #[inline]
     fn take<const N: usize>(&mut self) -> Result<[u8; N], Corrupt> {
         let (head, rest) = self.rest.split_first_chunk::<N>().ok_or(Corrupt)?;
@@ -165,6 +170,8 @@ impl<'a> Args<'a> {
 pub(crate) const HEADER: usize = 24;
 /// The record's arguments are in a blob: the payload is the blob's number.
 pub(crate) const FLAG_BLOB: u8 = 1;
+/// The record has no call site: its first arguments say what that would. File (text), line (u32), module (text), template (text).
+pub(crate) const FLAG_SITE: u8 = 2;
 
 /// What stands before a record's arguments: three little-endian words.
 ///

@@ -13,6 +13,7 @@
 
 mod field;
 mod scratch;
+mod signal;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,7 +23,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use field::{FieldValue, value};
+pub(crate) use scratch::Cut;
 pub use scratch::Scratch;
+pub use signal::{SignalValue, signal_value};
 
 use crate::bytes::Bytes;
 use crate::codec::tag;
@@ -540,7 +543,7 @@ mod tests {
         }
         let mut scratch = Scratch::new();
         let text = scratch.eager(format_args!("{}", 1));
-        assert!(!scratch.too_deep());
+        assert!(scratch.is_whole());
         assert_eq!(scratch.piece(text), "1");
     }
 }

@@ -183,3 +183,43 @@ statements! {
 macro_rules! log {
     ($($tokens:tt)*) => { $crate::__private::record! { [$crate] _; $($tokens)* } };
 }
+
+/// Logs from a signal handler: `signal!(repo.app, Level::Warning, "caught signal {}", number)`.
+///
+/// Takes no lock, allocates nothing, waits for nothing and initialises nothing, so that it may be called at any time in any handler (and anywhere
+/// else). First the logger, then the level, then the message, a string literal as for [`format!`], then its arguments: integers, bools, chars
+/// and `&'static str`. There are no fields, and no widths or precisions that are arguments.
+///
+/// The record goes into the ring of the thread that was interrupted, if that has one which the interruption left at rest and with room, else into one
+/// that all threads share for this (the line gives `signal` as its thread); where that is in use at this very moment or full, or there is no listener
+/// yet, the record is dropped and counted as [`DropReason::Signal`]. ERROR and CRITICAL wake the listener. The place of the call
+/// is `module:line`: the function is not known.
+///
+/// The repository has to be there before the signal comes: [`logs::repo()`](generated) makes one at its first call, `init` and `open` make one, which no
+/// handler may do. Hand the handler a reference, such as a `static` that is set before the handler is installed.
+///
+/// An ordinary call in a handler does no harm, but is taken only if its statement has logged before and the interrupted thread's ring is at rest;
+/// else it is dropped and counted likewise. What it formats at once (`%value`, `?value`, types of your own) is your code's matter.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::sync::OnceLock;
+///
+/// use miu_log::{Level, Logger, log_domains};
+///
+/// #[log_domains(app)]
+/// mod logs {}
+///
+/// static LOGGER: OnceLock<Logger> = OnceLock::new();
+///
+/// extern "C" fn on_hang_up(signal: i32) {
+///     if let Some(logger) = LOGGER.get() {
+///         miu_log::signal!(logger, Level::Warning, "signal {} came", signal);
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! signal {
+    ($($tokens:tt)*) => { $crate::__private::record! { [$crate] signal; $($tokens)* } };
+}

@@ -14,7 +14,8 @@ use crate::callsite::Callsite;
 use crate::encode::{Encode, Scratch};
 use crate::level::Level;
 use crate::message::{Message, Target};
-use crate::queue::{CLOSED, Queue};
+use crate::queue::{CLOSED, Queue, SignalSite};
+use crate::ring::signal_frame::in_signal_handler;
 
 /// How many causes of an error are followed.
 const MAX_CAUSES: usize = 64;
@@ -80,6 +81,10 @@ impl Logger {
     #[track_caller]
     pub fn exception(&self, message: impl Message, error: &dyn Error) {
         if self.admits(Level::Error) {
+            if in_signal_handler() {
+                // Texts and backtraces allocate and lock.
+                return self.drop_in_handler(Level::Error);
+            }
             let detail = chain(error);
             self.say(Level::Error, message, Location::caller(), Some(&detail));
         }
@@ -145,6 +150,11 @@ impl Logger {
     #[inline(always)]
     pub(crate) fn submit<E: Encode>(&self, callsite: u32, level: Level, scratch: &Scratch, arguments: &E) {
         self.queue.enqueue(level, self.domain, callsite, scratch, arguments);
+    }
+
+    /// Counts a call in a signal handler that could not be taken.
+    pub(crate) fn drop_in_handler(&self, level: Level) {
+        self.queue.drop_in_handler(self.domain, level);
     }
 }
 
@@ -323,5 +333,14 @@ pub fn submit<L: AsLogger + ?Sized, E: Encode>(
     scratch: &mut Scratch,
     staged: E,
 ) {
-    logger.as_logger().submit(callsite.id(), level, scratch, &staged);
+    let logger = logger.as_logger();
+    match callsite.id() {
+        Some(id) => logger.submit(id, level, scratch, &staged),
+        None => logger.drop_in_handler(level),
+    }
+}
+
+/// What `signal!` does after the check.
+pub fn submit_signal<E: Encode>(logger: &Logger, level: Level, site: &SignalSite, arguments: &E) {
+    logger.queue.enqueue_signal(level, logger.domain, site, arguments);
 }

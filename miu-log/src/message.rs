@@ -21,7 +21,9 @@ pub struct Target<'a> {
 
 impl Target<'_> {
     fn send(self, scratch: &mut Scratch, message: impl Encode) {
-        let id = callsite::of_location(self.location);
+        let Some(id) = callsite::of_location(self.location) else {
+            return self.logger.drop_in_handler(self.level);
+        };
         match self.detail {
             None => self.logger.submit(id, self.level, scratch, &(message, ())),
             Some(detail) => self.logger.submit(id, self.level, scratch, &(message, (Rendered(detail), ()))),

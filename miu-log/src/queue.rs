@@ -11,13 +11,17 @@
 //!     accepted, and then it is counted in `dropped`. There is no third way.
 //! Q2. Nothing here waits for a lock while user code runs, and nothing waits for the listener longer than the
 //!     overflow policy says. A guest whose listener is gone does not wait at all.
-//! Q3. While a thread is in its slow path a nested call (an allocator that logs) is dropped and counted.
-//! Q4. What is in `Local` belongs to one process: a forked child begins with an empty one.
+//! Q3. While a thread is in its slow path a nested call (an allocator that logs, a signal handler) is dropped and counted.
+//! Q4. What locks, allocates or waits asks first whether a signal handler is running, and then does not: what was interrupted may hold the very lock,
+//!     the allocator's or one of ours, or be what is waited for. So an ordinary call in a handler is written where its thread's ring is at rest and
+//!     has room, and its call site is registered; else it is dropped and counted.
+//! Q5. What is in `Local` belongs to one process: a forked child begins with an empty one.
 //!
 //! Called by `logger`; the listener takes what is registered here.
 
 mod levels;
 pub(crate) mod membership;
+mod signal;
 pub(crate) mod slow;
 
 use std::collections::HashMap;
@@ -28,6 +32,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_queue::SegQueue;
 use membership::Membership;
+use signal::ForSignals;
+pub use signal::SignalSite;
 use slow::Slow;
 
 use crate::clock::Clock;
@@ -42,6 +48,7 @@ use crate::ring::fork::{self, PerProcess};
 use crate::ring::local;
 use crate::ring::producer::Producer;
 use crate::ring::segment::{Identity, MIRROR, SMALLEST, Segment};
+use crate::ring::signal_frame;
 use crate::stats::{Counters, DropReason};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, Waker, fence, futex_wait, futex_wake, lock};
 
@@ -122,7 +129,7 @@ pub(crate) struct Queue {
     counted_by: Option<Arc<Queue>>,
 }
 
-/// A process's own part of a queue (Q4).
+/// A process's own part of a queue (Q5).
 #[derive(Debug, Default)]
 struct Local {
     /// Held while levels change.
@@ -142,6 +149,7 @@ struct Local {
     membership: OnceLock<Option<Membership>>,
     /// A thread checks in from time to time.
     beating: AtomicBool,
+    for_signals: ForSignals,
 }
 
 #[derive(Debug, Default)]
@@ -167,6 +175,8 @@ const ENDED: u32 = 2;
 impl Queue {
     /// A queue without a listener: records wait in rings of bounded size until one takes it up.
     pub(crate) fn detached(specs: &[DomainSpec], clock: Clock) -> Arc<Queue> {
+        // Before a handler can have anything to log to.
+        signal_frame::prepare();
         let domains = specs.iter().map(|spec| spec.name).collect();
         let queue = Queue::new(Control::anonymous(), domains, clock);
         for (level, spec) in queue.page().levels.iter().zip(specs) {
@@ -234,11 +244,13 @@ impl Queue {
         arguments: &E,
     ) {
         let len = HEADER.saturating_add(arguments.size(scratch));
-        let write = |slot: &mut [u8], sequence: u64| {
+        let clock = &self.clock;
+        // By value: what a closure refers to has to be read again behind the mark that `local` puts up.
+        let write = move |slot: &mut [u8], sequence: u64| {
             let head = Head {
                 len: len as u32,
                 callsite,
-                ticks: self.clock.ticks(),
+                ticks: clock.ticks(),
                 sequence: sequence as u32,
                 domain,
                 level: level as u8,
@@ -249,14 +261,14 @@ impl Queue {
             failpoint::reach("mid-payload");
             arguments.put(scratch, &mut out);
         };
-        let fits = len <= MIRROR && !scratch.too_deep();
+        let fits = len <= MIRROR && scratch.is_whole();
         let key = Arc::as_ptr(self) as usize;
         if fits && local::with(key, |producer| producer.write(padded(len), write)) == Some(true) {
             if level >= Level::Error {
                 self.wake();
             }
         } else {
-            let record = Slow { level, domain, callsite, len, too_deep: scratch.too_deep() };
+            let record = Slow { level, domain, callsite, len, cut: scratch.cut() };
             self.enqueue_slowly(
                 record,
                 &write,
@@ -305,6 +317,13 @@ impl Queue {
         &self.page().wake.waker
     }
 
+    /// Counts a call in a signal handler that could not be taken.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn drop_in_handler(&self, domain: u8, level: Level) {
+        self.drop_one(DropReason::Signal, domain, level);
+    }
+
     /// Wakes the listener, if it sleeps.
     #[cold]
     pub(crate) fn wake(&self) {
@@ -317,6 +336,9 @@ impl Queue {
         if first {
             self.home.store(fork::generation() + 1, Ordering::Release);
             self.state.store(RUNNING, Ordering::Release);
+            if self.folder().is_none() {
+                self.prepare_for_signals();
+            }
         }
         first
     }
@@ -362,11 +384,11 @@ impl Queue {
     }
 
     pub(crate) fn next_registration(&self) -> Option<Registration> {
-        self.registrations.pop()
+        self.registrations.pop().or_else(|| self.local().for_signals.registration())
     }
 
     pub(crate) fn has_registrations(&self) -> bool {
-        !self.registrations.is_empty()
+        !self.registrations.is_empty() || self.local().for_signals.has_registration()
     }
 
     /// A ring is read to its end and its producer is gone.
@@ -502,7 +524,7 @@ impl Queue {
     pub(crate) fn drop_one(&self, reason: DropReason, domain: u8, level: Level) {
         self.counters.drop_one(reason, domain, level);
         if self.is_guest()
-            && let Some(Some(membership)) = self.local().membership.get()
+            && let Some(membership) = self.joined()
         {
             membership.count_drop(self.counters.index(reason, domain.into(), level));
         }

@@ -15,13 +15,14 @@ pub use recover::recover;
 use crate::clock::Clock;
 use crate::config::LogConfig;
 use crate::domain::{DomainSpec, MAX_DOMAINS};
+use crate::encode::signal_value;
 use crate::error::Error;
 use crate::level::Level;
-use crate::lifecycle::{exit, fork};
+use crate::lifecycle::{exit, fork, signals};
 use crate::listener::watch::Watch;
-use crate::logger::{CappedLogger, Logger};
+use crate::logger::{CappedLogger, Logger, submit_signal};
 use crate::notice::notice;
-use crate::queue::Queue;
+use crate::queue::{Queue, SignalSite};
 use crate::runtime::RuntimeDir;
 use crate::stats::{SinkStats, Stats};
 use crate::sync::{Ordering, lock};
@@ -176,6 +177,7 @@ impl Core {
         let (folder, spill) = (runtime.path().to_owned(), runtime.spill());
         let runtime = Arc::new(Mutex::new(Some(runtime)));
         let (sink_timeout, manual) = (config.sink_timeout, config.manual.clone());
+        let handle_signals = config.handle_signals;
         let started = Started { manual: manual.clone(), sink_timeout, runtime: runtime.clone(), recovery };
         if inner.started.set(started).is_err() || !inner.queue.attach(settings) {
             return Err(Error::already_initialised("the repository has been started before"));
@@ -217,6 +219,10 @@ impl Core {
                     })?;
                 *lock(&inner.thread) = Some(thread);
             }
+        }
+        if handle_signals && let Err(error) = signals::handle() {
+            // It logs as it should; what is missing is said, and does not make it useless.
+            notice("signals", &format!("cannot handle SIGTERM and SIGINT: {error}"));
         }
         Ok(())
     }
@@ -418,6 +424,20 @@ impl Inner {
     fn report(&self) -> ShutdownReport {
         let Stats { written, dropped, abandoned, lost_by_sinks, .. } = self.stats();
         ShutdownReport { written, dropped, abandoned, lost_by_sinks }
+    }
+
+    /// The process is about to be ended by this signal: says so, and lets the listener come to its end. Does not wait.
+    pub(crate) fn stop_for(&self, signal: &'static str) {
+        if self.started.get().is_none() {
+            return;
+        }
+        let first = Logger::new(self.queue.clone(), 0);
+        if first.enabled(Level::Info) {
+            let site = SignalSite::new("stopping: {}", "", 0, "miu_log");
+            submit_signal(&first, Level::Info, &site, &(signal_value(&signal), ()));
+        }
+        self.queue.close();
+        self.queue.request_stop();
     }
 
     /// What is left to do when the process ends by itself.

@@ -17,12 +17,19 @@ pub enum DropReason {
     AfterShutdown,
     /// There was no memory for a ring.
     NoMemory,
+    /// It was logged from a signal handler that had interrupted something it would have needed: see [`signal!`](crate::signal).
+    Signal,
 }
 
 impl DropReason {
     /// All reasons.
-    pub const ALL: [DropReason; 4] =
-        [DropReason::Full, DropReason::Reentrant, DropReason::AfterShutdown, DropReason::NoMemory];
+    pub const ALL: [DropReason; 5] = [
+        DropReason::Full,
+        DropReason::Reentrant,
+        DropReason::AfterShutdown,
+        DropReason::NoMemory,
+        DropReason::Signal,
+    ];
 
     /// The reason in words.
     pub const fn as_str(self) -> &'static str {
@@ -31,6 +38,7 @@ impl DropReason {
             DropReason::Reentrant => "logged from within logging",
             DropReason::AfterShutdown => "after shutdown",
             DropReason::NoMemory => "no memory for a ring",
+            DropReason::Signal => "logged from a signal handler",
         }
     }
 }

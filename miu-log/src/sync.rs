@@ -5,9 +5,11 @@
 //! the listener sleeps on a full ring. Called by `ring`, `queue`, `callsite` and the listener.
 
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{
-    AtomicBool, AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence,
-};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
+
+/// For what a signal handler on the same thread may see: no loom model has one.
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic::{AtomicPtr, compiler_fence};
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};

@@ -5,3 +5,4 @@
 
 pub(crate) mod domains;
 pub(crate) mod record;
+mod signal;

@@ -40,6 +40,7 @@
 use proc_macro2::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 
+use super::signal;
 use crate::lower::record::{Record, Rejected, Staged, Value};
 use crate::parse::record::{StatementLevel, is_unfinished};
 
@@ -47,7 +48,7 @@ use crate::parse::record::{StatementLevel, is_unfinished};
 pub(crate) fn expand(record: &Record) -> TokenStream {
     let site = Span::mixed_site();
     let frame = Frame::new(&record.path, &record.level, &record.logger);
-    let body = body(record, &frame);
+    let body = if record.in_handler { signal::body(record, &frame) } else { body(record, &frame) };
     let body = if record.values.is_empty() {
         body
     } else {
@@ -79,14 +80,14 @@ pub(crate) fn stub(rejected: &Rejected, errors: Option<TokenStream>) -> TokenStr
 }
 
 /// The outer part of a statement: the logger, the level, and the check.
-struct Frame<'a> {
-    p: TokenStream,
+pub(super) struct Frame<'a> {
+    pub(super) p: TokenStream,
     logger: &'a Value,
     scrutinee: TokenStream,
     pattern: TokenStream,
     /// The level as the call site knows it: an `Option`.
     static_level: TokenStream,
-    level: TokenStream,
+    pub(super) level: TokenStream,
 }
 
 impl<'a> Frame<'a> {
@@ -212,16 +213,26 @@ fn stage(record: &Record, p: &TokenStream, staged: &Staged, scratch: &Ident) -> 
             // What is asked of the value's type is asked by `value` and again by `submit`. The compiler
             // takes both for one mistake as long as it marks the whole statement for both, and then
             // underlines the value in it: so the value's own mark must not have the origin of the path.
-            let Value { first, .. } = record.values[*value];
-            let (function, _) = function(p, "value", first);
-            let name = value_name(*value, first);
-            quote!(#function(#name))
+            typed(record, p, "value", *value)
         }
     }
 }
 
+/// `P::function(v0)`, shown at the value.
+pub(super) fn typed(record: &Record, p: &TokenStream, staging: &str, value: usize) -> TokenStream {
+    let Value { first, .. } = record.values[value];
+    let (function, _) = function(p, staging, first);
+    let name = value_name(value, first);
+    quote!(#function(#name))
+}
+
 /// `format_args!("{:spec}", *v0, …)`, every value with its own span.
-fn format_args(p: &TokenStream, record: &Record, values: &[usize], placeholder: &str) -> TokenStream {
+pub(super) fn format_args(
+    p: &TokenStream,
+    record: &Record,
+    values: &[usize],
+    placeholder: &str,
+) -> TokenStream {
     let mut text = Literal::string(placeholder);
     text.set_span(Span::mixed_site().located_at(record.values[values[0]].first));
     let operands = values.iter().map(|index| {
@@ -275,7 +286,7 @@ fn value_name(index: usize, span: Span) -> Ident {
 }
 
 /// A local variable of the expansion.
-fn local(name: &str, span: Span) -> Ident {
+pub(super) fn local(name: &str, span: Span) -> Ident {
     Ident::new(&format!("__{name}"), span)
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Record {
     /// One for each placeholder of `template`.
     pub(crate) arguments: Vec<Staged>,
     pub(crate) fields: Vec<(String, Staged)>,
+    /// Whether it is for signal handlers: then there are no fields, and no argument is formatted at once.
+    pub(crate) in_handler: bool,
 }
 
 /// An expression of the user, and where it begins and ends.
@@ -113,17 +115,38 @@ pub(crate) fn lower(statement: Statement) -> Result<Record, Box<Rejected>> {
         }
         None => (String::new(), Vec::new()),
     };
+    let in_handler = statement.in_handler;
+    if in_handler {
+        fit_for_handlers(&statement, &arguments, &mut mistakes);
+    }
     let Statement { path, level, .. } = statement;
     let logger = Value::new(&statement.logger);
     let has_unfinished = logger.is_unfinished
         || matches!(&level, StatementLevel::Dynamic(level) if is_unfinished(level))
         || values.iter().any(|value| value.is_unfinished);
     match mistakes.into_error() {
-        None if !has_unfinished => Ok(Record { path, level, logger, values, template, arguments, fields }),
+        None if !has_unfinished => {
+            Ok(Record { path, level, logger, values, template, arguments, fields, in_handler })
+        }
         error => {
             values.truncate(statement.fields.len() + statement.arguments.len());
             Err(Box::new(Rejected { error, path, level, logger, values }))
         }
+    }
+}
+
+/// What `signal!` cannot do: fields, which have no place in its record, and formatting, which would
+/// allocate.
+fn fit_for_handlers(statement: &Statement, arguments: &[Staged], mistakes: &mut Mistakes) {
+    for field in &statement.fields {
+        let text = "a record of `signal!` has no fields; write the value into the message and behind it";
+        mistakes.at(field.span, text);
+    }
+    if let Some(text) = &statement.template
+        && arguments.iter().any(|staged| matches!(staged, Staged::Eager { .. }))
+    {
+        let what = "`signal!` formats nothing in the handler: `{:p}`, `{:#?}` and widths and precisions that are arguments cannot be used; write them as numbers";
+        mistakes.at(text.span(), what);
     }
 }
 

@@ -1,7 +1,8 @@
 //! A logging statement: `logger, fields…, "template", arguments…`.
 //!
 //! The input begins with what the calling `macro_rules` knows and the user does not write: the
-//! crate's path in brackets, the level, a semicolon.
+//! crate's path in brackets, the level, a semicolon. For the level stands `_` where it is an
+//! expression after the logger, and `signal` where moreover the statement is for signal handlers.
 //!
 //! A statement is often seen half written. An expression that lacks a name after a dot is kept as it
 //! is, so that an editor finds in the expansion what stands before the dot.
@@ -27,6 +28,8 @@ pub(crate) struct Statement {
     pub(crate) arguments: Vec<Argument>,
     /// How a statement with this logger is written, for messages.
     pub(crate) example: String,
+    /// Whether it is `signal!`, which may stand in a signal handler.
+    pub(crate) in_handler: bool,
 }
 
 /// The level of a statement.
@@ -75,19 +78,21 @@ impl Parse for Statement {
         let path;
         syn::bracketed!(path in input);
         let path: TokenStream = path.parse()?;
-        let fixed = if input.peek(Token![_]) {
+        let mut usage = Usage { fixed: None, in_handler: false };
+        if input.peek(Token![_]) {
             input.parse::<Token![_]>()?;
-            None
         } else {
             let variant: Ident = input.parse()?;
             let unknown = || syn::Error::new(variant.span(), format!("there is no level `{variant}`"));
-            Some(Level::of_variant(&variant.to_string()).ok_or_else(unknown)?)
-        };
+            usage.in_handler = variant == "signal";
+            if !usage.in_handler {
+                usage.fixed = Some(Level::of_variant(&variant.to_string()).ok_or_else(unknown)?);
+            }
+        }
         input.parse::<Token![;]>()?;
-        let usage = Usage { fixed };
 
         let logger = usage.logger(input)?;
-        let level = match fixed {
+        let level = match usage.fixed {
             Some(level) => StatementLevel::Fixed(level),
             None if input.is_empty() => StatementLevel::Missing,
             None => StatementLevel::Dynamic(usage.level(input, &logger)?),
@@ -107,13 +112,15 @@ impl Parse for Statement {
             comma(input, "this argument")?;
         }
         let example = usage.example(&logger);
-        Ok(Statement { path, level, logger, fields, template, arguments, example })
+        let in_handler = usage.in_handler;
+        Ok(Statement { path, level, logger, fields, template, arguments, example, in_handler })
     }
 }
 
 /// How the statement is written, for messages.
 struct Usage {
     fixed: Option<Level>,
+    in_handler: bool,
 }
 
 impl Usage {
@@ -121,6 +128,7 @@ impl Usage {
         let logger = source_text(&logger.into_token_stream());
         match self.fixed {
             Some(level) => format!("{}!({logger}, \"…\")", level.name()),
+            None if self.in_handler => format!("signal!({logger}, level, \"…\")"),
             None => format!("log!({logger}, level, \"…\")"),
         }
     }

@@ -47,6 +47,7 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`overflow`](LogConfig::overflow) | wait at most 100 ms, then shed by level |
 /// | [`ring_limit`](LogConfig::ring_limit) | 2 MiB a thread |
 /// | [`sink_timeout`](LogConfig::sink_timeout) | 2 s |
+/// | [`handle_signals`](LogConfig::handle_signals) | `false` |
 /// | [`heartbeat`](LogConfig::heartbeat) | 60 s |
 /// | [`on_worker`](LogConfig::on_worker) | nothing is called |
 /// | [`take_over`](LogConfig::take_over) | `false` |
@@ -80,6 +81,7 @@ pub struct LogConfig {
     pub(crate) overflow: OverflowPolicy,
     pub(crate) ring_limit: usize,
     pub(crate) sink_timeout: Duration,
+    pub(crate) handle_signals: bool,
     pub(crate) sinks: Vec<ExtraSink>,
     pub(crate) manual: Option<ManualListener>,
     pub(crate) heartbeat: Duration,
@@ -114,6 +116,7 @@ impl LogConfig {
             overflow: OverflowPolicy::default(),
             ring_limit: RING_LIMIT,
             sink_timeout: SINK_TIMEOUT,
+            handle_signals: false,
             sinks: Vec::new(),
             manual: None,
             heartbeat: HEARTBEAT,
@@ -183,6 +186,22 @@ impl LogConfig {
     /// the program: at most a day.
     pub fn sink_timeout(mut self, timeout: Duration) -> LogConfig {
         self.sink_timeout = timeout;
+        self
+    }
+
+    /// Whether SIGTERM and SIGINT (Ctrl+C) end the program only after everything logged before is written. Default: `false`, nothing is
+    /// installed and both signals keep their meaning.
+    ///
+    /// With it a signal makes every repository of the process write a last INFO record, `stopping: SIGTERM`, in its first domain, and then end as
+    /// `shutdown` does, no longer than `sink_timeout` without progress. Then the process is ended by that
+    /// signal, with its default meaning, so that the parent sees death by it; the program's own destructors and exit handlers do not
+    /// run. A second signal meanwhile ends it at once. The first process of a container, which the system spares such a death, exits with 128 and
+    /// the signal's number.
+    ///
+    /// A signal that is ignored (as under `nohup`) or has a handler when the first repository with this option is opened is left alone; for a handler a
+    /// line on stderr says so. A handler that the program installs later takes the signal over; call `flush` or `shutdown` where it ends the program.
+    pub fn handle_signals(mut self, wanted: bool) -> LogConfig {
+        self.handle_signals = wanted;
         self
     }
 

@@ -1,5 +1,5 @@
-//! The end of the process by `exit` or by a return from `main`: every repository that is still open, leaked ones too,
-//! is shut down.
+//! The end of the process by `exit`, by a return from `main` or by a signal that is handled: every repository that is still open, leaked
+//! ones too, is shut down.
 //!
 //! The listener's threads are still running then: they write what is in the rings, and the exit waits for them, bounded
 //! by the repository's sink timeout. A worker process takes leave.
@@ -14,7 +14,7 @@ use crate::ring::fork::PerProcess;
 use crate::sync::lock;
 
 /// What is to be ended. A forked child ends what it has begun itself.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Open {
     repositories: Vec<Weak<Inner>>,
     guests: Vec<Weak<Queue>>,
@@ -48,9 +48,19 @@ fn register() {
 }
 
 extern "C" fn shut_down_all() {
-    // Taken out first: nothing waits for this lock while the sinks finish.
-    let open = std::mem::take(&mut *lock(OPEN.get()));
-    for repository in open.repositories.iter().filter_map(Weak::upgrade) {
+    end_all(None);
+}
+
+/// Shuts every open repository down. A signal that ends the process is named in a last record of each.
+pub(crate) fn end_all(signal: Option<&'static str>) {
+    // Copied: nothing waits for this lock while the sinks finish. Not taken out: who comes meanwhile, by `exit` or by a signal, waits for
+    // the same repositories.
+    let open = lock(OPEN.get()).clone();
+    let repositories: Vec<_> = open.repositories.iter().filter_map(Weak::upgrade).collect();
+    if let Some(signal) = signal {
+        repositories.iter().for_each(|repository| repository.stop_for(signal));
+    }
+    for repository in repositories {
         repository.end_of_process();
     }
     for guest in open.guests.iter().filter_map(Weak::upgrade) {

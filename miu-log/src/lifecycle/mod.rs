@@ -3,3 +3,4 @@
 pub(crate) mod exit;
 pub(crate) mod fork;
 pub(crate) mod global;
+pub(crate) mod signals;

@@ -4,7 +4,8 @@ use crate::level::Level;
 use crate::stats::{Counters, DropReason};
 
 /// Reasons that a line can still be written for: after the shutdown there is no listener.
-const REPORTED: [DropReason; 3] = [DropReason::Full, DropReason::Reentrant, DropReason::NoMemory];
+const REPORTED: [DropReason; 4] =
+    [DropReason::Full, DropReason::Reentrant, DropReason::NoMemory, DropReason::Signal];
 
 /// Remembers what has been reported.
 #[derive(Debug)]

@@ -10,6 +10,7 @@
 //! Called by `repository`, which builds it. Knows the router, no concrete sink.
 
 pub(crate) mod checkpoint;
+mod embedded;
 mod foreign;
 mod losses;
 mod merge;
@@ -32,7 +33,7 @@ use site::{ensure_site, own_site};
 use watch::Watch;
 
 use crate::clock::Calibration;
-use crate::codec::{Args, Corrupt, FLAG_BLOB, HEADER, Head, tag};
+use crate::codec::{Args, Corrupt, FLAG_BLOB, FLAG_SITE, HEADER, Head, tag};
 use crate::failpoint;
 use crate::level::Level;
 use crate::notice::notice;
@@ -242,7 +243,7 @@ impl Listener {
                 (_, Some(bytes)) => bytes,
                 (_, None) => &[],
             };
-            let (site, process) = match &mut peer {
+            let (known, process) = match &mut peer {
                 None => {
                     ensure_site(&mut self.sites, head.callsite);
                     (self.sites.get(head.callsite as usize).and_then(Option::as_ref), &*self.process)
@@ -252,6 +253,15 @@ impl Listener {
                     peer.recovered += u64::from(peer.gone.is_some());
                     let (site, name) = peer.site_and_name(head.callsite);
                     (Some(site), name)
+                }
+            };
+            let mut embedded = None;
+            let (site, arguments) = if head.flags & FLAG_SITE == 0 {
+                (known, arguments)
+            } else {
+                match embedded::split(arguments) {
+                    Ok((site, arguments)) => (Some(&*embedded.insert(site)), arguments),
+                    Err(Corrupt) => (None, arguments),
                 }
             };
             let outcome = route(&mut self.router, &self.queue, site, process, reader, head, time, arguments);

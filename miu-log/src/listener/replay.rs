@@ -383,7 +383,7 @@ impl Listener {
                     &format!("{} files that are no rings are kept in {aside:?}", bad.len()),
                 ),
                 Err(error) => {
-                    notice("recovery", &format!("cannot put aside files that are no rings: {error}"))
+                    notice("recovery", &format!("cannot put aside files that are no rings: {error}"));
                 }
             }
         }

@@ -80,7 +80,7 @@ impl Listener {
         for (number, change) in changes {
             match change {
                 Change::Late => {
-                    self.tell(number, Level::Warning, "appears dead", WorkerEventKind::AppearsDead)
+                    self.tell(number, Level::Warning, "appears dead", WorkerEventKind::AppearsDead);
                 }
                 Change::Back => self.tell(number, Level::Info, "is back", WorkerEventKind::Back),
                 Change::Gone => {

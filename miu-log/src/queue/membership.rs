@@ -170,6 +170,7 @@ impl Queue {
                 }
             }
         });
+        self.prepare_for_signals();
         if let Some(error) = failure {
             return Err(error);
         }
@@ -185,7 +186,7 @@ impl Queue {
 
     /// The membership, if this process has joined.
     pub(crate) fn joined(&self) -> Option<&Membership> {
-        self.local().membership.get()?.as_ref()
+        self.local.peek()?.membership.get()?.as_ref()
     }
 
     /// A thread that checks in, as long as the queue lives. Not in the listener's process, which needs no proof of its life.

@@ -1,10 +1,9 @@
 //! The slow path of a call: a thread's first record, a ring that is half full or full, a long record.
 //!
-//! Here live growth, the overflow policy, and the ways out for threads that cannot have a ring. Q1 to Q3 of `queue` are kept
+//! Here live growth, the overflow policy, and the ways out for threads that cannot have a ring. Q1 to Q4 of `queue` are kept
 //! here; called by `Queue::enqueue` alone.
 
 use std::any::Any;
-use std::cell::Cell;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -17,15 +16,16 @@ use rustix::fs::FlockOperation;
 use super::membership::Membership;
 use super::{Blob, ENDED, OverflowPolicy, Queue, RUNNING, Registration, Settings, lock};
 use crate::codec::{FLAG_BLOB, HEADER, Head, padded};
-use crate::encode::{MAX_RECORD, Out, TEXT_HEAD};
+use crate::encode::{Cut, MAX_RECORD, Out, TEXT_HEAD};
 use crate::failpoint;
 use crate::level::Level;
 use crate::notice::notice;
 use crate::ring::local;
 use crate::ring::producer::Producer;
 use crate::ring::segment::{Identity, MIRROR, NAME_MAX, SMALLEST, Segment, file_may_have};
+use crate::ring::signal_frame::in_signal_handler;
 use crate::stats::DropReason;
-use crate::sync::{Ordering, fence, futex_wait};
+use crate::sync::{AtomicBool, Ordering, compiler_fence, fence, futex_wait};
 
 /// Bytes of blobs that may wait for the listener.
 const MAX_BLOBS: u64 = 4 * MAX_RECORD as u64;
@@ -39,8 +39,9 @@ pub(crate) const BLOB_PREFIX: &str = "blob-";
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 thread_local! {
-    /// Set while the thread is in its slow path (Q3). Has no destructor.
-    static BUSY: Cell<bool> = const { Cell::new(false) };
+    /// Set while the thread is in its slow path (Q3). Has no destructor. Atomic for signal handlers, as the marks of `ring::local` are: one that
+    /// comes between the load and the store of `enter` has left it as it was.
+    static BUSY: AtomicBool = const { AtomicBool::new(false) };
 }
 
 /// Q3: one slow path at a time.
@@ -48,13 +49,21 @@ struct Busy;
 
 impl Busy {
     fn enter() -> Option<Busy> {
-        if BUSY.replace(true) { None } else { Some(Busy) }
+        BUSY.with(|busy| {
+            if busy.load(Ordering::Relaxed) {
+                return None;
+            }
+            busy.store(true, Ordering::Relaxed);
+            compiler_fence(Ordering::SeqCst);
+            Some(Busy)
+        })
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        BUSY.set(false);
+        compiler_fence(Ordering::SeqCst);
+        BUSY.with(|busy| busy.store(false, Ordering::Relaxed));
     }
 }
 
@@ -65,7 +74,8 @@ pub(super) struct Slow {
     pub(super) domain: u8,
     pub(super) callsite: u32,
     pub(super) len: usize,
-    pub(super) too_deep: bool,
+    /// Why a part of it is missing, if one is.
+    pub(super) cut: Option<Cut>,
 }
 
 impl Queue {
@@ -78,14 +88,18 @@ impl Queue {
         encode: &dyn Fn(usize) -> Vec<u8>,
         count: usize,
     ) {
-        let Slow { level, domain, callsite, len, too_deep } = record;
-        let Some(_busy) = Busy::enter() else {
-            return self.drop_one(DropReason::Reentrant, domain, level);
-        };
-        if too_deep {
-            return self.drop_one(DropReason::Reentrant, domain, level);
+        let Slow { level, domain, callsite, len, cut } = record;
+        if let Some(cut) = cut {
+            let reason = if cut == Cut::InHandler { DropReason::Signal } else { DropReason::Reentrant };
+            return self.drop_one(reason, domain, level);
         }
-        let outcome = if len <= MIRROR {
+        let Some(_busy) = Busy::enter().filter(|_| !local::is_in_use()) else {
+            let reason = if in_signal_handler() { DropReason::Signal } else { DropReason::Reentrant };
+            return self.drop_one(reason, domain, level);
+        };
+        let outcome = if len > MIRROR && in_signal_handler() {
+            Err(DropReason::Signal)
+        } else if len <= MIRROR {
             self.admit_and_write(level, padded(len), write)
         } else {
             // With this cap at least one text of a record that is too long is cut.
@@ -125,6 +139,8 @@ impl Queue {
                 }
                 Some(Ok(false)) => return Err(DropReason::Full),
                 Some(Err(reason)) => return Err(reason),
+                // Q4: from here on there are locks and allocations.
+                None if in_signal_handler() => return Err(DropReason::Signal),
                 None => {}
             }
             let adopted = local::is_alive()
@@ -188,8 +204,13 @@ impl Queue {
                 producer.extend(allowance);
                 return Ok(());
             }
-            if !producer.shedding && self.grow(producer, settings) {
-                continue;
+            if !producer.shedding && capacity * 2 <= settings.ring_limit as u64 {
+                if in_signal_handler() {
+                    return Err(DropReason::Signal);
+                }
+                if self.grow(producer, settings) {
+                    continue;
+                }
             }
             if !self.has_listener() {
                 if !producer.shedding && self.spill(producer, settings) {
@@ -208,6 +229,10 @@ impl Queue {
             };
             if self.state() != RUNNING {
                 return Err(DropReason::AfterShutdown);
+            }
+            // Q4: the listener may need what was interrupted, or be it.
+            if in_signal_handler() {
+                return Err(DropReason::Signal);
             }
             let room = |producer: &mut Producer| producer.refresh(allowance).used + len <= allowance;
             if !self.wait_for_space(producer, room, wait_until) {
@@ -314,12 +339,9 @@ impl Queue {
         producer.chain(segment);
     }
 
-    /// Chains a segment of twice the size, if there may be one.
+    /// Chains a segment of twice the size, if there is memory for one.
     fn grow(self: &Arc<Queue>, producer: &mut Producer, settings: &Settings) -> bool {
         let capacity = producer.segment().capacity() * 2;
-        if capacity > settings.ring_limit {
-            return false;
-        }
         let identity = self.identity(producer.ring(), producer.generation() + 1);
         let Ok(segment) = self.create_segment(settings, capacity, &identity) else { return false };
         self.chain(producer, identity, segment);
@@ -357,7 +379,7 @@ impl Queue {
         reused.then_some(segment)
     }
 
-    fn identity(&self, ring: u64, generation: u32) -> Identity {
+    pub(super) fn identity(&self, ring: u64, generation: u32) -> Identity {
         Identity {
             member: self.joined().map_or(0, Membership::number),
             process_id: rustix::process::getpid().as_raw_nonzero().get() as u32,
@@ -387,9 +409,7 @@ impl Queue {
             rings.retired_accepted += ended;
             rings.live.insert(identity.ring, segment.clone());
         }
-        if segment.is_named() && self.is_guest() {
-            self.page().listener.arrivals.fetch_add(1, Ordering::Release);
-        }
+        self.announce_arrival(segment);
         failpoint::reach("segment-registered");
         if self.is_ended() && !self.is_guest() {
             // It came after the end has removed all files.
@@ -397,7 +417,14 @@ impl Queue {
         }
     }
 
-    fn settings(&self) -> &Settings {
+    /// Tells the listener of another process that there is a file to be found.
+    pub(super) fn announce_arrival(&self, segment: &Segment) {
+        if segment.is_named() && self.is_guest() {
+            self.page().listener.arrivals.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
         static EARLY: Settings = Settings {
             folder: None,
             spill: None,
@@ -411,7 +438,7 @@ impl Queue {
 
     /// A segment in the runtime directory or, where there is no room for it, in anonymous memory: what is in it is written all the
     /// same, but does not outlive the process. A guest has no use for memory that nobody else sees.
-    fn create_segment(
+    pub(super) fn create_segment(
         &self,
         settings: &Settings,
         capacity: usize,

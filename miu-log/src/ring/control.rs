@@ -97,16 +97,16 @@ pub(crate) struct ListenerLine {
 
 impl Page {
     fn zeroed() -> Page {
-        const ZEROS: Thresholds = [const { AtomicU8::new(0) }; DOMAINS];
+        let zeros = || [const { AtomicU8::new(0) }; DOMAINS];
         Page {
             magic: AtomicU64::new(0),
             version: AtomicU32::new(0),
             debug_off: AtomicU32::new(0),
             next_member: AtomicU32::new(0),
             _reserved: [const { AtomicU32::new(0) }; 59],
-            thresholds: ZEROS,
-            levels: ZEROS,
-            floors: ZEROS,
+            thresholds: zeros(),
+            levels: zeros(),
+            floors: zeros(),
             wake: Wake { waker: Waker::new() },
             space: Space { waiters: AtomicU32::new(0), epoch: AtomicU32::new(0) },
             flush: Flush {

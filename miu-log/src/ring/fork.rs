@@ -11,7 +11,7 @@ use std::ffi::c_int;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FlockOperation, Mode, OFlags};
 
 use super::local;
 use crate::sync::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
@@ -82,6 +82,8 @@ impl Drop for OwnLock {
                 slot.compare_exchange(fd, NO_FD, Ordering::Relaxed, Ordering::Relaxed).is_ok()
             };
             let _ = LOCKS.iter().find(own);
+            // Not left to the closing: a child that is just being started may have a copy for a moment.
+            let _ = rustix::fs::flock(&self.fd, FlockOperation::Unlock);
         }
     }
 }
@@ -128,6 +130,13 @@ impl<T: Default> PerProcess<T> {
             Some(slot) if slot.generation == generation() => &slot.value,
             _ => self.make(current),
         }
+    }
+
+    /// This process's value, if there is one already. Allocates nothing.
+    pub(crate) fn peek(&self) -> Option<&T> {
+        // SAFETY: as in `get`.
+        let slot = unsafe { self.slot.load(Ordering::Acquire).as_ref() }?;
+        (slot.generation == generation()).then_some(&slot.value)
     }
 
     #[cold]

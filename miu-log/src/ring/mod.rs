@@ -9,7 +9,9 @@
 //! - `local`: the calling thread's own producers.
 //! - `control`: the page that the processes of a repository share; `member`: what each says about itself.
 //! - `fork`: what a forked child must not touch.
-//! - `tsc`, `at_exit`: the two things outside of memory that need an unsafe call.
+//! - `reserve`: the ring that signal handlers of all threads share.
+//! - `signal_frame`, `signal_action`: whether a signal handler is running; the handler for signals that end the process.
+//! - `tsc`, `at_exit`: the other things outside of memory that need an unsafe call.
 
 #![allow(unsafe_code)]
 
@@ -29,6 +31,12 @@ pub(crate) mod member;
 #[cfg(not(loom))]
 pub(crate) mod producer;
 #[cfg(not(loom))]
+pub(crate) mod reserve;
+#[cfg(not(loom))]
 pub(crate) mod segment;
+#[cfg(not(loom))]
+pub(crate) mod signal_action;
+#[cfg(not(loom))]
+pub(crate) mod signal_frame;
 #[cfg(not(loom))]
 pub(crate) mod tsc;

@@ -1,6 +1,7 @@
 //! The writing end of a ring. One thread has it.
 //!
-//! Rests on R1 to R5 of `cursor` and S1 to S5 of `segment`.
+//! Rests on R1 to R5 of `cursor` and S1 to S5 of `segment`. That a signal handler on the same thread finds no producer that is in use
+//! is `local`'s matter (L3).
 
 use std::any::Any;
 use std::ptr::NonNull;
@@ -20,7 +21,8 @@ const AHEAD: u64 = 640;
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub(crate) struct Producer {
-    key: usize,
+    /// Stands first: `local` reads it before it knows whether this is a producer.
+    pub(super) key: usize,
     data: NonNull<u8>,
     mask: u64,
     cursor: ProducerCursor,

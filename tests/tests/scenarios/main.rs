@@ -28,6 +28,7 @@ mod injected;
 mod lifecycle;
 mod main_job;
 mod overflow;
+mod signals;
 mod sinks;
 mod small_memory;
 mod time_order;

@@ -11,6 +11,7 @@ pub mod logs {}
 pub fn log_a_little(repo: &logs::Repository, rows: u32) {
     journal::info!(repo.app, rows, "read {rows} rows");
     journal::log!(repo.db, journal::Level::Error, "{:?}", logs::Domain::Db);
+    journal::signal!(repo.db, journal::Level::Error, "{rows}");
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The program that scenarios start where they need a process of their own: `child <role> <log folder>`.
+//! The program that scenarios start where they need a process of their own: `child <role> <log folder>`, and what else the role takes.
 //!
 //! Each role does one thing with a repository on that folder; what the scenario has to know it prints to stdout.
 
@@ -8,8 +8,10 @@
 mod chaos;
 mod destructors;
 mod ends;
+mod handlers;
 mod limits;
 mod load;
+mod signals;
 mod simple;
 mod sinks;
 
@@ -27,7 +29,7 @@ fn config(folder: &str) -> LogConfig {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let [_, role, folder] = &arguments[..] else { panic!("usage: child <role> <log folder>") };
+    let [_, role, folder, more @ ..] = &arguments[..] else { panic!("usage: child <role> <log folder>") };
     match role.as_str() {
         "one-record" => simple::one_record(folder),
         "open" => simple::open(folder),
@@ -66,6 +68,17 @@ fn main() {
         "eight-threads" => load::eight_threads(folder),
         "few-descriptors-at-open" => limits::few_descriptors_at_open(folder),
         "few-descriptors-later" => limits::few_descriptors_later(folder),
+        "signal-storm" => signals::storm(folder, more.first()),
+        "signal-first-calls" => signals::first_calls(folder),
+        "signal-rings" => signals::with_and_without_a_ring(folder),
+        "signal-handled" => signals::handled(folder),
+        "signal-not-handled" => signals::not_handled(folder),
+        "signal-own-before" => signals::own_handler_before(folder),
+        "signal-own-after" => signals::own_handler_after(folder),
+        "signal-own-chained" => signals::own_handler_chained(folder),
+        "signal-forked" => signals::forked(folder),
+        "signal-ignored" => signals::ignored(folder),
+        "signal-hanging" => signals::hanging(folder),
         "hanging-sink" => sinks::hanging(folder),
         "logging-sink" => sinks::logging(folder),
         "flooded-sink" => sinks::flooded(folder),

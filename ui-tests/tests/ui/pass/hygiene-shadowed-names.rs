@@ -26,6 +26,8 @@ struct Logger;
 struct Callsite;
 struct Scratch;
 struct Arg;
+struct SignalSite;
+const SITE: i8 = 9;
 trait Display {}
 trait Debug {}
 trait Clone {}
@@ -81,4 +83,5 @@ fn main() {
         1.5f64
     );
     ::miu_log::log!(repo.db, ::miu_log::Level::Error, "{level}");
+    ::miu_log::signal!(repo.db, ::miu_log::Level::Error, "{level} {SITE} {:x}", SITE);
 }

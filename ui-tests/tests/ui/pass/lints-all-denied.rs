@@ -18,4 +18,5 @@ fn main() {
     let rows = 3;
     miu_log::info!(repo.app, rows, "took {:.1} ms", 2.5);
     miu_log::debug!(repo.db, "{rows:>5}");
+    miu_log::signal!(repo.db, miu_log::Level::Error, "{rows:>5} {:#x}", rows);
 }

@@ -1,7 +1,7 @@
 //! Everything that a format string and a field may be.
 #![deny(warnings)]
 
-use miu_log::{Bytes, Level, critical, debug, error, info, log, success, trace, warning};
+use miu_log::{Bytes, Level, critical, debug, error, info, log, signal, success, trace, warning};
 
 #[miu_log::log_domains(app, db(max_level = "info"))]
 mod logs {}
@@ -53,4 +53,7 @@ fn main() {
     log!(repo.app, Level::Info, "{rows}");
     log!(&repo.db, if rows > 2 { Level::Error } else { Level::Info }, rows, "{0:?}", e);
     user.log(repo);
+
+    signal!(repo.app, Level::Warning, "plain");
+    signal!(&repo.db, if rows > 2 { Level::Error } else { Level::Info }, "{rows:#x} {:?} {kind} {0:>5}", 'x', kind = r#type);
 }

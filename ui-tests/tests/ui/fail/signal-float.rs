@@ -1,0 +1,10 @@
+use miu_log::{Level, signal};
+
+#[miu_log::log_domains(app, db)]
+mod logs {}
+
+fn main() {
+    let repo = logs::repo();
+    signal!(repo.app, Level::Warning, "took {:.1} ms", 81.25);
+    signal!(repo.db, Level::Info, "done");
+}
