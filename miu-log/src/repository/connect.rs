@@ -243,6 +243,6 @@ mod tests {
 
     #[test]
     fn a_name_is_kept_once() {
-        assert!(std::ptr::eq(interned("db"), interned(&"db".to_owned())));
+        assert!(std::ptr::eq(interned("db"), interned(&String::from("db"))));
     }
 }
