@@ -30,7 +30,7 @@ pub fn ring(bytes: &[u8]) {
     let Ok(segment) = Segment::create(None, SMALLEST, &identity) else { return };
     let segment = Arc::new(segment);
     let mut producer = Producer::new(Arc::new(()), segment.clone(), 0);
-    let mut consumer = Consumer::new(segment);
+    let mut consumer = Consumer::new(segment, 0);
     for chunk in bytes.chunks(4096) {
         producer.extend(u64::MAX);
         producer.write(padded(chunk.len()), |slot, _| slot[..chunk.len()].copy_from_slice(chunk));

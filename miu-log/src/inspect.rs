@@ -86,6 +86,12 @@ pub struct RingState {
     pub unread_bytes: u64,
     /// How many records the thread has put into the ring, over all its segments.
     pub accepted: u64,
+    /// Of these, how many have been written and their space given back.
+    pub written: u64,
+    /// How many records found no room in the ring.
+    pub dropped: u64,
+    /// How many records are in it: `accepted` less `written`.
+    pub pending: u64,
     /// Whether nothing more will come: the thread is gone, or goes on in a larger segment.
     pub ended: bool,
 }
@@ -311,7 +317,7 @@ fn read_header(file: &File, header: &mut [u8; HEADER]) -> io::Result<u64> {
 }
 
 fn ring_state(header: Header) -> RingState {
-    let Header { identity, capacity, unread, accepted, chained, closed, .. } = header;
+    let Header { identity, capacity, unread, accepted, lost, records, chained, closed, .. } = header;
     RingState {
         process_id: identity.process_id,
         thread_id: identity.thread_id,
@@ -321,6 +327,9 @@ fn ring_state(header: Header) -> RingState {
         capacity,
         unread_bytes: unread,
         accepted,
+        written: records,
+        dropped: lost,
+        pending: accepted.saturating_sub(records),
         ended: chained || closed,
     }
 }
@@ -431,7 +440,9 @@ mod tests {
         let second = Segment::create(Some(runtime.path()), 2 * SMALLEST, &identity(9)).unwrap();
         first.producer_line().head.store(96, Ordering::Release);
         first.producer_line().accepted.store(2, Ordering::Relaxed);
+        first.producer_line().lost[0].store(4, Ordering::Relaxed);
         first.consumer_line().store(48);
+        first.consumer_line().count(1);
         second.producer_line().closed.store(1, Ordering::Release);
         let before = place.everything();
         let found = place.look();
@@ -452,6 +463,9 @@ mod tests {
             capacity: 65_536,
             unread_bytes: 48,
             accepted: 2,
+            written: 1,
+            dropped: 4,
+            pending: 1,
             ended: false,
         };
         assert_eq!(*ten, expected);

@@ -141,7 +141,7 @@ pub use self::{
     queue::OverflowPolicy,
     repository::{Endpoint, QueueHandle, ShutdownReport, recover},
     sink::{Batch, FilePosition, Line, Sink, SinkError},
-    stats::{DomainStats, DropReason, SinkState, SinkStats, Stats},
+    stats::{DomainStats, DropReason, RingStats, SinkState, SinkStats, Stats},
     worker::{ExitCause, RecoveredProcess, Recovery, WorkerEvent, WorkerEventKind},
 };
 

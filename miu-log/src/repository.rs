@@ -24,7 +24,7 @@ use crate::logger::{CappedLogger, Logger, submit_signal};
 use crate::notice::notice;
 use crate::queue::{Queue, SignalSite};
 use crate::runtime::RuntimeDir;
-use crate::stats::{SinkStats, Stats};
+use crate::stats::{Published, Stats};
 use crate::sync::{Ordering, lock};
 use crate::testing::ManualListener;
 use crate::worker::Recovery;
@@ -55,6 +55,8 @@ impl fmt::Debug for QueueHandle {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
+    /// Records taken into a ring, since the repository was opened; in a worker process, by that process.
+    pub accepted: u64,
     /// Records given to the sinks, since the repository was opened.
     pub written: u64,
     /// Records that were not accepted, since then.
@@ -69,7 +71,7 @@ pub struct ShutdownReport {
 #[derive(Debug)]
 pub(crate) struct Inner {
     queue: Arc<Queue>,
-    sink_stats: Arc<Mutex<Vec<SinkStats>>>,
+    published: Arc<Mutex<Published>>,
     started: OnceLock<Started>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Set by the first shutdown; later ones give the same report.
@@ -173,7 +175,7 @@ impl Core {
         }
         let mut config = config;
         let Prepared { mut listener, runtime, recovery, settings } =
-            start::prepare(&mut config, &inner.queue, &inner.sink_stats, specs)?;
+            start::prepare(&mut config, &inner.queue, &inner.published, specs)?;
         let (folder, spill) = (runtime.path().to_owned(), runtime.spill());
         let runtime = Arc::new(Mutex::new(Some(runtime)));
         let (sink_timeout, manual) = (config.sink_timeout, config.manual.clone());
@@ -358,7 +360,7 @@ impl Inner {
         fork::watch();
         Arc::new(Inner {
             queue,
-            sink_stats: Arc::default(),
+            published: Arc::default(),
             started: OnceLock::new(),
             thread: Mutex::new(None),
             report: Mutex::new(None),
@@ -372,8 +374,9 @@ impl Inner {
 
     fn stats(&self) -> Stats {
         // In a forked child the lock may be held by a thread that the child does not have.
-        let sinks = if self.has_own_listener() { lock(&self.sink_stats).clone() } else { Vec::new() };
-        Stats::collect(&self.queue.counters, self.queue.domains(), self.queue.accepted(), sinks)
+        let published =
+            if self.has_own_listener() { lock(&self.published).clone() } else { Published::default() };
+        Stats::collect(&self.queue.counters, self.queue.domains(), self.queue.accepted(), published)
     }
 
     fn flush(&self, timeout: Duration) -> Result<(), Error> {
@@ -422,8 +425,8 @@ impl Inner {
     }
 
     fn report(&self) -> ShutdownReport {
-        let Stats { written, dropped, abandoned, lost_by_sinks, .. } = self.stats();
-        ShutdownReport { written, dropped, abandoned, lost_by_sinks }
+        let Stats { accepted, written, dropped, abandoned, lost_by_sinks, .. } = self.stats();
+        ShutdownReport { accepted, written, dropped, abandoned, lost_by_sinks }
     }
 
     /// The process is about to be ended by this signal: says so, and lets the listener come to its end. Does not wait.

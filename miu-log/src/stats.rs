@@ -163,6 +163,8 @@ pub struct Stats {
     pub domains: Vec<DomainStats>,
     /// Per sink: files by name, the console, sinks added by hand.
     pub sinks: Vec<SinkStats>,
+    /// Per ring, of all threads and processes that have one now.
+    pub rings: Vec<RingStats>,
 }
 
 /// Counters of one domain.
@@ -211,6 +213,33 @@ pub enum SinkState {
     Disabled,
 }
 
+/// Counters of one thread's ring: every call on it was accepted or dropped, and what was accepted is written or pending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RingStats {
+    /// Name of the process: `main`, or a worker's. It is any text: escape it before it is shown.
+    pub process: String,
+    /// Number of the process, as it sees itself.
+    pub process_id: u32,
+    /// Name of the thread. It is any text: escape it before it is shown.
+    pub thread: String,
+    /// Records taken into the ring.
+    pub accepted: u64,
+    /// Of these, records read and given to the sinks.
+    pub written: u64,
+    /// Records that found no room in it. Calls that were dropped before they came to a ring are counted per domain only.
+    pub dropped: u64,
+    /// Records in the ring.
+    pub pending: u64,
+}
+
+/// What the listener tells about itself from time to time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Published {
+    pub(crate) sinks: Vec<SinkStats>,
+    pub(crate) rings: Vec<RingStats>,
+}
+
 /// Counters of one sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -236,7 +265,7 @@ impl Stats {
         counters: &Counters,
         names: &[&'static str],
         accepted: u64,
-        sinks: Vec<SinkStats>,
+        Published { sinks, rings }: Published,
     ) -> Stats {
         let domains: Vec<DomainStats> = names
             .iter()
@@ -266,6 +295,7 @@ impl Stats {
             recovered: counters.recovered.load(Ordering::Relaxed),
             domains,
             sinks,
+            rings,
         }
     }
 

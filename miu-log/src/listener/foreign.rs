@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::merge::End;
+use crate::codec::{Head, padded};
 use crate::ring::segment::{
     CONSUMER_LINE, ConsumerLine, DATA, HEADER, Header, Identity, MIRROR, PROGRESS, PROGRESS_AT, Progress,
 };
@@ -35,6 +36,9 @@ pub(crate) struct ForeignRing {
     loaded: u64,
     head: u64,
     accepted: u64,
+    lost: u64,
+    /// Records read, over all segments of the ring.
+    records: u64,
     chained: bool,
     closed: bool,
     buffer: Vec<u8>,
@@ -80,11 +84,11 @@ impl ForeignRing {
         }
         let header =
             Header::parse(&bytes, found.len()).map_err(|problem| Refusal::Malformed(problem.to_string()))?;
-        let read = header.tail.max(from);
-        if read > header.head {
+        if from > header.head {
             return Err(Refusal::Malformed("it has been read further than it was written".to_owned()));
         }
-        let ring = ForeignRing {
+        let read = header.tail;
+        let mut ring = ForeignRing {
             file,
             path: path.to_owned(),
             capacity: header.capacity,
@@ -93,13 +97,33 @@ impl ForeignRing {
             loaded: read,
             head: read,
             accepted: header.accepted,
+            lost: header.lost,
+            records: header.records,
             chained: false,
             closed: false,
             buffer: Vec::new(),
             start: 0,
             broken: false,
         };
+        ring.skip_to(from)?;
         Ok((ring, header.identity))
+    }
+
+    /// Goes past records that an earlier listener has read and not given back.
+    fn skip_to(&mut self, position: u64) -> Result<(), Refusal> {
+        if position > self.read && !self.refresh() {
+            return Err(Refusal::Malformed("its cursors make no sense".to_owned()));
+        }
+        while self.read < position {
+            let Ok(head) = Head::parse(self.unread()) else {
+                return Err(Refusal::Malformed("there is no record where one was read".to_owned()));
+            };
+            self.advance(padded(head.len as usize));
+        }
+        if position > 0 && self.read > position && position > self.freed {
+            return Err(Refusal::Malformed("no record begins where it was read to".to_owned()));
+        }
+        Ok(())
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -120,6 +144,7 @@ impl ForeignRing {
         }
         self.head = progress.head;
         self.accepted = progress.accepted;
+        self.lost = progress.lost;
         self.chained |= progress.chained;
         self.closed |= progress.closed;
         self.top_up();
@@ -157,6 +182,7 @@ impl ForeignRing {
 
     #[inline]
     pub(crate) fn advance(&mut self, len: usize) {
+        self.records += 1;
         self.read += len as u64;
         self.start += len;
         if self.buffer.len() - self.start < MIRROR && self.loaded < self.head {
@@ -171,7 +197,10 @@ impl ForeignRing {
     /// Gives the space of everything read back (X3).
     pub(crate) fn free(&mut self) {
         if self.freed != self.read
-            && self.file.write_all_at(&ConsumerLine::bytes(self.read), CONSUMER_LINE as u64).is_ok()
+            && self
+                .file
+                .write_all_at(&ConsumerLine::bytes(self.read, self.records), CONSUMER_LINE as u64)
+                .is_ok()
         {
             self.freed = self.read;
         }
@@ -198,6 +227,21 @@ impl ForeignRing {
         };
         // The marks were read together with the counter, or after it: look once more.
         if self.refresh() && self.has_unread() { End::Open } else { end }
+    }
+
+    /// Records read so far, by this listener and those before it.
+    pub(crate) fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// The ring goes on here after so many records were read in its earlier segments.
+    pub(crate) fn goes_on_after(&mut self, records: u64) {
+        self.records = records;
+    }
+
+    /// Records of the ring that found no room, as last seen.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost
     }
 
     /// Records ever committed to the ring, as last seen.
@@ -239,6 +283,13 @@ mod tests {
         producer.write(len, |slot, _| slot.fill(byte))
     }
 
+    /// A record's header with this call site, and nothing else.
+    fn send_head(producer: &mut Producer, callsite: u32) {
+        let head = Head { len: 64, callsite, ticks: 0, sequence: 0, domain: 0, level: 0, flags: 0 };
+        producer.extend(u64::MAX);
+        assert!(producer.write(64, |slot, _| slot[..24].copy_from_slice(&head.to_bytes())));
+    }
+
     #[test]
     fn records_arrive_whole_and_in_order_round_and_round() {
         let (_folder, mut producer, path) = ring();
@@ -263,16 +314,17 @@ mod tests {
     #[test]
     fn space_that_was_not_given_back_is_read_again_from_the_position_given() {
         let (_folder, mut producer, path) = ring();
-        for byte in 0..4 {
-            assert!(send(&mut producer, 64, byte));
-        }
+        (0..4).for_each(|number| send_head(&mut producer, number));
         for from in [0u64, 64, 192, 256] {
             let (mut ring, _) = ForeignRing::open(&path, from).unwrap();
             assert!(ring.refresh());
-            assert_eq!(ring.has_unread(), from < 256);
-            assert!(from == 256 || u64::from(ring.unread()[0]) == from / 64);
+            assert_eq!((ring.has_unread(), ring.records()), (from < 256, from / 64));
+            let next = Head::parse(ring.unread()).map(|head| u64::from(head.callsite));
+            assert!(from == 256 || next == Ok(from / 64));
         }
-        assert!(matches!(ForeignRing::open(&path, 264), Err(Refusal::Malformed(_))));
+        for from in [264, 32, 8] {
+            assert!(matches!(ForeignRing::open(&path, from), Err(Refusal::Malformed(_))), "{from}");
+        }
     }
 
     #[test]

@@ -59,8 +59,14 @@ pub(crate) struct Reader {
     orphaned: bool,
     /// Where the next segment of another process's ring may be.
     folders: Vec<PathBuf>,
-    /// What `accepted` was when this reader came.
-    base: Option<u64>,
+    /// Number of the next record, if none is missing. None before the first one, of a ring that others have read before.
+    expected: Option<u64>,
+    /// The gap before the record at hand has been told.
+    gap_told: bool,
+    /// Missing numbers that have been told.
+    lost_told: u64,
+    /// Records counted as accepted so far: of another process's ring.
+    counted: u64,
 }
 
 /// What `Readers::settle` has found at the end of a segment.
@@ -100,7 +106,7 @@ impl Readers {
             return;
         }
         let Registration { identity, segment } = registration;
-        self.add(Source::Own(Consumer::new(segment)), identity, Vec::new());
+        self.add(Source::Own(Consumer::new(segment, 0)), identity, Vec::new());
     }
 
     /// A ring of another process. Its further segments are looked for in these folders.
@@ -110,6 +116,9 @@ impl Readers {
 
     fn add(&mut self, source: Source, identity: Identity, folders: Vec<PathBuf>) {
         self.next_serial += 1;
+        let counted = either!(&source, ring => ring.records());
+        let from_start =
+            counted == 0 && identity.generation == 0 && either!(&source, ring => ring.position()) == 0;
         self.readers.push(Reader {
             source,
             chained: VecDeque::new(),
@@ -121,7 +130,10 @@ impl Readers {
             touched: false,
             orphaned: false,
             folders,
-            base: None,
+            expected: from_start.then_some(0),
+            gap_told: false,
+            lost_told: 0,
+            counted,
         });
     }
 
@@ -172,6 +184,20 @@ impl Readers {
         }
         let reader = first.filter(|_| least <= horizon)?;
         Some(Turn { reader, until: second })
+    }
+
+    /// Missing numbers behind the last records of rings: thread, first and last number.
+    pub(crate) fn gaps_at_the_end(&mut self, mut tell: impl FnMut(&Reader, u64, u64)) {
+        for reader in &mut self.readers {
+            if let Some((first, last)) = reader.gap_at_the_end() {
+                tell(reader, first, last);
+            }
+        }
+    }
+
+    /// The counters of all rings.
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = Account<'_>> {
+        self.readers.iter().map(Reader::account)
     }
 
     pub(crate) fn reader(&mut self, index: usize) -> Option<&mut Reader> {
@@ -318,7 +344,8 @@ impl Reader {
     fn next_segment(&mut self) -> Option<(Source, Identity)> {
         if self.is_own() {
             let Registration { identity, segment } = self.chained.pop_front()?;
-            return Some((Source::Own(Consumer::new(segment)), identity));
+            let read = either!(&self.source, ring => ring.records());
+            return Some((Source::Own(Consumer::new(segment, read)), identity));
         }
         let next = Identity { generation: self.identity.generation + 1, ..self.identity.clone() };
         let found = self.folders.iter().find_map(|folder| match open_named(folder, &next, 0) {
@@ -326,7 +353,10 @@ impl Reader {
             other => Some(other),
         });
         match found {
-            Some(Ok((ring, found))) => Some((Source::Foreign(Box::new(ring)), found)),
+            Some(Ok((mut ring, found))) => {
+                ring.goes_on_after(either!(&self.source, ring => ring.records()));
+                Some((Source::Foreign(Box::new(ring)), found))
+            }
             Some(Err(Refusal::Malformed(_))) | None => {
                 // It went on where nobody else can follow, or in something that is no ring.
                 self.give_up();
@@ -371,6 +401,12 @@ impl Reader {
         }
     }
 
+    /// Whether a record is at hand.
+    #[inline]
+    pub(crate) fn has_record(&self) -> bool {
+        self.next.is_some()
+    }
+
     /// The next record's header and bytes, header included.
     #[inline]
     pub(crate) fn record(&self) -> Option<(Head, &[u8])> {
@@ -382,6 +418,12 @@ impl Reader {
     #[inline]
     pub(crate) fn advance(&mut self, until: u64) -> bool {
         if let Some(head) = self.next.take() {
+            let number = match self.expected {
+                Some(expected) => expected + self.missing(head.sequence),
+                None => self.number_of(head.sequence),
+            };
+            self.expected = Some(number + 1);
+            self.gap_told = false;
             either!(&mut self.source, ring => ring.advance(padded(head.len as usize)));
             self.touched = true;
             if either!(&self.source, ring => ring.has_unread()) {
@@ -397,22 +439,83 @@ impl Reader {
         &self.identity
     }
 
-    /// Records put into another process's ring since the last call, beginning with those that were there and not read.
+    /// The numbers that are missing before the record at hand; once.
+    #[inline]
+    pub(crate) fn gap(&mut self) -> Option<(u64, u64)> {
+        let head = self.next.filter(|_| !self.gap_told)?;
+        let missing = self.missing(head.sequence);
+        if missing == 0 {
+            return None;
+        }
+        self.gap_told = true;
+        self.lost_told += missing;
+        let first = self.expected?;
+        Some((first, first + missing - 1))
+    }
+
+    /// How many numbers are missing before this one. What looks like a step back is none.
+    #[inline]
+    fn missing(&self, sequence: u32) -> u64 {
+        match self.expected {
+            Some(expected) => match sequence.wrapping_sub(expected as u32) {
+                step if step < 1 << 31 => step.into(),
+                _ => 0,
+            },
+            None => 0,
+        }
+    }
+
+    /// The numbers that are missing behind the last record, as far as there is no newer one.
+    fn gap_at_the_end(&mut self) -> Option<(u64, u64)> {
+        let missing = either!(&self.source, ring => ring.lost()).saturating_sub(self.lost_told);
+        // Looked at in this order: a record that came between the losses is seen.
+        let more = !either!(&mut self.source, ring => ring.refresh())
+            || either!(&self.source, ring => ring.has_unread());
+        let first = self.expected.filter(|_| missing > 0 && !more && self.next.is_none())?;
+        self.lost_told += missing;
+        self.expected = Some(first + missing);
+        Some((first, first + missing - 1))
+    }
+
+    /// The whole of a number of which the record has the low half.
+    #[cold]
+    fn number_of(&self, low: u32) -> u64 {
+        let given = either!(&self.source, ring => ring.accepted().wrapping_add(ring.lost()));
+        given.wrapping_sub(u64::from((given as u32).wrapping_sub(low)))
+    }
+
+    /// Records put into another process's ring since the last call, beginning with those that were not read when it was found.
     fn newly_accepted(&mut self) -> Option<u64> {
         let Source::Foreign(ring) = &self.source else { return None };
-        let accepted = ring.accepted();
-        let base = match (self.base, &self.next) {
-            (Some(base), _) => base,
-            // The next record's number is its place in the ring; the record has the low half of it.
-            (None, Some(head)) => {
-                let low = accepted.wrapping_sub(u64::from(head.sequence)) & u64::from(u32::MAX);
-                accepted.saturating_sub(low)
-            }
-            (None, None) => accepted,
-        };
-        self.base = Some(accepted.max(base));
-        Some(accepted.saturating_sub(base))
+        // A ring that was read without its count being kept has at least as many as were read.
+        let accepted = ring.accepted().max(ring.records());
+        let new = accepted.saturating_sub(self.counted);
+        self.counted += new;
+        Some(new)
     }
+
+    /// What the ring has taken and given so far.
+    pub(crate) fn account(&self) -> Account<'_> {
+        Account {
+            identity: &self.identity,
+            member: self.member(),
+            accepted: either!(&self.source, ring => ring.accepted()),
+            records: either!(&self.source, ring => ring.records()),
+            lost: either!(&self.source, ring => ring.lost()),
+        }
+    }
+}
+
+/// A ring's counters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Account<'a> {
+    pub(crate) identity: &'a Identity,
+    /// The process, if it is another one.
+    pub(crate) member: Option<u32>,
+    pub(crate) accepted: u64,
+    /// Records read.
+    pub(crate) records: u64,
+    pub(crate) lost: u64,
 }
 
 /// Opens the file that a segment of this identity has in a folder.

@@ -40,7 +40,7 @@ use crate::notice::notice;
 use crate::queue::Queue;
 use crate::record::{Record, Site};
 use crate::router::{FlushState, Router};
-use crate::stats::SinkStats;
+use crate::stats::{Published, RingStats};
 use crate::sync::{Ordering, lock};
 
 /// Text of a batch, over all files: then it is delivered (E2).
@@ -83,11 +83,15 @@ pub(crate) struct Listener {
     /// Files of long records, removed once these are written.
     blob_files: Vec<PathBuf>,
     losses: Losses,
+    /// A gap in a ring's numbers is to be told before its next record.
+    losses_due: bool,
+    /// Monotonic time of this pass.
+    now: u64,
     /// Records read since the last delivery, by domain and level.
     tally: Vec<u64>,
     /// Monotonic time of the last look at losses.
     looked: u64,
-    sink_stats: Arc<Mutex<Vec<SinkStats>>>,
+    published: Arc<Mutex<Published>>,
     process: String,
     answered: u64,
     /// The flush that is under way, and when its time is over.
@@ -102,13 +106,13 @@ impl std::fmt::Debug for Listener {
 }
 
 impl Listener {
-    /// A listener for this queue. `sink_stats` is where it leaves the sinks' counters from time to time; `sink_timeout` is how
+    /// A listener for this queue. `published` is where it leaves counters from time to time; `sink_timeout` is how
     /// long a sink without progress may hold it up at a flush or at the end.
     pub(crate) fn new(
         queue: Arc<Queue>,
         router: Router,
         checkpoint: Option<Checkpoint>,
-        sink_stats: Arc<Mutex<Vec<SinkStats>>>,
+        published: Arc<Mutex<Published>>,
         sink_timeout: Duration,
     ) -> Listener {
         let domains = queue.domains().len();
@@ -124,9 +128,11 @@ impl Listener {
             kept: HashMap::new(),
             blob_files: Vec::new(),
             losses: Losses::new(domains),
+            losses_due: false,
+            now: 0,
             tally: vec![0; domains * Level::ALL.len()],
             looked: 0,
-            sink_stats,
+            published,
             process: "main".to_owned(),
             answered: queue.answered(),
             flush: None,
@@ -158,12 +164,16 @@ impl Listener {
         };
         let monotonic = self.calibration.clock().monotonic();
         let due = monotonic.saturating_sub(self.looked) >= SECOND;
+        self.now = monotonic;
         self.look_at_peers(monotonic, due);
         self.refresh();
         let mut progress = Progress::default();
         let mut complete = true;
         while let Some(turn) = self.readers.turn(horizon) {
             progress.records += self.read_run(turn);
+            if std::mem::take(&mut self.losses_due) {
+                self.report_losses();
+            }
             if self.router.pending_bytes() >= BATCH_BYTES {
                 complete = false;
                 break;
@@ -229,7 +239,19 @@ impl Listener {
                 None => return 0,
             },
         };
-        while let Some((mut head, bytes)) = reader.record() {
+        while reader.has_record() {
+            if let Some((first, last)) = reader.gap() {
+                let thread = || {
+                    let process = peer.as_deref().map_or(&*self.process, |peer| &peer.name);
+                    format!("{process}/{}", reader.thread)
+                };
+                if self.losses.note(reader.serial, thread, first, last, self.now) {
+                    // What is missing is told before the record that follows.
+                    self.losses_due = true;
+                    break;
+                }
+            }
+            let Some((mut head, bytes)) = reader.record() else { break };
             records += 1;
             let time = self.calibration.unix(head.ticks);
             let arguments = bytes.get(HEADER..).unwrap_or_default();
@@ -366,7 +388,13 @@ impl Listener {
         for peer in self.peers.all.values_mut().filter(|peer| peer.domains.is_none()) {
             self.queue.counters.add_dropped(&peer.new_drops(self.queue.counters.drop_counters()));
         }
-        for (domain, message) in self.losses.since_last(&self.queue.counters) {
+        let Listener { readers, peers, losses, process, now, .. } = self;
+        readers.gaps_at_the_end(|reader, first, last| {
+            let peer = reader.member().and_then(|member| peers.all.get(&member));
+            let process = peer.map_or(&**process, |peer| &peer.name);
+            losses.note(reader.serial, || format!("{process}/{}", reader.thread), first, last, *now);
+        });
+        for (domain, message) in self.losses.since_last(&self.queue.counters, self.now) {
             self.say(domain, Level::Warning, &message);
         }
     }
@@ -402,7 +430,19 @@ impl Listener {
     }
 
     fn publish_stats(&self) {
-        *lock(&self.sink_stats) = self.router.stats();
+        let rings = self.readers.accounts().map(|account| {
+            let peer = account.member.and_then(|member| self.peers.all.get(&member));
+            RingStats {
+                process: peer.map_or(&*self.process, |peer| &peer.about.name).to_owned(),
+                process_id: account.identity.process_id,
+                thread: account.identity.thread_name.clone(),
+                accepted: account.accepted,
+                written: account.records,
+                dropped: account.lost,
+                pending: account.accepted.saturating_sub(account.records),
+            }
+        });
+        *lock(&self.published) = Published { sinks: self.router.stats(), rings: rings.collect() };
     }
 
     /// Whether a pass would find something to do.

@@ -175,8 +175,23 @@ impl Queue {
         if written { Ok(()) } else { Err(DropReason::Full) }
     }
 
-    /// Makes room for a record, as far as growth and the overflow policy allow.
+    /// Makes room for a record, as far as growth and the overflow policy allow. One that finds none takes a number
+    /// all the same.
     fn admit(
+        self: &Arc<Queue>,
+        producer: &mut Producer,
+        len: usize,
+        level: Level,
+        may_wait: bool,
+    ) -> Result<(), DropReason> {
+        let outcome = self.make_room(producer, len, level, may_wait);
+        if outcome == Err(DropReason::Full) {
+            producer.lose(level as usize);
+        }
+        outcome
+    }
+
+    fn make_room(
         self: &Arc<Queue>,
         producer: &mut Producer,
         len: usize,

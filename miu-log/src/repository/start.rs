@@ -23,7 +23,7 @@ use crate::runtime::about::{About, ClockKind, NamedDomain};
 use crate::runtime::{CHECKPOINT, RuntimeDir};
 use crate::sink::console::{self, Stream};
 use crate::sink::queued::Queued;
-use crate::stats::SinkStats;
+use crate::stats::Published;
 use crate::worker::Recovery;
 
 /// How long a repository that has the folder may take to hand it over.
@@ -41,7 +41,7 @@ pub(super) struct Prepared {
 pub(super) fn prepare(
     config: &mut LogConfig,
     queue: &Arc<Queue>,
-    sink_stats: &Arc<Mutex<Vec<SinkStats>>>,
+    published: &Arc<Mutex<Published>>,
     specs: &[DomainSpec],
 ) -> Result<Prepared, Error> {
     let folder = Folder::open(&config.folder).map_err(|error| Error::explained(&error))?;
@@ -64,7 +64,7 @@ pub(super) fn prepare(
     let router = router(config, &folder, specs)?;
     let checkpoint = Checkpoint::new(runtime.file(CHECKPOINT)?, previous.sequence);
     let mut listener =
-        Listener::new(queue.clone(), router, Some(checkpoint), sink_stats.clone(), config.sink_timeout);
+        Listener::new(queue.clone(), router, Some(checkpoint), published.clone(), config.sink_timeout);
     let recovery = listener.replay(&previous, &folder);
     let about = about(config, specs, queue.clock(), runtime.log_folder());
     queue.with_levels_at_rest(|| {

@@ -13,6 +13,8 @@ use crate::sync::Ordering;
 pub(crate) struct Consumer {
     cursor: ConsumerCursor,
     segment: Arc<Segment>,
+    /// Records read, over all segments of the ring.
+    records: u64,
 }
 
 /// What becomes of a segment that has been read to its end.
@@ -27,8 +29,9 @@ pub(crate) enum End {
 }
 
 impl Consumer {
-    pub(crate) fn new(segment: Arc<Segment>) -> Consumer {
-        Consumer { cursor: ConsumerCursor::new(), segment }
+    /// The reading end of a segment, of whose ring so many records have been read in earlier ones.
+    pub(crate) fn new(segment: Arc<Segment>, records: u64) -> Consumer {
+        Consumer { cursor: ConsumerCursor::new(), segment, records }
     }
 
     /// Looks for new records. False where the ring is corrupt.
@@ -59,6 +62,12 @@ impl Consumer {
     #[inline]
     pub(crate) fn advance(&mut self, len: usize) {
         self.cursor.advance(len as u64);
+        self.records += 1;
+    }
+
+    /// Records read so far.
+    pub(crate) fn records(&self) -> u64 {
+        self.records
     }
 
     /// Up to where the ring has been read: what a checkpoint remembers.
@@ -70,6 +79,7 @@ impl Consumer {
     #[inline]
     pub(crate) fn free(&mut self) {
         if let Some(tail) = self.cursor.free() {
+            self.segment.consumer_line().count(self.records);
             self.segment.consumer_line().store(tail);
         }
     }
@@ -101,6 +111,11 @@ impl Consumer {
         self.segment.producer_line().accepted.load(Ordering::Relaxed)
     }
 
+    /// Records of the ring that found no room.
+    pub(crate) fn lost(&self) -> u64 {
+        self.segment.producer_line().lost.iter().map(|lost| lost.load(Ordering::Relaxed)).sum()
+    }
+
     /// Whether the segment has a file.
     pub(crate) fn is_named(&self) -> bool {
         self.segment.is_named()
@@ -128,7 +143,7 @@ mod tests {
             thread_name: String::new(),
         };
         let segment = Arc::new(Segment::create(None, SMALLEST, &identity).unwrap());
-        (Producer::new(Arc::new(()), segment.clone(), 0), Consumer::new(segment))
+        (Producer::new(Arc::new(()), segment.clone(), 0), Consumer::new(segment, 0))
     }
 
     fn send(producer: &mut Producer, len: usize, byte: u8) -> bool {

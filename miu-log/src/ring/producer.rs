@@ -28,6 +28,8 @@ pub(crate) struct Producer {
     cursor: ProducerCursor,
     line: NonNull<ProducerLine>,
     accepted: u64,
+    /// Records that found no room. Each has taken a number, so that a gap in the numbers shows it.
+    lost: u64,
     // What follows is for the slow path.
     segment: Arc<Segment>,
     ring: u64,
@@ -55,6 +57,7 @@ impl Producer {
             cursor: ProducerCursor::new(segment.capacity() as u64),
             line: NonNull::from(segment.producer_line()),
             accepted: 0,
+            lost: 0,
             segment,
             ring,
             generation: 0,
@@ -110,7 +113,7 @@ impl Producer {
         // `[position, position + len)` to the producer (R2), and `&mut self` is the only producer.
         let slot = unsafe { std::slice::from_raw_parts_mut(self.data.as_ptr().add(offset), len) };
         failpoint::reach("before-payload");
-        fill(slot, self.accepted);
+        fill(slot, self.accepted + self.lost);
         failpoint::reach("before-publish");
         self.accepted += 1;
         // SAFETY: the line lies in the segment's mapping, which `self.segment` keeps alive (S1, S3). Not through `line()`, which
@@ -179,9 +182,21 @@ impl Producer {
         self.cursor.forget();
     }
 
-    /// Writes into a segment that is not registered yet how many records the ring has accepted: it counts for the whole ring.
+    /// Counts a record that found no room, in the class it belongs to: the next record's number shows that one is missing.
+    pub(crate) fn lose(&mut self, class: usize) {
+        self.lost += 1;
+        if let Some(lost) = self.line().lost.get(class) {
+            lost.store(lost.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes into a segment that is not registered yet how many records the ring has accepted and lost: it counts for the whole ring.
     pub(crate) fn hand_over_count(&self, next: &Segment) {
-        next.producer_line().accepted.store(self.accepted, Ordering::Relaxed);
+        let (own, next) = (self.line(), next.producer_line());
+        next.accepted.store(self.accepted, Ordering::Relaxed);
+        for (own, next) in own.lost.iter().zip(&next.lost) {
+            next.store(own.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
     }
 
     /// Goes on in a larger, registered segment. The consumer finds it when it has read this one to its end.

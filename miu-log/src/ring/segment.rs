@@ -63,7 +63,12 @@ pub(crate) struct ProducerLine {
     pub(crate) chained: AtomicU32,
     /// 1 once the producer is gone.
     pub(crate) closed: AtomicU32,
+    /// Records that found no room, by class, over all segments of the ring. What the classes are is for the queue to say.
+    pub(crate) lost: [AtomicU64; CLASSES],
 }
+
+/// Classes of lost records.
+pub(crate) const CLASSES: usize = 8;
 
 /// What the consumer writes.
 ///
@@ -76,15 +81,23 @@ pub(crate) struct ConsumerLine {
     tail: AtomicU64,
     /// The complement of that.
     check: AtomicU64,
+    /// Records ever given back, over all segments of the ring.
+    records: AtomicU64,
 }
 
 impl ConsumerLine {
-    /// The counter's two words as they stand in a file.
-    pub(crate) fn bytes(tail: u64) -> [u8; 16] {
-        let mut bytes = [0; 16];
+    /// The line as it stands in a file.
+    pub(crate) fn bytes(tail: u64, records: u64) -> [u8; 24] {
+        let mut bytes = [0; 24];
         bytes[..8].copy_from_slice(&tail.to_le_bytes());
-        bytes[8..].copy_from_slice(&(!tail).to_le_bytes());
+        bytes[8..16].copy_from_slice(&(!tail).to_le_bytes());
+        bytes[16..].copy_from_slice(&records.to_le_bytes());
         bytes
+    }
+
+    /// Says how many records have been given back.
+    pub(crate) fn count(&self, records: u64) {
+        self.records.store(records, Ordering::Relaxed);
     }
 
     /// The counter, if it is whole at this moment (R4).
@@ -136,6 +149,10 @@ pub(crate) struct Header {
     /// Bytes committed and not yet given back; never more than the capacity.
     pub(crate) unread: u64,
     pub(crate) accepted: u64,
+    /// Records that found no room.
+    pub(crate) lost: u64,
+    /// Records ever given back.
+    pub(crate) records: u64,
     /// The ring goes on in a larger segment.
     pub(crate) chained: bool,
     /// Its producer is gone.
@@ -147,13 +164,15 @@ pub(crate) struct Header {
 pub(crate) struct Progress {
     pub(crate) head: u64,
     pub(crate) accepted: u64,
+    /// Records that found no room, of all classes.
+    pub(crate) lost: u64,
     pub(crate) chained: bool,
     pub(crate) closed: bool,
 }
 
 /// Where the producer's line stands in the file, and how much of it says something.
 pub(crate) const PROGRESS_AT: u64 = PRODUCER_LINE as u64;
-pub(crate) const PROGRESS: usize = offset_of!(ProducerLine, closed) + size_of::<u32>();
+pub(crate) const PROGRESS: usize = offset_of!(ProducerLine, lost) + CLASSES * size_of::<u64>();
 
 impl Progress {
     /// Reads it. Marks that are neither 0 nor 1 are refused.
@@ -167,6 +186,9 @@ impl Progress {
         Some(Progress {
             head: u64_at(offset_of!(ProducerLine, head)),
             accepted: u64_at(offset_of!(ProducerLine, accepted)),
+            lost: (0..CLASSES)
+                .map(|class| u64_at(offset_of!(ProducerLine, lost) + class * size_of::<u64>()))
+                .fold(0, u64::wrapping_add),
             chained: mark_at(offset_of!(ProducerLine, chained))?,
             closed: mark_at(offset_of!(ProducerLine, closed))?,
         })
@@ -228,7 +250,7 @@ impl Header {
         };
         let mut line = [0; PROGRESS];
         line.copy_from_slice(&bytes[PRODUCER_LINE..PRODUCER_LINE + PROGRESS]);
-        let Some(Progress { head, accepted, chained, closed }) = Progress::parse(&line) else {
+        let Some(Progress { head, accepted, lost, chained, closed }) = Progress::parse(&line) else {
             return wrong("its producer's marks are neither 0 nor 1");
         };
         let tail = u64_at(bytes, CONSUMER_LINE + offset_of!(ConsumerLine, tail));
@@ -253,6 +275,8 @@ impl Header {
             tail,
             unread,
             accepted,
+            lost,
+            records: u64_at(bytes, CONSUMER_LINE + offset_of!(ConsumerLine, records)),
             chained,
             closed,
         })
@@ -347,7 +371,9 @@ impl Segment {
         producer.accepted.store(0, Ordering::Relaxed);
         producer.chained.store(0, Ordering::Relaxed);
         producer.closed.store(0, Ordering::Relaxed);
+        producer.lost.iter().for_each(|lost| lost.store(0, Ordering::Relaxed));
         consumer.store(0);
+        consumer.count(0);
         fence(Ordering::SeqCst);
         // SAFETY: as above; that borrow has ended.
         let magic = unsafe { std::slice::from_raw_parts_mut(self.base.as_ptr(), MAGIC.len()) };
@@ -511,7 +537,10 @@ mod tests {
         let bytes = file_of(&identity(), |segment| {
             segment.producer_line().head.store(640, Ordering::Release);
             segment.producer_line().accepted.store(9, Ordering::Relaxed);
+            segment.producer_line().lost[1].store(2, Ordering::Relaxed);
+            segment.producer_line().lost[7].store(3, Ordering::Relaxed);
             segment.consumer_line().store(64);
+            segment.consumer_line().count(2);
         });
         let header = Header::parse(&bytes[..HEADER], bytes.len() as u64).unwrap();
         let expected = Header {
@@ -521,6 +550,8 @@ mod tests {
             tail: 64,
             unread: 576,
             accepted: 9,
+            lost: 5,
+            records: 2,
             chained: false,
             closed: false,
         };
@@ -562,7 +593,7 @@ mod tests {
         assert!(changed(NAME, &[0xff]).contains("not UTF-8"));
         assert!(changed(PRODUCER_LINE + offset_of!(ProducerLine, closed), &[2]).contains("neither 0 nor 1"));
         assert!(changed(CONSUMER_LINE, &[8]).contains("not whole"));
-        assert!(changed(CONSUMER_LINE, &ConsumerLine::bytes(8)).contains("further apart"));
+        assert!(changed(CONSUMER_LINE, &ConsumerLine::bytes(8, 0)).contains("further apart"));
         assert!(changed(PRODUCER_LINE, &(SMALLEST as u64 + 8).to_le_bytes()).contains("further apart"));
         assert!(problem(&good[..HEADER - 1]).contains("shorter than a ring's header"));
         assert!(problem(&[]).contains("shorter than a ring's header"));

@@ -152,7 +152,7 @@ fn what_waits_for_init_is_bounded_and_the_rest_counted() {
     let first: Vec<String> = (0..stats.accepted).map(|number| number.to_string()).collect();
     assert_eq!(kept, first, "the oldest are kept");
     let loss = format!("dropped {} records (queue full): {} INFO", stats.dropped, stats.dropped);
-    assert!(entries.iter().any(|entry| entry.message == loss));
+    assert!(entries.iter().any(|entry| entry.message.starts_with(&loss)));
 }
 
 #[test]
