@@ -140,6 +140,7 @@ pub use self::{
     message::{Message, Target},
     queue::OverflowPolicy,
     repository::{Endpoint, QueueHandle, ShutdownReport, recover},
+    router::Durability,
     sink::{Batch, FilePosition, Line, Sink, SinkError},
     stats::{DomainStats, DropReason, RingStats, SinkState, SinkStats, Stats},
     worker::{ExitCause, RecoveredProcess, Recovery, WorkerEvent, WorkerEventKind},

@@ -12,9 +12,13 @@
 //!
 //! The listener's thread calls it; the configuration builds it.
 
+mod durability;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
+
+pub use durability::Durability;
 
 use crate::codec::Corrupt;
 use crate::failpoint;
@@ -98,6 +102,9 @@ pub(crate) struct Router {
     /// Monotonic time of the last tick, and of the last look at the destinations.
     now: u64,
     looked: u64,
+    durability: Durability,
+    /// When files were made durable last.
+    synced: u64,
     /// Of deliveries that nobody has been told of yet.
     unreported: DeliveryReport,
 }
@@ -141,6 +148,9 @@ struct Station {
     lost: u64,
     /// The file that the last checkpoint names for it, by device and number.
     marked: Option<(u64, u64)>,
+    /// Whether its file has got something that is not durable yet, and whether that has to be at once.
+    unsynced: bool,
+    urgent: bool,
 }
 
 impl Router {
@@ -183,6 +193,8 @@ impl Router {
             retries: 0,
             lost: 0,
             marked: None,
+            unsynced: false,
+            urgent: false,
         };
         Router {
             leads: Vec::with_capacity(layouts.len()),
@@ -194,6 +206,8 @@ impl Router {
             pending_records: 0,
             now: 0,
             looked: 0,
+            durability: Durability::Os,
+            synced: 0,
             unreported: DeliveryReport::default(),
         }
     }
@@ -319,6 +333,7 @@ impl Router {
     pub(crate) fn deliver(&mut self) -> DeliveryReport {
         let report = self.offer(false);
         self.unreported = DeliveryReport::default();
+        self.sync_urgent();
         report
     }
 
@@ -332,6 +347,7 @@ impl Router {
             self.unreported = self.offer(false);
             changed = true;
         }
+        self.sync_due();
         if self.now.saturating_sub(self.looked) >= SECOND {
             self.looked = self.now;
             for station in &mut self.slots {
@@ -372,6 +388,7 @@ impl Router {
     pub(crate) fn shutdown(&mut self, deadline: Instant) -> DeliveryReport {
         let mut report = self.offer(true);
         self.unreported = DeliveryReport::default();
+        self.sync_last();
         // Sinks with a thread are only woken here, so that all of them work while each is waited for.
         for station in &mut self.slots {
             let _ = station.call("hand over what is left", |sink| sink.tick());
@@ -434,11 +451,12 @@ impl Router {
         self.unreported = DeliveryReport::default();
         self.pending_bytes = 0;
         self.pending_records = 0;
-        let (now, domains) = (self.now, &self.domains);
+        let (now, domains, durability) = (self.now, &self.domains, self.durability);
         for station in &mut self.slots {
             let (taken, dropped, errors) = (station.taken, station.total_dropped(), station.errors);
             if force || station.is_due(now) {
                 if !station.held.entries.is_empty() {
+                    station.note_batch(durability);
                     station.offer(domains, now);
                     failpoint::reach("sink-written");
                 } else if station.state != SinkState::Working {

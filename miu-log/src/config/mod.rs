@@ -13,6 +13,7 @@ use crate::layout::{ColourChoice, Pattern, Zone};
 use crate::level::Level;
 use crate::queue::OverflowPolicy;
 use crate::ring::segment::SMALLEST;
+use crate::router::Durability;
 use crate::sink::Sink;
 use crate::testing::ManualListener;
 use crate::worker::{OnWorker, WorkerEvent};
@@ -51,6 +52,7 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`heartbeat`](LogConfig::heartbeat) | 60 s |
 /// | [`on_worker`](LogConfig::on_worker) | nothing is called |
 /// | [`take_over`](LogConfig::take_over) | `false` |
+/// | [`durability`](LogConfig::durability) | the operating system's |
 ///
 /// # Examples
 ///
@@ -87,6 +89,7 @@ pub struct LogConfig {
     pub(crate) heartbeat: Duration,
     pub(crate) on_worker: Option<OnWorker>,
     pub(crate) take_over: bool,
+    pub(crate) durability: Durability,
 }
 
 /// A sink added by hand.
@@ -122,6 +125,7 @@ impl LogConfig {
             heartbeat: HEARTBEAT,
             on_worker: None,
             take_over: false,
+            durability: Durability::Os,
         }
     }
 
@@ -240,6 +244,12 @@ impl LogConfig {
         self
     }
 
+    /// When the log files are made durable, against a loss of power.
+    pub fn durability(mut self, durability: Durability) -> LogConfig {
+        self.durability = durability;
+        self
+    }
+
     /// No thread: a test steps the listener and turns its clock by hand.
     pub fn manual_listener(mut self, listener: &ManualListener) -> LogConfig {
         self.manual = Some(listener.clone());
@@ -264,6 +274,11 @@ impl LogConfig {
                 "heartbeat is {:?}; {SHORTEST_HEARTBEAT:?} to {LONGEST_TIMEOUT:?} is accepted",
                 self.heartbeat
             )));
+        }
+        if self.durability == Durability::SyncEvery(Duration::ZERO) {
+            return Err(Error::config(
+                "durability is SyncEvery(0ns); a time is expected, such as one second",
+            ));
         }
         if let Zone::Fixed(seconds) = self.zone
             && seconds.unsigned_abs() >= DAY

@@ -154,5 +154,7 @@ pub(super) fn router(config: &mut LogConfig, folder: &Folder, specs: &[DomainSpe
         })?;
         slots.push(Slot { name: extra.name, sink: Box::new(sink), layout: 0, filter: Filter::ALL });
     }
-    Ok(Router::new(domains, layouts, slots))
+    let mut router = Router::new(domains, layouts, slots);
+    router.set_durability(config.durability);
+    Ok(router)
 }

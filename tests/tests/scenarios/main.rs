@@ -15,6 +15,7 @@ mod descriptors;
 mod destructors;
 mod displays;
 mod domains;
+mod durability;
 mod ends;
 mod exception;
 mod fields;

@@ -40,6 +40,11 @@ fn main() {
         "one-console-record" => simple::one_console_record(folder),
         "console-levels" => simple::console_levels(folder),
         "endless-display" => simple::endless_display(folder),
+        "durable-os" => simple::durable(folder, miu_log::Durability::Os),
+        "durable-on-error" => simple::durable(folder, miu_log::Durability::SyncOnError),
+        "durable-every-hour" => {
+            simple::durable(folder, miu_log::Durability::SyncEvery(Duration::from_secs(3600)));
+        }
         "twenty-records" => simple::twenty_records(folder),
         "end-by-return" => ends::by_return(folder),
         "end-by-exit" => ends::by_exit(folder),

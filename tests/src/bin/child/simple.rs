@@ -124,3 +124,13 @@ pub(crate) fn twenty_records(folder: &str) {
         let _ = repo.flush(FLUSH);
     }
 }
+
+/// Five records, one of them CRITICAL, each written before the next one.
+pub(crate) fn durable(folder: &str, durability: miu_log::Durability) {
+    let repo = logs::Repository::open(config(folder).durability(durability)).unwrap();
+    for number in 0..5 {
+        let level = if number == 3 { miu_log::Level::Critical } else { miu_log::Level::Info };
+        repo.app.log(level, format_args!("record {number}"));
+        repo.flush(FLUSH).unwrap();
+    }
+}
