@@ -129,7 +129,7 @@ pub(crate) fn twenty_records(folder: &str) {
 pub(crate) fn durable(folder: &str, durability: miu_log::Durability) {
     let repo = logs::Repository::open(config(folder).durability(durability)).unwrap();
     for number in 0..5 {
-        let level = if number == 3 { miu_log::Level::Critical } else { miu_log::Level::Info };
+        let level = if number == 3 { Level::Critical } else { Level::Info };
         repo.app.log(level, format_args!("record {number}"));
         repo.flush(FLUSH).unwrap();
     }
