@@ -182,6 +182,9 @@ impl Core {
         if inner.started.set(started).is_err() || !inner.queue.attach(settings) {
             return Err(Error::already_initialised("the repository has been started before"));
         }
+        if let Some(manual) = &manual {
+            manual.show_to(&inner.queue);
+        }
         let joined = inner.queue.join_as(Some("main")).unwrap_or_else(|error| {
             notice(
                 "join",
