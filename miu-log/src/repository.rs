@@ -184,6 +184,9 @@ impl Core {
         if inner.started.set(started).is_err() || !inner.queue.attach(settings) {
             return Err(Error::already_initialised("the repository has been started before"));
         }
+        if let Some(manual) = &manual {
+            manual.show_to(&inner.queue);
+        }
         let joined = inner.queue.join_as(Some("main")).unwrap_or_else(|error| {
             notice(
                 "join",
@@ -288,7 +291,9 @@ impl Core {
 
     /// The logger of a domain with `max_level`.
     pub fn capped_logger<const LEAST: u8>(&self, index: usize) -> CappedLogger<LEAST> {
-        if let Some(number) = self.numbers.get(index).copied().flatten().filter(|_| self.role != Role::Worker)
+        // For the repository's own program. What a worker's program leaves out, others may log.
+        if matches!(self.role, Role::Owner | Role::Global)
+            && let Some(number) = self.numbers.get(index).copied().flatten()
         {
             self.inner.queue.set_floor(number, LEAST);
         }

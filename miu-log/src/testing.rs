@@ -1,13 +1,14 @@
 //! For tests: a listener that is stepped, and a clock that is turned, by hand.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::listener::Listener;
+use crate::queue::Queue;
 use crate::sync::{AtomicU64, Ordering, lock};
 
-/// A listener without a thread, with a clock that stands still until it is turned.
+/// A listener without a thread, with a clock that stands still until it is turned. Worker processes have the same clock.
 ///
 /// # Examples
 ///
@@ -35,6 +36,8 @@ use crate::sync::{AtomicU64, Ordering, lock};
 pub struct ManualListener {
     now: Arc<AtomicU64>,
     listener: Arc<Mutex<Option<Listener>>>,
+    /// Whose worker processes see the clock too.
+    queue: Arc<Mutex<Weak<Queue>>>,
 }
 
 impl ManualListener {
@@ -56,15 +59,31 @@ impl ManualListener {
     /// Sets the clock, forwards or backwards.
     pub fn set_unix_time(&self, since_1970: Duration) {
         self.now.store(since_1970.as_nanos() as u64, Ordering::Release);
+        self.show();
     }
 
     /// Turns the clock forward.
     pub fn advance(&self, by: Duration) {
         self.now.fetch_add(by.as_nanos() as u64, Ordering::AcqRel);
+        self.show();
+    }
+
+    /// Lets other processes see what time it is.
+    fn show(&self) {
+        let queue = lock(&self.queue);
+        if let Some(queue) = queue.upgrade() {
+            queue.page().listener.manual_now.store(self.now.load(Ordering::Acquire), Ordering::Release);
+        }
     }
 
     pub(crate) fn clock(&self) -> Clock {
         Clock::Manual(self.now.clone())
+    }
+
+    /// Other processes that join this queue have this clock.
+    pub(crate) fn show_to(&self, queue: &Arc<Queue>) {
+        *lock(&self.queue) = Arc::downgrade(queue);
+        self.show();
     }
 
     pub(crate) fn install(&self, listener: Listener) {

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
@@ -139,8 +140,12 @@ impl Core {
         let cannot =
             |problem: String| Error::config(format!("cannot join the repository at {path:?}: {problem}"));
         let path = std::path::absolute(&path).map_err(|error| cannot(error.to_string()))?;
-        if !path.exists() {
-            return Err(cannot("there is none; its process may have ended".to_owned()));
+        match std::fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(cannot("there is none; its process may have ended".to_owned()));
+            }
+            Err(error) => return Err(cannot(error.to_string())),
+            Ok(_) => {}
         }
         if !is_private(&path) {
             let user = rustix::process::geteuid().as_raw();

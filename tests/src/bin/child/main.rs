@@ -11,6 +11,7 @@ mod ends;
 mod handlers;
 mod limits;
 mod load;
+mod processes;
 mod signals;
 mod simple;
 mod sinks;
@@ -89,6 +90,8 @@ fn main() {
         "flooded-sink" => sinks::flooded(folder),
         "chaos-produce" => chaos::produce(folder),
         "chaos-close" => chaos::close(folder),
+        "puppet" => processes::puppet(folder),
+        "early-hold" => processes::early_hold(folder),
         other => panic!("no role {other:?}"),
     }
 }
