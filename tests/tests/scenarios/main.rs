@@ -6,10 +6,12 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a test's report")]
 
 mod bad_paths;
+mod broken_rings;
 mod churn;
 mod clock;
 mod console;
 mod counters;
+mod crashes;
 mod debug_toggle;
 mod descriptors;
 mod destructors;
@@ -20,6 +22,7 @@ mod exception;
 mod fields;
 mod files;
 mod flush;
+mod forks;
 mod formats;
 mod hostile;
 mod huge;
@@ -28,6 +31,7 @@ mod injected;
 mod lifecycle;
 mod main_job;
 mod overflow;
+mod recover;
 mod signals;
 mod sinks;
 mod small_memory;
