@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use crate::level::Level;
 use crate::reading::{Reading, put_counted};
 use crate::ring::signal_frame::in_signal_handler;
-use crate::sync::{AtomicU32, AtomicU64, Ordering, compiler_fence, lock};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, compiler_fence, lock};
 
 /// A log statement. Made by the macros as a `static`.
 #[derive(Debug)]
@@ -58,7 +58,8 @@ impl Callsite {
         Callsite { id: AtomicU32::new(0), description, function }
     }
 
-    /// The statement's id; registers it at first use. None in a signal handler that comes first: registering locks and allocates.
+    /// The statement's id; registers it at first use. None in a signal handler that comes first, for registering locks and allocates, and
+    /// from an allocator that logs while its thread registers another one.
     #[inline(always)]
     pub(crate) fn id(&'static self) -> Option<u32> {
         match self.id.load(Ordering::Relaxed) {
@@ -72,7 +73,7 @@ impl Callsite {
         if in_signal_handler() {
             return None;
         }
-        let mut dictionary = dictionary();
+        let mut dictionary = dictionary()?;
         // Another thread may have come first: one statement, one id.
         let known = self.id.load(Ordering::Relaxed);
         if known != 0 {
@@ -126,7 +127,7 @@ impl Cached {
 }
 
 /// The id of a logging method's call: the message as it is, at this location. None in a signal handler whose thread has not
-/// logged there lately.
+/// logged there lately, and from an allocator, as for `Callsite::id`.
 #[inline]
 pub(crate) fn of_location(location: &'static Location<'static>) -> Option<u32> {
     let address = std::ptr::from_ref(location) as usize;
@@ -147,7 +148,7 @@ fn register_location(location: &'static Location<'static>, address: usize) -> Op
     if in_signal_handler() {
         return None;
     }
-    let mut dictionary = dictionary();
+    let mut dictionary = dictionary()?;
     if let Some(id) = dictionary.locations.get(&address) {
         return Some(*id);
     }
@@ -174,12 +175,33 @@ struct Dictionary {
 
 static DICTIONARY: Mutex<Option<Dictionary>> = Mutex::new(None);
 
-/// The locked dictionary. No user code runs under this lock.
-fn dictionary() -> DictionaryGuard {
-    DictionaryGuard(lock(&DICTIONARY))
+thread_local! {
+    /// The thread has the dictionary. Has no destructor. Atomic as `BUSY` of `queue::slow` is.
+    static HELD: AtomicBool = const { AtomicBool::new(false) };
+}
+
+/// Whether this thread has the dictionary: a call that comes now is one of an allocator, and must neither lock nor allocate.
+pub(crate) fn is_held() -> bool {
+    HELD.with(|held| held.load(Ordering::Relaxed))
+}
+
+/// The locked dictionary. No user code runs under this lock but an allocator's: none where this thread has the dictionary already.
+fn dictionary() -> Option<DictionaryGuard> {
+    if is_held() {
+        return None;
+    }
+    HELD.with(|held| held.store(true, Ordering::Relaxed));
+    Some(DictionaryGuard(lock(&DICTIONARY)))
 }
 
 struct DictionaryGuard(MutexGuard<'static, Option<Dictionary>>);
+
+impl Drop for DictionaryGuard {
+    fn drop(&mut self) {
+        // Giving the lock back, which comes next, calls nobody.
+        HELD.with(|held| held.store(false, Ordering::Relaxed));
+    }
+}
 
 impl std::ops::Deref for DictionaryGuard {
     type Target = Dictionary;
@@ -260,7 +282,7 @@ thread_local! {
 pub(crate) fn before_fork() {
     let guard = dictionary();
     // A thread at its very end, whose thread-locals are gone, forks without: then the child may find the lock taken.
-    let _ = FORKING.try_with(|forking| forking.replace(Some(guard)));
+    let _ = FORKING.try_with(|forking| forking.replace(guard));
 }
 
 /// After a fork, in both processes: gives the lock back.
@@ -282,12 +304,13 @@ pub(crate) fn begin_child() {
 /// The entry with this id.
 pub(crate) fn describe(id: u32) -> Option<Description> {
     let index = (id as usize).checked_sub(1)?;
-    dictionary().entries.get(index).copied()
+    dictionary()?.entries.get(index).copied()
 }
 
 /// From now on every entry stands in this file too: those there are, at once.
 pub(crate) fn record_in(file: File) -> std::io::Result<Arc<File>> {
-    let mut dictionary = dictionary();
+    let busy = || std::io::Error::other("this thread is registering a call site");
+    let mut dictionary = dictionary().ok_or_else(busy)?;
     let mut bytes = Vec::new();
     for (index, description) in dictionary.entries.iter().enumerate() {
         bytes.extend(entry_bytes(index as u32 + 1, description));
@@ -353,6 +376,16 @@ mod tests {
         }
         assert_eq!(read_entry(&[0; 64]), Ok(None), "reserved space");
         assert!(read_entry(&[1, 0, 0, 0, 9]).is_err());
+    }
+
+    #[test]
+    fn a_thread_that_registers_registers_nothing_else_meanwhile() {
+        let here = Location::caller();
+        let held = dictionary();
+        assert!(held.is_some() && is_held());
+        assert_eq!(of_location(here), None);
+        drop(held);
+        assert!(of_location(here).is_some() && !is_held());
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl Logger {
         if self.admits(Level::Error) {
             if in_signal_handler() {
                 // Texts and backtraces allocate and lock.
-                return self.drop_in_handler(Level::Error);
+                return self.drop_unregistered(Level::Error);
             }
             let detail = chain(error);
             self.say(Level::Error, message, Location::caller(), Some(&detail));
@@ -153,8 +153,8 @@ impl Logger {
     }
 
     /// Counts a call in a signal handler that could not be taken.
-    pub(crate) fn drop_in_handler(&self, level: Level) {
-        self.queue.drop_in_handler(self.domain, level);
+    pub(crate) fn drop_unregistered(&self, level: Level) {
+        self.queue.drop_unregistered(self.domain, level);
     }
 }
 
@@ -336,7 +336,7 @@ pub fn submit<L: AsLogger + ?Sized, E: Encode>(
     let logger = logger.as_logger();
     match callsite.id() {
         Some(id) => logger.submit(id, level, scratch, &staged),
-        None => logger.drop_in_handler(level),
+        None => logger.drop_unregistered(level),
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Target<'a> {
 impl Target<'_> {
     fn send(self, scratch: &mut Scratch, message: impl Encode) {
         let Some(id) = callsite::of_location(self.location) else {
-            return self.logger.drop_in_handler(self.level);
+            return self.logger.drop_unregistered(self.level);
         };
         match self.detail {
             None => self.logger.submit(id, self.level, scratch, &(message, ())),

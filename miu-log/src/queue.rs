@@ -36,6 +36,7 @@ use signal::ForSignals;
 pub use signal::SignalSite;
 use slow::Slow;
 
+use crate::callsite;
 use crate::clock::Clock;
 use crate::codec::{HEADER, Head, padded};
 use crate::domain::DomainSpec;
@@ -317,11 +318,16 @@ impl Queue {
         &self.page().wake.waker
     }
 
-    /// Counts a call in a signal handler that could not be taken.
+    /// Counts a call whose statement could not be registered: one in a signal handler, or of an allocator.
     #[cold]
     #[inline(never)]
-    pub(crate) fn drop_in_handler(&self, domain: u8, level: Level) {
-        self.drop_one(DropReason::Signal, domain, level);
+    pub(crate) fn drop_unregistered(&self, domain: u8, level: Level) {
+        let reason = if callsite::is_held() && !signal_frame::in_signal_handler() {
+            DropReason::Reentrant
+        } else {
+            DropReason::Signal
+        };
+        self.drop_one(reason, domain, level);
     }
 
     /// Wakes the listener, if it sleeps.

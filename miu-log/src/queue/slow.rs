@@ -15,6 +15,7 @@ use rustix::fs::FlockOperation;
 
 use super::membership::Membership;
 use super::{Blob, ENDED, OverflowPolicy, Queue, RUNNING, Registration, Settings, lock};
+use crate::callsite;
 use crate::codec::{FLAG_BLOB, HEADER, Head, padded};
 use crate::encode::{Cut, MAX_RECORD, Out, TEXT_HEAD};
 use crate::failpoint;
@@ -93,7 +94,7 @@ impl Queue {
             let reason = if cut == Cut::InHandler { DropReason::Signal } else { DropReason::Reentrant };
             return self.drop_one(reason, domain, level);
         }
-        let Some(_busy) = Busy::enter().filter(|_| !local::is_in_use()) else {
+        let Some(_busy) = Busy::enter().filter(|_| !local::is_in_use() && !callsite::is_held()) else {
             let reason = if in_signal_handler() { DropReason::Signal } else { DropReason::Reentrant };
             return self.drop_one(reason, domain, level);
         };

@@ -6,10 +6,12 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a test's report")]
 
 mod bad_paths;
+mod broken_rings;
 mod churn;
 mod clock;
 mod console;
 mod counters;
+mod crashes;
 mod debug_toggle;
 mod descriptors;
 mod destructors;
@@ -21,6 +23,7 @@ mod exception;
 mod fields;
 mod files;
 mod flush;
+mod forks;
 mod formats;
 mod heartbeats;
 mod hostile;
@@ -33,6 +36,7 @@ mod overflow;
 mod processes;
 mod puppet;
 mod restart;
+mod recover;
 mod signals;
 mod sinks;
 mod small_memory;

@@ -5,9 +5,12 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a scenario's report")]
 #![allow(clippy::print_stdout, reason = "stdout is what the scenario reads")]
 
+mod allocator;
 mod chaos;
+mod crashes;
 mod destructors;
 mod ends;
+mod forks;
 mod handlers;
 mod limits;
 mod load;
@@ -88,10 +91,19 @@ fn main() {
         "hanging-sink" => sinks::hanging(folder),
         "logging-sink" => sinks::logging(folder),
         "flooded-sink" => sinks::flooded(folder),
+        "allocator" => allocator::that_logs(folder),
+        "crash" => crashes::crash(folder, more),
+        "crash-with-files" => crashes::crash_with_files(folder),
+        "crash-in-all-domains" => crashes::crash_in_all_domains(folder),
+        "reopen" => crashes::reopen(folder),
+        "reopen-later" => crashes::reopen_later(folder),
+        "recover" => crashes::recover(folder),
+        "recover-own" => crashes::recover_own(folder),
         "chaos-produce" => chaos::produce(folder),
         "chaos-close" => chaos::close(folder),
         "puppet" => processes::puppet(folder),
         "early-hold" => processes::early_hold(folder),
+        other if other.starts_with("fork-") => forks::run(other, folder, more),
         other => panic!("no role {other:?}"),
     }
 }
