@@ -83,6 +83,7 @@ fn main() {
         "logging-sink" => sinks::logging(folder),
         "flooded-sink" => sinks::flooded(folder),
         "chaos-produce" => chaos::produce(folder),
+        "chaos-work" => chaos::work(folder),
         "chaos-close" => chaos::close(folder),
         other => panic!("no role {other:?}"),
     }
