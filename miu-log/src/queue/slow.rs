@@ -68,6 +68,17 @@ impl Drop for Busy {
     }
 }
 
+/// How waiting for room came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waited {
+    /// There is room.
+    Room,
+    /// The time is over.
+    TimeOver,
+    /// Nobody will make room: the listener is gone, or the queue is at its end.
+    Alone,
+}
+
 /// A record on its way through the slow path.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slow {
@@ -251,8 +262,8 @@ impl Queue {
                 return Err(DropReason::Signal);
             }
             let room = |producer: &mut Producer| producer.refresh(allowance).used + len <= allowance;
-            if !self.wait_for_space(producer, room, wait_until) {
-                // The time is over. What may use the reserve tries once more; everything else is dropped from here on.
+            if self.wait_for_space(producer, room, wait_until) == Waited::TimeOver {
+                // What may use the reserve tries once more; everything else is dropped from here on.
                 producer.shedding = true;
             }
         }
@@ -267,21 +278,21 @@ impl Queue {
         }
     }
 
-    /// Waits until `room` says yes: true; or until the time is over: false.
+    /// Waits until `room` says yes, or until waiting makes no sense any more.
     fn wait_for_space(
         &self,
         producer: &mut Producer,
         room: impl Fn(&mut Producer) -> bool,
         until: Option<Instant>,
-    ) -> bool {
+    ) -> Waited {
         let space = &self.page().space;
         space.waiters.fetch_add(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        let mut found = false;
+        let mut waited = Waited::Alone;
         while self.state() == RUNNING && self.has_listener() {
             let epoch = space.epoch.load(Ordering::Acquire);
             if room(producer) {
-                found = true;
+                waited = Waited::Room;
                 break;
             }
             let left = match until {
@@ -289,13 +300,14 @@ impl Queue {
                 None => LOOK_AGAIN,
             };
             if left.is_zero() {
+                waited = Waited::TimeOver;
                 break;
             }
             self.wake();
             futex_wait(&space.epoch, epoch, left.min(LOOK_AGAIN));
         }
         space.waiters.fetch_sub(1, Ordering::Relaxed);
-        found
+        waited
     }
 
     /// Whether a listener reads this queue. In its own process there is one as long as the queue runs.

@@ -77,6 +77,7 @@ enum Side {
 /// One thread of one life.
 struct Thread<'a> {
     tag: &'a str,
+    name: &'a str,
     thread: usize,
     acked: u64,
     /// By number: whether it was found, in the files of the domains and in those of the levels.
@@ -100,7 +101,14 @@ pub fn check(folder: &Path, lives: &[Life]) -> io::Result<Report> {
             places.insert((&life.tag, thread), threads.len());
             // By number from 0, and one in flight.
             let found = vec![false; acked as usize + 2];
-            threads.push(Thread { tag: &life.tag, thread, acked, found: [found.clone(), found], last: 0 });
+            threads.push(Thread {
+                tag: &life.tag,
+                name: &life.name,
+                thread,
+                acked,
+                found: [found.clone(), found],
+                last: 0,
+            });
         }
     }
     let domains = DOMAINS.iter().map(|name| (*name).to_owned());
@@ -210,6 +218,12 @@ impl File<'_> {
                 report.tell(|| format!("{}: it belongs to {domain} and {level}: {}", place(), shown(line)));
                 continue;
             }
+            if entry.thread.split_once('/').is_none_or(|(process, _)| process != thread.name) {
+                report.foreign += 1;
+                let name = thread.name;
+                report.tell(|| format!("{}: process {name} has logged it: {}", place(), shown(line)));
+                continue;
+            }
             if work.number == 0 || work.number > thread.acked + 1 {
                 report.foreign += 1;
                 let acked = thread.acked;
@@ -243,9 +257,13 @@ fn is_time(text: &str) -> bool {
     shape.eq(*b"9999-99-99 99:99:99.999")
 }
 
-/// Whether the logger says it, of a start after a crash or of a process that is gone.
+/// Whether the logger says it, of a start after a crash or of a process that is gone or hangs.
 fn is_own(message: &str) -> bool {
-    message.starts_with("recovered ") || (message.starts_with("Worker ") && message.contains(" died"))
+    let of_a_worker = message.starts_with("Worker ")
+        && (message.contains(" died: ")
+            || message.ends_with(" appears dead")
+            || message.ends_with(" is back"));
+    of_a_worker || message.starts_with("recovered ")
 }
 
 fn shown(line: &[u8]) -> String {
@@ -277,7 +295,11 @@ mod tests {
         fn new() -> Folder {
             let folder = Folder {
                 folder: tempfile::tempdir().unwrap(),
-                lives: vec![Life { tag: "p0.0".to_owned(), acked: vec![40, 25] }],
+                lives: vec![Life {
+                    tag: "p0.0".to_owned(),
+                    name: "main".to_owned(),
+                    acked: vec![40, 25],
+                }],
             };
             (1..=40).for_each(|number| folder.add(0, number));
             (1..=25).for_each(|number| folder.add(1, number));
@@ -330,12 +352,17 @@ mod tests {
     #[test]
     fn the_loggers_own_lines_may_be_there() {
         let folder = Folder::new();
-        for own in ["recovered 3 records of 1 process", "Worker 17 (worker-2) died"] {
+        for own in [
+            "recovered 3 records of 1 process",
+            "Worker mailer died: process 17, since then, killed by SIGKILL; recovered 3 records",
+            "Worker mailer appears dead",
+            "Worker mailer is back",
+        ] {
             let own = format!("2026-11-20 12:00:00.123 | INFO     | app | main/main | a:b:1 | {own}\n");
             folder.change("app", |text| own + &text);
         }
         let report = folder.report();
-        assert!(report.is_clean() && report.own == 2, "{report}");
+        assert!(report.is_clean() && report.own == 4, "{report}");
     }
 
     #[test]
@@ -428,6 +455,21 @@ mod tests {
         folder.change("app", |text| text + &lines);
         folder.change("trace", |_| "something".to_owned());
         assert_eq!(folder.report().foreign, 4, "{}", folder.report());
+    }
+
+    #[test]
+    fn a_record_under_another_process_s_name_is_told() {
+        let folder = Folder::new();
+        folder.change("app", |text| text.replacen("| main/0 |", "| mailer/0 |", 1));
+        assert_eq!((folder.report().foreign, folder.report().lost), (1, 1), "{}", folder.report());
+    }
+
+    #[test]
+    fn a_loss_that_the_logger_tells_is_told() {
+        let folder = Folder::new();
+        let own = "2026-11-20 12:00:00.123 | WARNING  | app | main/miu-log | a:b:1 | dropped 3 records\n";
+        folder.change("app", |text| own.to_owned() + &text);
+        folder.assert_wrong(Report { foreign: 1, ..Report::default() }, "nobody logged");
     }
 
     #[test]

@@ -5,6 +5,9 @@
 //! the process ends.
 
 mod check;
+mod plan;
+mod process;
+mod round;
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -15,6 +18,8 @@ use std::path::Path;
 use miu_log::{Level, Logger};
 
 pub use check::{Report, check};
+pub use plan::{End, Event, Farewell, MOMENT, NO_DEATH, RESTART, HAND_OVER, Round, Victim, subjects};
+pub use round::{Outcome, run};
 
 use crate::escaped;
 
@@ -28,6 +33,8 @@ pub const LEVELS: [Level; 4] = [Level::Debug, Level::Info, Level::Warning, Level
 pub struct Life {
     /// The first word of all its records.
     pub tag: String,
+    /// The name of its process in the lines.
+    pub name: String,
     /// For each of its threads, the number of the last record whose logging call has returned. They count from 1.
     pub acked: Vec<u64>,
 }
@@ -113,7 +120,7 @@ impl<'a> Work<'a> {
 
     fn kind(&self) -> Kind {
         match self.number {
-            number if number.is_multiple_of(997) => Kind::Long,
+            number if number.is_multiple_of(plan::LONG_EVERY) => Kind::Long,
             number if number.is_multiple_of(101) => Kind::Awkward,
             number if number.is_multiple_of(7) => Kind::Field,
             number if number.is_multiple_of(2) => Kind::Macro,
@@ -182,7 +189,7 @@ mod tests {
         repo.shutdown();
         let acked = Acked::read(&place.root().join("acked"), 2).unwrap();
         assert_eq!(acked, [1999, 1999]);
-        let report = check(&place.logs(), &[Life { tag: "p0.0".to_owned(), acked }]).unwrap();
+        let report = check(&place.logs(), &[Life { tag: "p0.0".to_owned(), name: "main".to_owned(), acked }]).unwrap();
         assert!(report.is_clean() && report.acked == 2 * 1999 && report.written == report.acked, "{report}");
     }
 

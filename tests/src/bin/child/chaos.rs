@@ -29,25 +29,41 @@ fn keeping(folder: &str) -> LogConfig {
 
 /// Opens the folder and logs from some threads until stdin ends, or as much as it was told.
 pub(crate) fn produce(folder: &str) {
-    let repo =
-        logs::Repository::open(keeping(folder).ring_limit(number("CHAOS_RING_LIMIT") as usize)).unwrap();
-    println!("open recovered={}", recovered(&repo));
+    let config = keeping(folder)
+        .ring_limit(number("CHAOS_RING_LIMIT") as usize)
+        .take_over(std::env::var_os("CHAOS_TAKE_OVER").is_some());
+    let repo = logs::Repository::open(config).unwrap();
+    say_open(&repo);
     log_until_told(&repo);
-    let report = repo.shutdown();
-    assert_eq!((report.dropped, report.abandoned), (0, 0), "{report:?}");
+    end(&repo);
+}
+
+/// Joins the repository of another process, and logs in the same way.
+pub(crate) fn work(endpoint: &str) {
+    let repo = logs::Repository::connect_to(endpoint).unwrap();
+    println!("joined");
+    log_until_told(&repo);
+    end(&repo);
 }
 
 /// Opens the folder and ends properly.
 pub(crate) fn close(folder: &str) {
     let repo = logs::Repository::open(keeping(folder)).unwrap();
-    println!("open recovered={}", recovered(&repo));
-    let report = repo.shutdown();
-    assert_eq!((report.dropped, report.abandoned), (0, 0), "{report:?}");
+    say_open(&repo);
+    end(&repo);
 }
 
-/// How many records of earlier lives this start has brought into the files.
-fn recovered(repo: &logs::Repository) -> u64 {
-    repo.recovery().records
+/// Says where the repository can be joined, and how many records of earlier lives this start has brought into the files.
+fn say_open(repo: &logs::Repository) {
+    println!("endpoint={}", repo.queue().endpoint());
+    println!("open recovered={}", repo.recovery().records);
+    assert_eq!(repo.recovery().corrupt, 0);
+}
+
+fn end(repo: &logs::Repository) {
+    let report = repo.shutdown();
+    assert_eq!((report.dropped, report.abandoned), (0, 0), "{report:?}");
+    assert_eq!(repo.stats().corrupt, 0);
 }
 
 fn log_until_told(repo: &logs::Repository) {

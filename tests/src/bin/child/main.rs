@@ -100,6 +100,7 @@ fn main() {
         "recover" => crashes::recover(folder),
         "recover-own" => crashes::recover_own(folder),
         "chaos-produce" => chaos::produce(folder),
+        "chaos-work" => chaos::work(folder),
         "chaos-close" => chaos::close(folder),
         "puppet" => processes::puppet(folder),
         "early-hold" => processes::early_hold(folder),

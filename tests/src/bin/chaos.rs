@@ -1,25 +1,24 @@
 //! Kills processes that log, in round after round, and checks that nothing they were promised is lost or doubled:
 //! `chaos [rounds]`.
 //!
-//! A round is some lives of a process on one folder, each ended by SIGKILL at some moment or at a step of the library, the next
-//! one at once behind it; then the folder is opened and closed properly, and what is in it is held against what the logging calls
-//! had returned from. `CHAOS_SEED` repeats the rounds of an earlier run, `CHAOS_FIRST` begins with a later one of them. The processes
+//! A round is a process with the log folder and some worker processes beside it, each ended by SIGKILL at some moment or at a step
+//! of the library, in some order, and started again at once; or the log folder is handed over; then all end properly, and what
+//! is in the folder is held against what the logging calls had returned from. `CHAOS_SEED` repeats the rounds of an earlier run, `CHAOS_FIRST` begins with a later one of them. The processes
 //! are the program `child`, which stands beside this one.
 
 #![allow(clippy::print_stdout, reason = "it is a program that reports")]
-
-mod plan;
-mod round;
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
-use plan::Round;
+use miu_log_tests::chaos::{Round, run};
 
 /// How many rounds are run where nobody says.
 const ROUNDS: u64 = 200;
+/// How many records all processes of a round log together in one life, at most.
+const RECORDS: u64 = 400_000;
 
 /// After so many rounds that failed no more are run: their folders are kept.
 const MOST_FAILED: usize = 10;
@@ -56,10 +55,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut sums: BTreeMap<&str, Sum> = BTreeMap::new();
     let mut failed = Vec::new();
     for number in first..first + rounds {
-        let round = Round::new(seed, number);
-        let outcome = round::run(&round, &child)?;
+        let round = Round::new(seed, number, RECORDS);
+        let outcome = run(&round, &child)?;
         let report = &outcome.report;
-        let verdict = match (outcome.is_clean(), outcome.reached) {
+        let verdict = match (outcome.is_clean(), !outcome.missed) {
             (true, true) => "ok",
             (true, false) => "ok (a step was not reached)",
             (false, _) => "FAILED",
@@ -77,7 +76,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         }
         let sum = sums.entry(round.subject).or_default();
         sum.rounds += 1;
-        sum.reached += u64::from(outcome.reached);
+        sum.reached += u64::from(!outcome.missed);
         sum.acked += report.acked;
         sum.recovered += outcome.recovered;
         sum.lost += report.lost;
