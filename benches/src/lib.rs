@@ -6,7 +6,7 @@
 //!
 //! - [`order`]: the message everybody logs, and what a line of it must look like.
 //! - [`peer`]: what a logger has to offer to be measured; [`peers`] holds one module per logger.
-//! - [`workload`]: the measured loops, run in the child.
+//! - [`workload`]: the measured loops, run in the child; [`processes`]: those with several processes.
 //! - [`verify`]: reads the files back, run in the parent.
 //! - [`child`]: runs a child and takes its figures.
 //! - [`report`]: the tables.
@@ -22,6 +22,7 @@ pub mod peer;
 pub mod peers;
 pub mod probe;
 pub mod process;
+pub mod processes;
 pub mod report;
 pub mod stamp;
 pub mod tsc;

@@ -17,6 +17,8 @@ pub enum Workload {
     Throughput,
     /// W3: records a second into their domain's and their level's file.
     Routing,
+    /// W5: as W3, from several processes; see [`processes`](crate::processes).
+    Processes,
     /// W4: a call whose level is off.
     Disabled,
     /// What the logger costs while nothing is logged.
@@ -33,6 +35,7 @@ impl Workload {
             Self::Latency => "w1",
             Self::Throughput => "w2",
             Self::Routing => "w3",
+            Self::Processes => "w5",
             Self::Disabled => "w4",
             Self::Idle => "idle",
             Self::Probe => "probe",
@@ -42,9 +45,16 @@ impl Workload {
     /// The workload of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Latency, Self::Throughput, Self::Routing, Self::Disabled, Self::Idle, Self::Probe]
-            .into_iter()
-            .find(|workload| workload.name() == name)
+        let all = [
+            Self::Latency,
+            Self::Throughput,
+            Self::Routing,
+            Self::Processes,
+            Self::Disabled,
+            Self::Idle,
+            Self::Probe,
+        ];
+        all.into_iter().find(|workload| workload.name() == name)
     }
 }
 
@@ -87,7 +97,7 @@ impl Plan {
     /// Whether records go to their domain's and their level's file.
     #[must_use]
     pub fn routes(&self) -> bool {
-        self.workload == Workload::Routing
+        matches!(self.workload, Workload::Routing | Workload::Processes)
     }
 
     /// Whether debug records are wanted: only where they are routed.

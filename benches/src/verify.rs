@@ -21,6 +21,8 @@ pub struct Found {
     /// Lines that are no whole record: torn, in the wrong file, with the wrong level, or the logger's own
     /// remarks.
     pub foreign: u64,
+    /// Where processes come and go: lines in which the logger says so.
+    pub remarks: u64,
     /// Records behind a later one of their own thread in the same file.
     pub out_of_order: u64,
     /// Bytes in all files.
@@ -124,9 +126,20 @@ impl Reader<'_> {
                     let index = thread * self.plan.records_per_thread as usize + position as usize;
                     seen[index] = seen[index].saturating_add(1);
                 }
+                None if self.is_remark(&line) => self.found.remarks += 1,
                 None => self.found.foreign += 1,
             }
         }
+    }
+
+    fn is_remark(&self, line: &[u8]) -> bool {
+        let about_processes =
+            |message: &str| message.starts_with("Worker ") || message.contains("recovered ");
+        self.plan.workload == crate::peer::Workload::Processes
+            && std::str::from_utf8(line)
+                .ok()
+                .and_then(|line| line.strip_suffix('\n')?.splitn(4, " | ").nth(3))
+                .is_some_and(about_processes)
     }
 
     /// Thread and position of the record in a line, if the line is one, whole, and in a file that it belongs

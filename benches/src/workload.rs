@@ -30,6 +30,7 @@ pub fn run<P: Peer>(plan: &Plan) -> Result<Sample, Failure> {
         Workload::Disabled => disabled::<P>(plan),
         Workload::Idle => idle::<P>(plan),
         Workload::Probe => probe::<P>(plan),
+        Workload::Processes => Err("worker processes are measured by `processes`".into()),
     }
 }
 

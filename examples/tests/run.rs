@@ -278,3 +278,37 @@ fn tokio_service_logs_from_all_tasks() {
         ["app.log", "db.log", "debug.log", "error.log", "info.log", "success.log", "task.log", "warning.log"]
     );
 }
+
+#[test]
+fn worker_processes_agree_with_the_files() {
+    let run = run("worker_processes");
+    let (death, table) = run.stdout.split_once('\n').unwrap();
+    assert_eq!(death, "worker-3 died: killed by SIGKILL");
+    assert!(table.ends_with("\nthey agree\n"), "{table}");
+    for worker in ["worker-1", "worker-2", "worker-4"] {
+        let row: Vec<&str> =
+            table.lines().find(|line| line.starts_with(worker)).unwrap().split_whitespace().collect();
+        assert_eq!(row, [worker, "exit", "code", "0", "2000", "2000", "2000", "0"]);
+    }
+    let killed = run.records("task.log").iter().filter(|line| line.contains(" | worker-3/main | ")).count();
+    assert!(killed >= 1_000 && table.contains(&format!(" {killed} ")), "{killed} in\n{table}");
+    assert!(run.messages("warning.log")[0].starts_with("Worker worker-3 died: "));
+}
+
+#[test]
+fn crash_recovery_loses_and_doubles_nothing() {
+    let run = run("crash_recovery");
+    assert!(run.stdout.contains("died: signal: 9 (SIGKILL)"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("of process \"main\"\nnow they hold 10000, 0 could not be read\n"),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.ends_with("nothing to recover at the next start: true\n"), "{}", run.stdout);
+    let expected: Vec<String> = (0..10_000).map(|order| format!("order saved | order={order}")).collect();
+    let found: Vec<String> =
+        run.messages("db.log").into_iter().filter(|message| message.starts_with("order saved")).collect();
+    assert!(found == expected);
+    assert_eq!(run.messages("info.log").first().unwrap(), "started");
+    assert_eq!(run.messages("info.log").last().unwrap(), "started again");
+}

@@ -11,14 +11,15 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use benches::peer::{Entry, Plan, Sample, Workload};
+use benches::processes::Way;
 use benches::report::{Table, figure, ratio};
 use benches::verify::Found;
-use benches::{Failure, child, peers, process, tsc, verify};
+use benches::{Failure, child, peers, process, processes, tsc, verify};
 
 const HELP: &str = "\
 Measures miu-log beside other loggers and prints Markdown tables.
 
-  --workload LIST   of w1, w2, w3, w4, memory, idle (default: all)
+  --workload LIST   of w1, w2, w3, w4, w5, memory, idle (default: all)
   --peer LIST       names as --list shows them (default: all)
   --threads LIST    for w1 to w3 (default: 1,2 for w1, 1,2,4 for w2, 1,4 for w3)
   --rounds N        measurements of each figure (default: 3)
@@ -30,10 +31,16 @@ Measures miu-log beside other loggers and prints Markdown tables.
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let outcome = if arguments.first().is_some_and(|first| first == "--child") {
-        measure_here(&arguments[1..])
-    } else {
-        Options::parse(&arguments).and_then(|options| options.map_or(Ok(()), |options| parent(&options)))
+    let outcome = match arguments.first().map(String::as_str) {
+        Some("--child") => measure_here(&arguments[1..]),
+        Some("--part") => processes::play(&arguments[1..]).map(|sample| {
+            if let Some(sample) = sample {
+                println!("{}", child::line(&sample));
+            }
+        }),
+        _ => {
+            Options::parse(&arguments).and_then(|options| options.map_or(Ok(()), |options| parent(&options)))
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -87,7 +94,7 @@ impl Options {
     /// `None` where the options only asked for information, which has been printed.
     fn parse(arguments: &[String]) -> Result<Option<Self>, Failure> {
         let mut options = Self {
-            workloads: list("w1,w2,w3,w4,memory,idle"),
+            workloads: list("w1,w2,w3,w4,w5,memory,idle"),
             peers: peers::ALL.iter().collect(),
             threads: None,
             rounds: 3,
@@ -132,7 +139,7 @@ impl Options {
                 _ => return Err(format!("unknown option {option}; --help lists the options").into()),
             }
         }
-        let known = ["w1", "w2", "w3", "w4", "memory", "idle"];
+        let known = ["w1", "w2", "w3", "w4", "w5", "memory", "idle"];
         if let Some(unknown) = options.workloads.iter().find(|name| !known.contains(&name.as_str())) {
             return Err(format!("unknown workload {unknown:?}; known are {}", known.join(", ")).into());
         }
@@ -210,6 +217,9 @@ fn parent(options: &Options) -> Result<(), Failure> {
     if options.wants("w4") {
         disabled(options)?;
     }
+    if options.wants("w5") {
+        workers(options)?;
+    }
     if options.wants("idle") {
         idle(options)?;
     }
@@ -276,18 +286,16 @@ fn measure_once(
     threads: u64,
     records: u64,
 ) -> Result<Sample, Failure> {
-    let dir = options.dir.join(format!("miu-log-bench-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&dir);
-    std::fs::create_dir_all(&dir)?;
-    let outcome = run_child(options, entry, workload, threads, records, &dir).and_then(|mut sample| {
+    in_new_folder(options, |dir| {
+        let mut sample = run_child(options, entry, workload, threads, records, dir)?;
         let writes = match workload {
             Workload::Latency => !entry.floor,
-            Workload::Throughput | Workload::Routing => true,
+            Workload::Throughput | Workload::Routing | Workload::Processes => true,
             Workload::Disabled | Workload::Idle | Workload::Probe => false,
         };
         if writes {
             let found = verify::check(&Plan {
-                dir: dir.clone(),
+                dir: dir.to_owned(),
                 workload,
                 threads,
                 records_per_thread: records,
@@ -297,13 +305,24 @@ fn measure_once(
             add(&mut sample, &found);
         }
         Ok(sample)
-    });
+    })
+}
+
+fn in_new_folder(
+    options: &Options,
+    measure: impl FnOnce(&std::path::Path) -> Result<Sample, Failure>,
+) -> Result<Sample, Failure> {
+    let dir = options.dir.join(format!("miu-log-bench-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir)?;
+    let outcome = measure(&dir);
     std::fs::remove_dir_all(&dir)?;
     outcome
 }
 
 fn add(sample: &mut Sample, found: &Found) {
     sample.insert("lost".into(), found.lost_percent());
+    sample.insert("lost_records".into(), (found.expected - found.found) as f64);
     sample.insert("repeated".into(), found.repeated as f64);
     sample.insert("foreign".into(), found.foreign as f64);
     sample.insert("out_of_order".into(), found.out_of_order as f64);
@@ -423,6 +442,62 @@ fn rate_table(
         table.row(row);
     }
     table
+}
+
+fn workers(options: &Options) -> Result<(), Failure> {
+    let records = options.scaled(1_000_000) / processes::WORKERS;
+    let mut measured = Measured { rounds: Rounds::new(), notes: Vec::new(), best: options.best };
+    for _ in 0..options.rounds {
+        for way in Way::ALL {
+            eprintln!("w5 {}", way.name());
+            match in_new_folder(options, |dir| {
+                let mut command = Command::new(std::env::current_exe()?);
+                command.args(["--part", "lead", way.name()]).arg(dir).arg(records.to_string());
+                let mut sample = child::figures(command)?;
+                add(&mut sample, &verify::check(&processes::plan(dir.to_owned(), records))?);
+                Ok(sample)
+            }) {
+                Ok(sample) => {
+                    for (name, text) in [
+                        ("lost_records", "records lost"),
+                        ("repeated", "records repeated"),
+                        ("foreign", "lines that are no whole record in its place"),
+                        ("out_of_order", "records out of their process's order"),
+                    ] {
+                        let count = sample.get(name).copied().unwrap_or(0.0);
+                        if count > 0.0 {
+                            measured.notes.push(format!("{}: {count} {text}", way.name()));
+                        }
+                    }
+                    measured.rounds.entry((way.name(), processes::WORKERS)).or_default().push(sample);
+                }
+                Err(failure) => measured.notes.push(format!("{}: {failure}", way.name())),
+            }
+        }
+    }
+    measured.notes.dedup();
+    let mut table = Table::new(["way", "records/s", "ratio", "calls/s", "lost", "doubled", "restart ms"]);
+    for way in Way::ALL {
+        let worst = |name: &str| {
+            let rounds = measured.rounds.get(&(way.name(), processes::WORKERS));
+            let values = rounds.into_iter().flatten().filter_map(|sample| sample.get(name).copied());
+            values.max_by(f64::total_cmp).map_or("-".into(), |worst| format!("{worst:.0}"))
+        };
+        table.row(vec![
+            way.name().to_owned(),
+            measured.cell(way.name(), processes::WORKERS, "rate"),
+            measured.ratio(way.name(), processes::WORKERS, "rate"),
+            measured.cell(way.name(), processes::WORKERS, "call_rate"),
+            worst("lost_records"),
+            worst("repeated"),
+            if way == Way::Restarted { worst("restart_ms") } else { "-".into() },
+        ]);
+    }
+    measured.print(
+        "W5: records a second from four processes into eight files; lost, doubled and restart: the worst of the rounds",
+        &table,
+    );
+    Ok(())
 }
 
 fn disabled(options: &Options) -> Result<(), Failure> {

@@ -23,6 +23,7 @@ pub(super) fn run(plan: &Plan) -> Result<Sample, Failure> {
             let empty = (0..9).map(|_| workload::empty_loop(50_000_000)).fold(f64::MAX, f64::min);
             Ok(Sample::from([("call".into(), 0.0), ("empty".into(), empty)]))
         }
+        Workload::Processes => Err("a floor has one process".into()),
         Workload::Idle => {
             std::thread::sleep(Duration::from_secs(2));
             Ok(workload::watch_idle())
@@ -94,6 +95,62 @@ impl Pieces {
     }
 }
 
+/// Makes lines with as little work as can be.
+pub(crate) struct Line {
+    text: Vec<u8>,
+    stamp: Stamp,
+    stamped_until: u64,
+    ticks_per_nanosecond: f64,
+    digits: itoa::Buffer,
+    decimals: zmij::Buffer,
+}
+
+impl Line {
+    pub(crate) fn new() -> Self {
+        Self {
+            text: Vec::with_capacity(256),
+            stamp: Stamp::now(),
+            stamped_until: 0,
+            ticks_per_nanosecond: 1.0 / tsc::nanoseconds_per_tick(),
+            digits: itoa::Buffer::new(),
+            decimals: zmij::Buffer::new(),
+        }
+    }
+
+    /// The line of this order, with its end.
+    #[inline(always)]
+    pub(crate) fn make(&mut self, order: Order, level: Level) -> Result<&[u8], Failure> {
+        // All lines of a millisecond have one time stamp, so the system's clock is read once in a millisecond, and the
+        // counter, which costs less, says when that is over.
+        let ticks = tsc::begin(tsc::Pair::Plain);
+        if ticks >= self.stamped_until {
+            let now = SystemTime::now();
+            let nanoseconds = now.duration_since(SystemTime::UNIX_EPOCH)?.subsec_nanos();
+            let left = f64::from(1_000_000 - nanoseconds % 1_000_000);
+            self.stamped_until = ticks + (left * self.ticks_per_nanosecond) as u64;
+            self.stamp = Stamp::of(now);
+        }
+        let line = &mut self.text;
+        line.clear();
+        line.extend_from_slice(self.stamp.as_bytes());
+        line.extend_from_slice(match level {
+            Level::Debug => b" | DEBUG | ",
+            Level::Info => b" | INFO | ",
+            Level::Warning => b" | WARN | ",
+            Level::Error => b" | ERROR | ",
+        });
+        line.extend_from_slice(b"benches::peers::floor:42 | order ");
+        line.extend_from_slice(self.digits.format(order.id).as_bytes());
+        line.extend_from_slice(b" filled at ");
+        let price = self.decimals.format(order.price);
+        line.extend_from_slice(price.strip_suffix(".0").unwrap_or(price).as_bytes());
+        line.extend_from_slice(b" for ");
+        line.extend_from_slice(order.symbol.as_bytes());
+        line.push(b'\n');
+        Ok(line)
+    }
+}
+
 fn throughput(plan: &Plan) -> Result<Sample, Failure> {
     let mut files = Vec::new();
     if plan.routes() {
@@ -104,48 +161,18 @@ fn throughput(plan: &Plan) -> Result<Sample, Failure> {
     } else {
         files.push(Pieces::create(plan, "app")?);
     }
-    let mut line = Vec::with_capacity(256);
-    let mut stamp = Stamp::now();
-    let mut stamped_until = 0;
-    let ticks_per_nanosecond = 1.0 / tsc::nanoseconds_per_tick();
-    let mut digits = itoa::Buffer::new();
-    let mut decimals = zmij::Buffer::new();
+    let mut line = Line::new();
     let processor = process::total_processor_seconds();
     let start = Instant::now();
     for position in 0..plan.records_per_thread {
         let order = Order::new(Order::id(0, position));
-        // All lines of a millisecond have one time stamp, so the system's clock is read once in a millisecond, and the
-        // counter, which costs less, says when that is over.
-        let ticks = tsc::begin(tsc::Pair::Plain);
-        if ticks >= stamped_until {
-            let now = SystemTime::now();
-            let nanoseconds = now.duration_since(SystemTime::UNIX_EPOCH)?.subsec_nanos();
-            let left = f64::from(1_000_000 - nanoseconds % 1_000_000);
-            stamped_until = ticks + (left * ticks_per_nanosecond) as u64;
-            stamp = Stamp::of(now);
-        }
         let level = if plan.routes() { order.level() } else { Level::Info };
-        line.clear();
-        line.extend_from_slice(stamp.as_bytes());
-        line.extend_from_slice(match level {
-            Level::Debug => b" | DEBUG | ",
-            Level::Info => b" | INFO | ",
-            Level::Warning => b" | WARN | ",
-            Level::Error => b" | ERROR | ",
-        });
-        line.extend_from_slice(b"benches::peers::floor:42 | order ");
-        line.extend_from_slice(digits.format(order.id).as_bytes());
-        line.extend_from_slice(b" filled at ");
-        let price = decimals.format(order.price);
-        line.extend_from_slice(price.strip_suffix(".0").unwrap_or(price).as_bytes());
-        line.extend_from_slice(b" for ");
-        line.extend_from_slice(order.symbol.as_bytes());
-        line.push(b'\n');
+        let line = line.make(order, level)?;
         if plan.routes() {
-            files[order.domain() as usize].put(&line)?;
-            files[4 + level as usize].put(&line)?;
+            files[order.domain() as usize].put(line)?;
+            files[4 + level as usize].put(line)?;
         } else {
-            files[0].put(&line)?;
+            files[0].put(line)?;
         }
     }
     for file in &mut files {

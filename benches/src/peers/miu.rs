@@ -17,8 +17,20 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// `WAITS` is for the overflow policy: wait for room as the peers do, or the default of waiting a little and then
 /// shedding.
-pub(super) struct Miu<const WAITS: bool> {
+pub(crate) struct Miu<const WAITS: bool> {
     repo: logs::Repository,
+}
+
+impl<const WAITS: bool> Miu<WAITS> {
+    /// Where worker processes can join, as text.
+    pub(crate) fn endpoint(&self) -> String {
+        self.repo.queue().endpoint().to_string()
+    }
+
+    /// A worker process of the repository at this endpoint.
+    pub(crate) fn join(endpoint: &str) -> Result<Self, Failure> {
+        Ok(Self { repo: logs::Repository::connect_to(endpoint)? })
+    }
 }
 
 impl<const WAITS: bool> Peer for Miu<WAITS> {

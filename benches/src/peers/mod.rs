@@ -53,6 +53,9 @@ mod slog;
 mod spdlog;
 mod tracing;
 
+pub(crate) use floor::Line;
+pub(crate) use miu::Miu;
+
 /// All that can be measured, miu-log first, the floor last.
 pub const ALL: &[Entry] = &[
     Entry {
@@ -61,7 +64,7 @@ pub const ALL: &[Entry] = &[
         lossless: true,
         routes: true,
         floor: false,
-        run: workload::run::<miu::Miu<true>>,
+        run: workload::run::<Miu<true>>,
     },
     Entry {
         name: "miu-log-default",
@@ -69,7 +72,7 @@ pub const ALL: &[Entry] = &[
         lossless: false,
         routes: true,
         floor: false,
-        run: workload::run::<miu::Miu<false>>,
+        run: workload::run::<Miu<false>>,
     },
     Entry {
         name: "tracing-appender",
