@@ -494,6 +494,9 @@ impl Listener {
     /// The end: everything that is in the rings, then the sinks.
     pub(crate) fn finish(mut self) {
         while self.guarded_step().records > 0 {}
+        if self.see_peers_off() {
+            while self.guarded_step().records > 0 {}
+        }
         self.router.shutdown(Instant::now() + self.sink_timeout);
         self.write_checkpoint();
         self.publish_stats();

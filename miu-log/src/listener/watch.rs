@@ -204,6 +204,25 @@ impl Listener {
         said
     }
 
+    /// At the end: takes processes that are gone, or have taken leave, for what they are, so that nothing of them stays. Whether there are any.
+    pub(super) fn see_peers_off(&mut self) -> bool {
+        if self.watch.is_none() {
+            return false;
+        }
+        self.find_peers();
+        let now = self.calibration.clock().monotonic();
+        let mut off = Vec::new();
+        for peer in self.peers.all.values_mut() {
+            let gone = matches!(peer.look(now, true), Some(Change::Gone));
+            if gone || peer.has_left() {
+                peer.gone.get_or_insert(ExitCause::Unknown);
+                off.push(peer.number);
+            }
+        }
+        off.iter().for_each(|&number| self.readers.orphan(number));
+        !off.is_empty()
+    }
+
     /// At the end: whether other processes go on in the directory decides what stays in it.
     pub(super) fn leave_peers(&mut self) {
         if self.watch.is_some() {

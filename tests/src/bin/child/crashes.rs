@@ -95,8 +95,7 @@ pub(crate) fn crash_with_files(folder: &str) {
 /// A record in each domain, then the end.
 pub(crate) fn crash_in_all_domains(folder: &str) {
     let repo = logs::Repository::open(config(folder).file_prefix("old")).unwrap();
-    for (name, logger) in
-        [("app", &repo.app), ("db", &repo.db), ("redis", &repo.redis), ("task", &repo.task)]
+    for (name, logger) in [("app", &repo.app), ("db", &repo.db), ("redis", &repo.redis), ("task", &repo.task)]
     {
         for number in 0..50 {
             miu_log::info!(logger, "n {number} of {name}");
@@ -106,7 +105,12 @@ pub(crate) fn crash_in_all_domains(folder: &str) {
 }
 
 fn print(recovery: &Recovery) {
-    print!("records={} corrupt={} processes={}", recovery.records, recovery.corrupt, recovery.processes.len());
+    print!(
+        "records={} corrupt={} processes={}",
+        recovery.records,
+        recovery.corrupt,
+        recovery.processes.len()
+    );
     for process in &recovery.processes {
         let since = process.since.elapsed().unwrap().as_secs() < 3600;
         print!(" pid={} name={} recent={since}", process.process_id, process.name);
