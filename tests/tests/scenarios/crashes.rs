@@ -65,8 +65,7 @@ fn every_way_to_die_loses_nothing() {
     for (how, signal) in [("kill", 9), ("abort", 6), ("hook", 6)] {
         for count in [1_u32, 10_000] {
             let place = Place::new();
-            let (process, ended_by) =
-                die(child(&place, "crash").args([how, &count.to_string()]));
+            let (process, ended_by) = die(child(&place, "crash").args([how, &count.to_string()]));
             assert_eq!(ended_by, Some(signal), "{how}");
             let outcome = run(&mut child(&place, "reopen"));
             assert_each_once(&place, count);
