@@ -54,6 +54,8 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(40);
 const SLEEP_SHARE: u32 = 32;
 /// Losses and counters are looked at so often, in nanoseconds.
 const SECOND: u64 = 1_000_000_000;
+/// How often the end waits for the records of processes that have ended during it. Each of them costs one; it is a bound in case a pass panics.
+const BURIALS: u32 = 10_000;
 /// What the listener's own records give as their thread.
 const OWN_THREAD: &str = "miu-log";
 
@@ -163,7 +165,7 @@ impl Listener {
             now.saturating_sub(self.calibration.ticks_of(GRACE_NANOS))
         };
         let monotonic = self.calibration.clock().monotonic();
-        let due = monotonic.saturating_sub(self.looked) >= SECOND;
+        let due = monotonic.saturating_sub(self.looked) >= SECOND || self.queue.must_stop();
         self.now = monotonic;
         self.look_at_peers(monotonic, due);
         self.refresh();
@@ -494,8 +496,10 @@ impl Listener {
     /// The end: everything that is in the rings, then the sinks.
     pub(crate) fn finish(mut self) {
         while self.guarded_step().records > 0 {}
-        if self.see_peers_off() {
-            while self.guarded_step().records > 0 {}
+        self.see_peers_off();
+        let mut burials = BURIALS;
+        while self.guarded_step().records > 0 || (burials > 0 && self.any_to_bury()) {
+            burials = burials.saturating_sub(1);
         }
         self.router.shutdown(Instant::now() + self.sink_timeout);
         self.write_checkpoint();

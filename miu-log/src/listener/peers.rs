@@ -58,6 +58,8 @@ pub(crate) struct Peer {
     drops: Vec<u64>,
     next_check_in: u64,
     late: bool,
+    /// It was gone when it was found.
+    came_late: bool,
     /// How it ended, once it has.
     pub(crate) gone: Option<ExitCause>,
     /// Records read since then.
@@ -90,6 +92,7 @@ impl Peer {
             drops: Vec::new(),
             next_check_in: u64::MAX,
             late: false,
+            came_late: false,
             gone: None,
             recovered: 0,
         }
@@ -106,7 +109,8 @@ impl Peer {
         peer.next_check_in = pulse.next_check_in;
         peer.file = Some(file);
         // One that was given to a stranger would tell of the stranger: it is asked only while the lock is held.
-        peer.pidfd = pidfd.filter(|_| peer.is_alive());
+        peer.came_late = !peer.is_alive();
+        peer.pidfd = pidfd.filter(|_| !peer.came_late);
         Ok(peer)
     }
 
@@ -268,7 +272,7 @@ impl Peers {
         for peer in self.all.values().filter(|peer| peer.gone.is_none()) {
             match &peer.pidfd {
                 Some(pidfd) => polled.push((peer.number, PollFd::new(pidfd, PollFlags::IN))),
-                None if also_without_descriptor => ended.push(peer.number),
+                None if also_without_descriptor || peer.came_late => ended.push(peer.number),
                 None => {}
             }
         }
@@ -281,6 +285,11 @@ impl Peers {
             }
         }
         ended
+    }
+
+    /// Whether a process has come to its end, and nobody has taken leave of it yet.
+    pub(crate) fn any_to_bury(&self) -> bool {
+        self.all.values().any(|peer| peer.gone.is_none() && !peer.is_alive())
     }
 
     /// When the next process is late, on the monotonic clock. Zero where one is late already.

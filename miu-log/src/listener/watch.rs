@@ -204,11 +204,8 @@ impl Listener {
         said
     }
 
-    /// At the end: takes processes that are gone, or have taken leave, for what they are, so that nothing of them stays. Whether there are any.
-    pub(super) fn see_peers_off(&mut self) -> bool {
-        if self.watch.is_none() {
-            return false;
-        }
+    /// At the end: takes processes that are gone, or have taken leave, for what they are, so that nothing of them stays.
+    pub(super) fn see_peers_off(&mut self) {
         self.find_peers();
         let now = self.calibration.clock().monotonic();
         let mut off = Vec::new();
@@ -220,16 +217,20 @@ impl Listener {
             }
         }
         off.iter().for_each(|&number| self.readers.orphan(number));
-        !off.is_empty()
     }
 
-    /// At the end: whether other processes go on in the directory decides what stays in it.
+    /// Whether the next pass has to look at the processes, because one is gone.
+    pub(super) fn any_to_bury(&mut self) -> bool {
+        self.find_peers();
+        self.peers.any_to_bury()
+    }
+
+    /// At the end: whether other processes go on in the directory, or have died there this very moment, decides what stays in it.
     pub(super) fn leave_peers(&mut self) {
-        if self.watch.is_some() {
-            self.find_peers();
-        }
-        let living = self.peers.all.values().any(|peer| peer.gone.is_none() && peer.is_alive());
-        if living && let Some(watch) = &self.watch {
+        self.find_peers();
+        if !self.peers.all.is_empty()
+            && let Some(watch) = &self.watch
+        {
             // All that was read is freed: the next listener begins there, and leaves the files as it finds them.
             if let Some(checkpoint) = &mut self.checkpoint {
                 checkpoint.invalidate();

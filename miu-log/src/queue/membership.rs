@@ -76,7 +76,9 @@ impl Membership {
         let path = folder.join(format!("{MEMBER_PREFIX}{number}"));
         let unfinished = folder.join(format!("joining-{number}"));
         let file = private(&unfinished)?;
-        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        // A descriptor of its own: a mapping keeps the opening that it was made from, and with it the lock, in forked children too.
+        let lock = File::open(&unfinished)?;
+        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
         let member = Member::create(&file, &about, next, counters).inspect_err(|_| {
             for path in [&unfinished, &dictionary_path] {
                 let _ = std::fs::remove_file(path);
@@ -89,7 +91,7 @@ impl Membership {
         Ok(Membership {
             number,
             member,
-            _lock: OwnLock::new(OwnedFd::from(file)),
+            _lock: OwnLock::new(OwnedFd::from(lock)),
             _dictionary: dictionary,
             dictionary_path,
             path,

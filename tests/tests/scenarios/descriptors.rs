@@ -15,7 +15,9 @@ fn a_program_that_is_started_inherits_nothing_of_the_logger() {
     repo.app.info("x".repeat(100_000));
     let outcome = run(Command::new("ls").args(["-l", "/proc/self/fd"]));
     let listing = outcome.printed();
-    for part in [".log", "logs", "miu-log", "memfd", "ring-", "dictionary", "checkpoint"] {
+    for part in
+        [".log", "logs", "miu-log", "memfd", "ring-", "dictionary", "checkpoint", "member-", "control"]
+    {
         assert!(!listing.contains(part), "{listing}");
     }
     assert!(listing.contains("/proc/"), "the listing lists: {listing}");

@@ -92,15 +92,20 @@ pub(crate) fn crash_with_files(folder: &str) {
     kill_self();
 }
 
-/// A record in each domain, then the end.
+/// Records in each domain, each by a thread of its own, then the end.
 pub(crate) fn crash_in_all_domains(folder: &str) {
     let repo = logs::Repository::open(config(folder).file_prefix("old")).unwrap();
-    for (name, logger) in [("app", &repo.app), ("db", &repo.db), ("redis", &repo.redis), ("task", &repo.task)]
-    {
-        for number in 0..50 {
-            miu_log::info!(logger, "n {number} of {name}");
+    std::thread::scope(|scope| {
+        for (name, logger) in
+            [("app", &repo.app), ("db", &repo.db), ("redis", &repo.redis), ("task", &repo.task)]
+        {
+            scope.spawn(move || {
+                for number in 0..50 {
+                    miu_log::info!(logger, "n {number} of {name}");
+                }
+            });
         }
-    }
+    });
     kill_self();
 }
 
@@ -146,4 +151,49 @@ pub(crate) fn recover_own(folder: &str) {
     let repo = logs::Repository::open(config(folder)).unwrap();
     println!("{}", miu_log::recover(folder).unwrap_err());
     repo.app.info("undisturbed");
+}
+
+/// A worker that logs ten records for each line on stdin, and says so. What it cannot do is not its matter.
+pub(crate) fn scripted_worker() {
+    let repo = match logs::Repository::connect() {
+        Ok(repo) => repo,
+        Err(error) => return println!("{error}"),
+    };
+    println!("joined");
+    let mut number = 0;
+    for line in std::io::stdin().lines() {
+        for _ in 0..10 {
+            if line.as_deref().unwrap() == "long" {
+                miu_log::info!(repo.app, "w {} {number} {}", std::process::id(), "long".repeat(5_000));
+            } else {
+                miu_log::info!(repo.app, "w {} {number}", std::process::id());
+            }
+            number += 1;
+        }
+        println!("logged dropped={}", repo.stats().dropped);
+    }
+}
+
+/// A worker that logs without end, until stdin ends.
+pub(crate) fn flooding_worker() {
+    let repo = logs::Repository::connect().unwrap();
+    std::thread::spawn(move || {
+        for number in 0_u64.. {
+            miu_log::info!(repo.db, "flood {number}");
+            if number == 1000 {
+                println!("joined");
+            }
+        }
+    });
+    let _ = std::io::stdin().lines().next();
+}
+
+/// A repository that others join, until stdin ends.
+pub(crate) fn serve(folder: &str) {
+    let repo = logs::Repository::open(config(folder)).unwrap();
+    println!("{}", repo.queue().endpoint());
+    let _ = std::io::stdin().lines().next();
+    repo.app.info("served");
+    repo.flush(crate::FLUSH).unwrap();
+    println!("dropped={} corrupt={}", repo.stats().dropped, repo.stats().corrupt);
 }
