@@ -237,6 +237,8 @@ impl ForeignRing {
     /// The ring goes on here after so many records were read in its earlier segments.
     pub(crate) fn goes_on_after(&mut self, records: u64) {
         self.records = records;
+        // For another listener that begins with this segment. Where it cannot be written only counters are wrong.
+        let _ = self.file.write_all_at(&ConsumerLine::bytes(self.freed, records), CONSUMER_LINE as u64);
     }
 
     /// Records of the ring that found no room, as last seen.

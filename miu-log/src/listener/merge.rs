@@ -252,6 +252,19 @@ impl Readers {
         }
     }
 
+    /// Whether a record is visible in a ring of this process.
+    pub(crate) fn any_own_unread(&self) -> bool {
+        self.readers.iter().any(|reader| reader.is_own() && reader.next.is_some())
+    }
+
+    /// Records in rings of other processes that were counted as accepted and are not read.
+    pub(crate) fn unread_elsewhere(&self) -> u64 {
+        let foreign = self.readers.iter().filter(|reader| !reader.is_own());
+        foreign
+            .map(|reader| reader.counted.saturating_sub(either!(&reader.source, ring => ring.records())))
+            .sum()
+    }
+
     /// Whether rings of this process are still being read.
     pub(crate) fn any_of(&self, member: u32) -> bool {
         self.readers.iter().any(|reader| reader.is_of(member))

@@ -495,10 +495,14 @@ impl Listener {
 
     /// The end: everything that is in the rings, then the sinks.
     pub(crate) fn finish(mut self) {
-        while self.guarded_step().records > 0 {}
+        // Other processes may go on logging for ever: what they add is for the next listener.
+        let deadline = Instant::now() + self.sink_timeout;
+        while self.guarded_step().records > 0 && (Instant::now() < deadline || self.readers.any_own_unread())
+        {
+        }
         self.see_peers_off();
         let mut burials = BURIALS;
-        while self.guarded_step().records > 0 || (burials > 0 && self.any_to_bury()) {
+        while burials > 0 && (self.guarded_step().records > 0 || self.any_to_bury()) {
             burials = burials.saturating_sub(1);
         }
         self.router.shutdown(Instant::now() + self.sink_timeout);

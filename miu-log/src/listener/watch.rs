@@ -227,6 +227,7 @@ impl Listener {
 
     /// At the end: whether other processes go on in the directory, or have died there this very moment, decides what stays in it.
     pub(super) fn leave_peers(&mut self) {
+        self.leave_the_rest();
         self.find_peers();
         if !self.peers.all.is_empty()
             && let Some(watch) = &self.watch
@@ -240,6 +241,12 @@ impl Listener {
         if let Some(membership) = self.queue.joined() {
             membership.remove_files();
         }
+    }
+
+    /// What is unread in the rings of other processes is the next listener's, and counts there.
+    fn leave_the_rest(&mut self) {
+        let unread = self.readers.unread_elsewhere();
+        self.queue.accepted_elsewhere.fetch_sub(unread, Ordering::Relaxed);
     }
 
     /// Whether another process wants to be the listener.
@@ -266,6 +273,7 @@ impl Listener {
         self.write_checkpoint();
         self.readers.free();
         self.settle();
+        self.leave_the_rest();
         self.publish_stats();
         if let Some(checkpoint) = &mut self.checkpoint {
             checkpoint.invalidate();

@@ -31,6 +31,8 @@ pub(crate) enum End {
 impl Consumer {
     /// The reading end of a segment, of whose ring so many records have been read in earlier ones.
     pub(crate) fn new(segment: Arc<Segment>, records: u64) -> Consumer {
+        // For another listener that begins with this segment.
+        segment.consumer_line().count(records);
         Consumer { cursor: ConsumerCursor::new(), segment, records }
     }
 
