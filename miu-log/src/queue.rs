@@ -356,6 +356,8 @@ impl Queue {
     /// Another process's listener reads this queue from now on.
     pub(crate) fn become_guest(&self) {
         self.home.store(0, Ordering::Release);
+        // Files of segments that are kept for reuse look like the beginnings of rings.
+        self.empty_pool();
         self.announce_space();
         self.announce_answer();
     }
@@ -415,11 +417,14 @@ impl Queue {
 
     /// Removes the files of all segments and blobs: everything in them is written.
     pub(crate) fn remove_files(&self) {
-        let local = self.local();
-        while let Some(segment) = local.pool.pop() {
+        self.empty_pool();
+        for segment in lock(&self.local().rings).live.values() {
             segment.unlink();
         }
-        for segment in lock(&local.rings).live.values() {
+    }
+
+    fn empty_pool(&self) {
+        while let Some(segment) = self.local().pool.pop() {
             segment.unlink();
         }
     }

@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use super::Listener;
 use super::checkpoint::{Position, RingKey};
-use super::foreign::Refusal;
+use super::foreign::{ForeignRing, Refusal};
 use super::merge::open_named;
-use super::peers::{Change, Peer, member_of, names, ring_of};
+use super::peers::{Change, Peer, member_of, names, remove_unfinished, ring_of};
 use crate::layout::moment;
 use crate::level::Level;
 use crate::notice::notice;
-use crate::ring::segment::Identity;
+use crate::ring::segment::{Identity, file_name};
 use crate::sync::Ordering;
 use crate::worker::{ExitCause, OnWorker, WorkerEvent, WorkerEventKind};
 
@@ -107,6 +107,7 @@ impl Listener {
         watch.arrivals = Some(self.queue.page().listener.arrivals.load(Ordering::Acquire));
         let own = watch.own;
         let mut found = names(&watch.folder);
+        remove_unfinished(&watch.folder, &found);
         if watch.spill != watch.folder {
             found.extend(names(&watch.spill));
         }
@@ -158,7 +159,11 @@ impl Listener {
             other => Some(other),
         });
         match opened {
-            Some(Ok((ring, identity))) => {
+            Some(Ok((mut ring, identity))) => {
+                if ring.is_left() && !has_next(&named, folders) {
+                    // What comes next has been read, too: this one was kept for reuse, and the ring goes on further up.
+                    return true;
+                }
                 self.kept.remove(&key);
                 self.readers.register_foreign(ring, identity, folders.to_vec());
                 true
@@ -199,9 +204,24 @@ impl Listener {
                 self.say(0, Level::Warning, &message);
                 said = true;
             }
+            self.remove_rings(number);
             peer.remove_files();
         }
         said
+    }
+
+    /// Removes files of rings that a process which is gone had not yet put anything into. One that is no ring at all stays for the next start
+    /// to put aside.
+    fn remove_rings(&self, member: u32) {
+        let Some(watch) = &self.watch else { return };
+        for folder in [&watch.folder, &watch.spill] {
+            for name in names(folder).iter().filter(|name| is_ring_of(name, member)) {
+                let path = folder.join(name);
+                if !matches!(ForeignRing::open(&path, 0), Err(Refusal::Malformed(_))) {
+                    let _ = std::fs::remove_file(path);
+                }
+            }
+        }
     }
 
     /// At the end: whether other processes go on in the directory decides what stays in it.
@@ -257,6 +277,16 @@ impl Listener {
             (watch.release)();
         }
     }
+}
+
+/// Whether a ring has a segment after this one.
+fn has_next(segment: &Identity, folders: &[PathBuf]) -> bool {
+    let next = file_name(&Identity { generation: segment.generation + 1, ..segment.clone() });
+    folders.iter().any(|folder| folder.join(&next).exists())
+}
+
+fn is_ring_of(name: &str, member: u32) -> bool {
+    ring_of(name).is_some_and(|(key, _)| key.member == member)
 }
 
 /// "recovered 3 records".
