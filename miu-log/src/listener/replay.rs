@@ -187,6 +187,10 @@ impl Listener {
             let goes_on = |key: &RingKey| going_on.members.contains(&key.member);
             self.kept.extend(mark.rings.iter().filter(|(key, _)| goes_on(key)));
         }
+        // A checkpoint that forgets how far a ring was read would have it read again from where it was freed (Y2).
+        for leftover in previous.leftovers.iter().filter(|leftover| leftover.is_current) {
+            self.kept.extend(leftover.positions());
+        }
         // The log files as they are now: the ones that the newest run had, cut back, and new ones.
         self.write_checkpoint();
         for leftover in &previous.leftovers {
@@ -203,11 +207,11 @@ impl Listener {
     fn replay_one(&mut self, leftover: &Leftover, log_folder: &Folder, recovery: &mut Recovery) {
         let corrupt_before = self.queue.counters.corrupt.load(Ordering::Relaxed);
         let own = self.calibration_of(leftover);
-        let kept_before = self.kept.clone();
-        if let Some(mark) = &leftover.mark {
-            let gone = |key: &RingKey| leftover.members.contains(&key.member);
-            self.kept.extend(mark.rings.iter().filter(|(key, _)| gone(key)));
+        let mut kept_before = self.kept.clone();
+        if leftover.is_current {
+            kept_before.retain(|key, _| !leftover.members.contains(&key.member));
         }
+        self.kept.extend(leftover.positions());
         self.write_checkpoint();
         let elsewhere = self.queue.accepted_elsewhere.load(Ordering::Relaxed);
         let written = self.queue.counters.total_written();
@@ -215,7 +219,6 @@ impl Listener {
         let finished = self.read_leftover();
         self.calibration = own;
         let peers = std::mem::take(&mut self.peers.all);
-        self.kept.retain(|key, _| kept_before.contains_key(key));
         if !finished {
             self.take_back(leftover, log_folder, kept_before);
             // What was written of it before counts as accepted; what is put aside, as nothing yet.
@@ -223,6 +226,7 @@ impl Listener {
             self.queue.accepted_elsewhere.store(elsewhere + written, Ordering::Relaxed);
             return;
         }
+        self.kept = kept_before;
         self.write_checkpoint();
         let corrupt = self.queue.counters.corrupt.load(Ordering::Relaxed) - corrupt_before;
         recovery.corrupt += corrupt + bad.len() as u64;
@@ -410,6 +414,12 @@ impl Listener {
 }
 
 impl Leftover {
+    /// How far the rings were read of processes that are gone.
+    fn positions(&self) -> impl Iterator<Item = (RingKey, Position)> {
+        let rings = self.mark.iter().flat_map(|mark| &mark.rings);
+        rings.filter(|(key, _)| self.members.contains(&key.member)).map(|(key, position)| (*key, *position))
+    }
+
     /// Whether a file belongs to the processes that are gone.
     fn owns(&self, name: &str) -> bool {
         [MEMBER_PREFIX, DICTIONARY_PREFIX, FILE_PREFIX, BLOB_PREFIX].into_iter().any(|prefix| {

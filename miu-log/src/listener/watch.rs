@@ -142,7 +142,7 @@ impl Listener {
     pub(super) fn open_ring(&mut self, key: RingKey, generation: u32, folders: &[PathBuf]) -> bool {
         let Position { generation: first, bytes } =
             self.kept.get(&key).copied().unwrap_or(Position { generation: 0, bytes: 0 });
-        if self.readers.knows(key) || generation < first {
+        if self.readers.knows(key) {
             return true;
         }
         let from = if generation == first { bytes } else { 0 };
@@ -154,6 +154,13 @@ impl Listener {
             thread_id: 0,
             thread_name: String::new(),
         };
+        if generation < first {
+            // The checkpoint says that all of it is written. It goes before the ring does: then nothing says so any more.
+            for folder in folders {
+                let _ = std::fs::remove_file(folder.join(file_name(&named)));
+            }
+            return true;
+        }
         let opened = folders.iter().find_map(|folder| match open_named(folder, &named, from) {
             Err(Refusal::Missing) => None,
             other => Some(other),
