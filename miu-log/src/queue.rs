@@ -175,8 +175,6 @@ const ENDED: u32 = 2;
 impl Queue {
     /// A queue without a listener: records wait in rings of bounded size until one takes it up.
     pub(crate) fn detached(specs: &[DomainSpec], clock: Clock) -> Arc<Queue> {
-        // Before a handler can have anything to log to.
-        signal_frame::prepare();
         let domains = specs.iter().map(|spec| spec.name).collect();
         let queue = Queue::new(Control::anonymous(), domains, clock);
         for (level, spec) in queue.page().levels.iter().zip(specs) {
@@ -201,6 +199,9 @@ impl Queue {
     }
 
     fn new(control: Control, domains: Vec<&'static str>, clock: Clock) -> Queue {
+        // Before a handler can have anything to log to.
+        signal_frame::prepare();
+        failpoint::prepare();
         Queue {
             clock,
             control,

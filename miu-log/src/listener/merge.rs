@@ -244,6 +244,16 @@ impl Readers {
         })
     }
 
+    /// Whether all that is left belongs to processes that go on.
+    pub(crate) fn only_living_unread(&self) -> bool {
+        self.readers.iter().all(|reader| reader.next.is_none() || !(reader.is_own() || reader.orphaned))
+    }
+
+    /// How many records of other processes count as accepted and are not read.
+    pub(crate) fn unread_elsewhere(&self) -> u64 {
+        self.readers.iter().map(Reader::unread).sum()
+    }
+
     /// How many records other processes have put into their rings since the last call.
     pub(crate) fn accepted_elsewhere(&mut self) -> u64 {
         self.readers.iter_mut().filter_map(Reader::newly_accepted).sum()
@@ -395,6 +405,16 @@ impl Reader {
 
     pub(crate) fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// Records that `newly_accepted` has counted, from the next one on.
+    fn unread(&self) -> u64 {
+        match (&self.source, self.base, &self.next) {
+            (Source::Foreign(_), Some(counted), Some(head)) => {
+                counted.wrapping_sub(u64::from(head.sequence)) & u64::from(u32::MAX)
+            }
+            _ => 0,
+        }
     }
 
     /// Records put into another process's ring since the last call, beginning with those that were there and not read.

@@ -52,6 +52,8 @@ const GRACE_NANOS: u64 = 20_000;
 const SHORTEST_SLEEP: Duration = Duration::from_micros(500);
 const LONGEST_SLEEP: Duration = Duration::from_millis(40);
 const SLEEP_SHARE: u32 = 32;
+/// How long the end may take, at most, while other processes go on logging.
+const LONGEST_END: Duration = Duration::from_secs(1);
 /// Losses and counters are looked at so often, in nanoseconds.
 const SECOND: u64 = 1_000_000_000;
 /// What the listener's own records give as their thread.
@@ -453,7 +455,13 @@ impl Listener {
 
     /// The end: everything that is in the rings, then the sinks.
     pub(crate) fn finish(mut self) {
-        while self.guarded_step().records > 0 {}
+        let start = Instant::now();
+        while self.guarded_step().records > 0 {
+            // Processes that go on may log faster than this one reads: the rest is for the next listener.
+            if start.elapsed() > LONGEST_END && self.readers.only_living_unread() {
+                break;
+            }
+        }
         self.router.shutdown(Instant::now() + self.sink_timeout);
         self.write_checkpoint();
         self.publish_stats();
@@ -462,6 +470,9 @@ impl Listener {
             self.readers.register(registration);
         }
         self.settle();
+        // For the next listener, not lost.
+        let left = self.readers.unread_elsewhere();
+        self.queue.accepted_elsewhere.fetch_sub(left, Ordering::Relaxed);
         self.leave_peers();
         // In this order: a thread that makes a segment later sees the end, and removes the file itself.
         self.queue.end();

@@ -26,7 +26,7 @@ use crate::level::Level;
 use crate::notice::notice;
 use crate::queue::membership::{DICTIONARY_PREFIX, MEMBER_PREFIX};
 use crate::queue::slow::BLOB_PREFIX;
-use crate::ring::control;
+use crate::ring::control::{self, Control};
 use crate::ring::segment::FILE_PREFIX;
 use crate::runtime::about::About;
 use crate::runtime::{
@@ -42,6 +42,10 @@ pub(crate) struct Previous {
     leftovers: Vec<Leftover>,
     /// The present runtime directory: what goes on in it.
     pub(crate) going_on: Option<GoingOn>,
+    /// Its control file, where nothing goes on in it.
+    pub(crate) idle: Option<OpenedControl>,
+    /// The highest number that a process in it has, or had.
+    pub(crate) highest: u32,
     /// Number of the last checkpoint of the present runtime directory.
     pub(crate) sequence: u64,
     /// Where the log files stood, and how far rings were read, as of the newest run.
@@ -106,6 +110,11 @@ impl Previous {
             members.sort_unstable();
             members.dedup();
             let lives = |number: &u32| Peer::open(&folder, *number).is_ok_and(|peer| peer.is_alive());
+            if is_current {
+                let shared = control.as_ref().and_then(|it| Control::open(&it.file).ok());
+                let shared = shared.map_or(0, |it| it.page().next_member.load(Ordering::Relaxed));
+                previous.highest = members.iter().copied().max().unwrap_or(0).max(shared);
+            }
             let (living, gone): (Vec<u32>, Vec<u32>) = members.into_iter().partition(lives);
             if is_current
                 && !living.is_empty()
@@ -113,6 +122,9 @@ impl Previous {
                 && let Ok(file) = file.try_clone()
             {
                 previous.going_on = Some(GoingOn { about: about.clone(), control: file, members: living });
+            }
+            if is_current && previous.going_on.is_none() {
+                previous.idle = OpenedControl::open(&folder);
             }
             // Rings in the log folder that went on from elsewhere are found from there.
             let has_control = is_current || control.is_some() || folder.join(CONTROL).exists();
@@ -163,9 +175,11 @@ fn cut(mark: &Mark, folder: &Folder) {
     }
 }
 
-struct OpenedControl {
-    file: File,
-    about: About,
+/// A control file that fits this version.
+#[derive(Debug)]
+pub(crate) struct OpenedControl {
+    pub(crate) file: File,
+    pub(crate) about: About,
 }
 
 impl OpenedControl {

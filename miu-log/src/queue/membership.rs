@@ -70,10 +70,9 @@ impl Membership {
             let next = clock.monotonic().saturating_add(nanos(heartbeat));
             attempts -= 1;
             match Membership::join_with(folder, number, &about, next, domains) {
-                // The listener has looked at a file that was not locked yet, and took it for one that somebody died over.
-                Err(error)
-                    if attempts > 0
-                        && matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::WouldBlock) => {}
+                // The listener has looked at a file that was not locked yet, and took it for one that somebody died over; or the number is
+                // one that somebody died over.
+                Err(error) if attempts > 0 && is_passing(&error) => {}
                 Err(error) => return Err(error),
                 Ok(membership) => {
                     failpoint::reach("joined");
@@ -97,8 +96,9 @@ impl Membership {
         let path = folder.join(format!("{MEMBER_PREFIX}{number}"));
         let unfinished = folder.join(format!("{JOINING_PREFIX}{number}"));
         let dictionary_path = folder.join(format!("{DICTIONARY_PREFIX}{number}"));
+        // What is there already is another process's, and stays.
+        let file = private(&unfinished)?;
         let join = || -> io::Result<_> {
-            let file = private(&unfinished)?;
             rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
             let dictionary = private(&dictionary_path)?;
             if file_may_have(DICTIONARY) {
@@ -109,12 +109,13 @@ impl Membership {
             let member = Member::create(&file, about, next, counters)?;
             failpoint::reach("member-written");
             std::fs::rename(&unfinished, &path)?;
-            Ok((file, dictionary, member))
+            Ok((dictionary, member))
         };
-        let (file, dictionary, member) = join().inspect_err(|_| {
-            for path in [&dictionary_path, &unfinished] {
-                let _ = std::fs::remove_file(path);
+        let (dictionary, member) = join().inspect_err(|error| {
+            if error.kind() != io::ErrorKind::AlreadyExists {
+                let _ = std::fs::remove_file(&dictionary_path);
             }
+            let _ = std::fs::remove_file(&unfinished);
         })?;
         Ok(Membership {
             number,
@@ -156,6 +157,11 @@ impl Membership {
             self.member.check_in(next);
         }
     }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{AlreadyExists, NotFound, WouldBlock};
+    matches!(error.kind(), AlreadyExists | NotFound | WouldBlock)
 }
 
 fn nanos(duration: Duration) -> u64 {

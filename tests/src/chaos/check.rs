@@ -295,11 +295,7 @@ mod tests {
         fn new() -> Folder {
             let folder = Folder {
                 folder: tempfile::tempdir().unwrap(),
-                lives: vec![Life {
-                    tag: "p0.0".to_owned(),
-                    name: "main".to_owned(),
-                    acked: vec![40, 25],
-                }],
+                lives: vec![Life { tag: "p0.0".to_owned(), name: "main".to_owned(), acked: vec![40, 25] }],
             };
             (1..=40).for_each(|number| folder.add(0, number));
             (1..=25).for_each(|number| folder.add(1, number));

@@ -18,7 +18,7 @@ use std::path::Path;
 use miu_log::{Level, Logger};
 
 pub use check::{Report, check};
-pub use plan::{End, Event, Farewell, MOMENT, NO_DEATH, RESTART, HAND_OVER, Round, Victim, subjects};
+pub use plan::{End, Event, Farewell, HAND_OVER, MOMENT, NO_DEATH, RESTART, Round, Victim, subjects};
 pub use round::{Outcome, run};
 
 use crate::escaped;
@@ -189,7 +189,8 @@ mod tests {
         repo.shutdown();
         let acked = Acked::read(&place.root().join("acked"), 2).unwrap();
         assert_eq!(acked, [1999, 1999]);
-        let report = check(&place.logs(), &[Life { tag: "p0.0".to_owned(), name: "main".to_owned(), acked }]).unwrap();
+        let report =
+            check(&place.logs(), &[Life { tag: "p0.0".to_owned(), name: "main".to_owned(), acked }]).unwrap();
         assert!(report.is_clean() && report.acked == 2 * 1999 && report.written == report.acked, "{report}");
     }
 

@@ -178,9 +178,9 @@ impl Stage<'_> {
                     let died = armed().filter(|process| process.has_ended()).count();
                     let over = if at_once { died > 0 } else { died == armed().count() };
                     over || start.elapsed() > PATIENCE
-                        || stage.all().all(|it| {
-                            it.has_ended() || it.done.is_some_and(|done| done.elapsed() > GRACE)
-                        })
+                        || stage
+                            .all()
+                            .all(|it| it.has_ended() || it.done.is_some_and(|done| done.elapsed() > GRACE))
                 })?;
                 let mut armed = self.all().filter(|process| process.armed);
                 let reached =
