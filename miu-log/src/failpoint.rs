@@ -58,6 +58,16 @@ pub fn reach(step: &'static str) {
     armed::reach(step);
 }
 
+/// Looks what is to happen, before a signal handler can come to a step: the look allocates.
+#[cfg(any(not(feature = "failpoints"), loom))]
+pub(crate) fn prepare() {}
+
+/// Looks what is to happen, before a signal handler can come to a step: the look allocates.
+#[cfg(all(feature = "failpoints", not(loom)))]
+pub(crate) fn prepare() {
+    armed::prepare();
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
@@ -89,6 +99,16 @@ mod tests {
             assert!(STEPS.iter().any(|(_, known)| *known == step), "{step:?} is not in the list");
         }
         assert_eq!(reached("failpoint::reach(\"cut\"); crate::failpoint::reach(\"freed\");").count(), 2);
+    }
+
+    #[test]
+    fn each_known_step_is_in_the_code() {
+        let mut texts = Vec::new();
+        sources(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut texts).unwrap();
+        let found: Vec<&str> = texts.iter().flat_map(|text| reached(text)).collect();
+        for (_, step) in STEPS {
+            assert!(found.contains(step), "{step:?} is nowhere reached");
+        }
     }
 
     #[test]

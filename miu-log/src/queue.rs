@@ -176,8 +176,6 @@ const ENDED: u32 = 2;
 impl Queue {
     /// A queue without a listener: records wait in rings of bounded size until one takes it up.
     pub(crate) fn detached(specs: &[DomainSpec], clock: Clock) -> Arc<Queue> {
-        // Before a handler can have anything to log to.
-        signal_frame::prepare();
         let domains = specs.iter().map(|spec| spec.name).collect();
         let queue = Queue::new(Control::anonymous(), domains, clock);
         for (level, spec) in queue.page().levels.iter().zip(specs) {
@@ -202,6 +200,9 @@ impl Queue {
     }
 
     fn new(control: Control, domains: Vec<&'static str>, clock: Clock) -> Queue {
+        // Before a handler can have anything to log to.
+        signal_frame::prepare();
+        failpoint::prepare();
         Queue {
             clock,
             control,
@@ -362,6 +363,8 @@ impl Queue {
     /// Another process's listener reads this queue from now on.
     pub(crate) fn become_guest(&self) {
         self.home.store(0, Ordering::Release);
+        // Files of segments that are kept for reuse look like the beginnings of rings.
+        self.empty_pool();
         self.announce_space();
         self.announce_answer();
     }
@@ -421,11 +424,14 @@ impl Queue {
 
     /// Removes the files of all segments and blobs: everything in them is written.
     pub(crate) fn remove_files(&self) {
-        let local = self.local();
-        while let Some(segment) = local.pool.pop() {
+        self.empty_pool();
+        for segment in lock(&self.local().rings).live.values() {
             segment.unlink();
         }
-        for segment in lock(&local.rings).live.values() {
+    }
+
+    fn empty_pool(&self) {
+        while let Some(segment) = self.local().pool.pop() {
             segment.unlink();
         }
     }

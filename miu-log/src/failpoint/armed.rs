@@ -14,17 +14,25 @@ const VARIABLE: &str = "MIU_LOG_FAILPOINT";
 static PLAN: OnceLock<Plan> = OnceLock::new();
 
 pub(super) fn reach(step: &str) {
-    let plan = PLAN.get_or_init(|| {
+    if plan().is_last(step) {
+        die();
+    }
+}
+
+#[cfg_attr(not(feature = "failpoints"), allow(dead_code, reason = "the tests of this file need no plan"))]
+pub(super) fn prepare() {
+    plan();
+}
+
+fn plan() -> &'static Plan {
+    PLAN.get_or_init(|| {
         let text = std::env::var(VARIABLE).unwrap_or_default();
         Plan::parse(&text).unwrap_or_else(|problem| {
             // A suite whose deaths never come would be green for no reason.
             notice("failpoint", &format!("{VARIABLE}={text}: {problem}"));
             std::process::abort()
         })
-    });
-    if plan.is_last(step) {
-        die();
-    }
+    })
 }
 
 /// Ends the process as it stands: nothing of it runs any more.

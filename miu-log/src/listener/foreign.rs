@@ -126,6 +126,11 @@ impl ForeignRing {
         Ok(())
     }
 
+    /// Whether nothing is in it, and its producer has gone on elsewhere.
+    pub(crate) fn is_left(&mut self) -> bool {
+        self.refresh() && !self.has_unread() && self.chained
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -252,11 +252,6 @@ impl Readers {
         }
     }
 
-    /// Whether a record is visible in a ring of this process.
-    pub(crate) fn any_own_unread(&self) -> bool {
-        self.readers.iter().any(|reader| reader.is_own() && reader.next.is_some())
-    }
-
     /// Records in rings of other processes that were counted as accepted and are not read.
     pub(crate) fn unread_elsewhere(&self) -> u64 {
         let foreign = self.readers.iter().filter(|reader| !reader.is_own());
@@ -281,6 +276,11 @@ impl Readers {
             Source::Own(consumer) => !consumer.is_named() && consumer.end() == End::Open,
             Source::Foreign(_) => false,
         })
+    }
+
+    /// Whether all that is left belongs to processes that go on.
+    pub(crate) fn only_living_unread(&self) -> bool {
+        self.readers.iter().all(|reader| reader.next.is_none() || !(reader.is_own() || reader.orphaned))
     }
 
     /// How many records other processes have put into their rings since the last call.

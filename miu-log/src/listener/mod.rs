@@ -52,6 +52,8 @@ const GRACE_NANOS: u64 = 20_000;
 const SHORTEST_SLEEP: Duration = Duration::from_micros(500);
 const LONGEST_SLEEP: Duration = Duration::from_millis(40);
 const SLEEP_SHARE: u32 = 32;
+/// How long the end may take, at most, while other processes go on logging.
+const LONGEST_END: Duration = Duration::from_secs(1);
 /// Losses and counters are looked at so often, in nanoseconds.
 const SECOND: u64 = 1_000_000_000;
 /// How often the end waits for the records of processes that have ended during it. Each of them costs one; it is a bound in case a pass panics.
@@ -495,15 +497,20 @@ impl Listener {
 
     /// The end: everything that is in the rings, then the sinks.
     pub(crate) fn finish(mut self) {
-        // Other processes may go on logging for ever: what they add is for the next listener.
-        let deadline = Instant::now() + self.sink_timeout;
-        while self.guarded_step().records > 0 && (Instant::now() < deadline || self.readers.any_own_unread())
-        {
+        let start = Instant::now();
+        while self.guarded_step().records > 0 {
+            // Processes that go on may log faster than this one reads: the rest is for the next listener.
+            if start.elapsed() > LONGEST_END && self.readers.only_living_unread() {
+                break;
+            }
         }
         self.see_peers_off();
         let mut burials = BURIALS;
         while burials > 0 && (self.guarded_step().records > 0 || self.any_to_bury()) {
             burials = burials.saturating_sub(1);
+            if start.elapsed() > 2 * LONGEST_END && self.readers.only_living_unread() {
+                break;
+            }
         }
         self.router.shutdown(Instant::now() + self.sink_timeout);
         self.write_checkpoint();
@@ -513,6 +520,7 @@ impl Listener {
             self.readers.register(registration);
         }
         self.settle();
+        self.leave_the_rest();
         self.leave_peers();
         // In this order: a thread that makes a segment later sees the end, and removes the file itself.
         self.queue.end();

@@ -20,7 +20,7 @@ use super::checkpoint::RingKey;
 use super::site::{foreign_site, unknown_site};
 use crate::callsite;
 use crate::escape::escaped;
-use crate::queue::membership::{DICTIONARY_PREFIX, MEMBER_PREFIX};
+use crate::queue::membership::{DICTIONARY_PREFIX, JOINING_PREFIX, MEMBER_PREFIX};
 use crate::queue::slow::BLOB_PREFIX;
 use crate::record::Site;
 use crate::ring::member::{self, About, Pulse, State};
@@ -307,6 +307,18 @@ impl Peers {
 pub(crate) fn names(folder: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+/// Removes what processes have left in a directory that died before they had joined.
+pub(crate) fn remove_unfinished(folder: &Path, names: &[String]) {
+    for (name, number) in names.iter().filter_map(|name| Some((name, name.strip_prefix(JOINING_PREFIX)?))) {
+        let path = folder.join(name);
+        if open_to_read(&path).is_ok_and(|file| !is_held(&file).unwrap_or(true)) {
+            // The dictionary first, as when a member's files are removed.
+            let _ = std::fs::remove_file(folder.join(format!("{DICTIONARY_PREFIX}{number}")));
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }
 
 /// The number in the name of a member's file.

@@ -26,7 +26,7 @@ use crate::level::Level;
 use crate::notice::notice;
 use crate::queue::membership::{DICTIONARY_PREFIX, MEMBER_PREFIX};
 use crate::queue::slow::BLOB_PREFIX;
-use crate::ring::control;
+use crate::ring::control::{self, Control};
 use crate::ring::segment::FILE_PREFIX;
 use crate::runtime::about::About;
 use crate::runtime::{
@@ -42,6 +42,10 @@ pub(crate) struct Previous {
     leftovers: Vec<Leftover>,
     /// The present runtime directory: what goes on in it.
     pub(crate) going_on: Option<GoingOn>,
+    /// Its control file, where nothing goes on in it.
+    pub(crate) idle: Option<OpenedControl>,
+    /// The highest number that a process in it has, or had.
+    pub(crate) highest: u32,
     /// Number of the last checkpoint of the present runtime directory.
     pub(crate) sequence: u64,
     /// Where the log files stood, and how far rings were read, as of the newest run.
@@ -106,6 +110,11 @@ impl Previous {
             members.sort_unstable();
             members.dedup();
             let lives = |number: &u32| Peer::open(&folder, *number).is_ok_and(|peer| peer.is_alive());
+            if is_current {
+                let shared = control.as_ref().and_then(|it| Control::open(&it.file).ok());
+                let shared = shared.map_or(0, |it| it.page().next_member.load(Ordering::Relaxed));
+                previous.highest = members.iter().copied().max().unwrap_or(0).max(shared);
+            }
             let (living, gone): (Vec<u32>, Vec<u32>) = members.into_iter().partition(lives);
             if is_current
                 && !living.is_empty()
@@ -113,6 +122,9 @@ impl Previous {
                 && let Ok(file) = file.try_clone()
             {
                 previous.going_on = Some(GoingOn { about: about.clone(), control: file, members: living });
+            }
+            if is_current && previous.going_on.is_none() {
+                previous.idle = OpenedControl::open(&folder);
             }
             // Rings in the log folder that went on from elsewhere are found from there.
             let has_control = is_current || control.is_some() || folder.join(CONTROL).exists();
@@ -163,9 +175,11 @@ fn cut(mark: &Mark, folder: &Folder) {
     }
 }
 
-struct OpenedControl {
-    file: File,
-    about: About,
+/// A control file that fits this version.
+#[derive(Debug)]
+pub(crate) struct OpenedControl {
+    pub(crate) file: File,
+    pub(crate) about: About,
 }
 
 impl OpenedControl {
@@ -187,6 +201,10 @@ impl Listener {
             let goes_on = |key: &RingKey| going_on.members.contains(&key.member);
             self.kept.extend(mark.rings.iter().filter(|(key, _)| goes_on(key)));
         }
+        // A checkpoint that forgets how far a ring was read would have it read again from where it was freed (Y2).
+        for leftover in previous.leftovers.iter().filter(|leftover| leftover.is_current) {
+            self.kept.extend(leftover.positions());
+        }
         // The log files as they are now: the ones that the newest run had, cut back, and new ones.
         self.write_checkpoint();
         for leftover in &previous.leftovers {
@@ -203,11 +221,11 @@ impl Listener {
     fn replay_one(&mut self, leftover: &Leftover, log_folder: &Folder, recovery: &mut Recovery) {
         let corrupt_before = self.queue.counters.corrupt.load(Ordering::Relaxed);
         let own = self.calibration_of(leftover);
-        let kept_before = self.kept.clone();
-        if let Some(mark) = &leftover.mark {
-            let gone = |key: &RingKey| leftover.members.contains(&key.member);
-            self.kept.extend(mark.rings.iter().filter(|(key, _)| gone(key)));
+        let mut kept_before = self.kept.clone();
+        if leftover.is_current {
+            kept_before.retain(|key, _| !leftover.members.contains(&key.member));
         }
+        self.kept.extend(leftover.positions());
         self.write_checkpoint();
         let elsewhere = self.queue.accepted_elsewhere.load(Ordering::Relaxed);
         let written = self.queue.counters.total_written();
@@ -215,7 +233,6 @@ impl Listener {
         let finished = self.read_leftover();
         self.calibration = own;
         let peers = std::mem::take(&mut self.peers.all);
-        self.kept.retain(|key, _| kept_before.contains_key(key));
         if !finished {
             self.take_back(leftover, log_folder, kept_before);
             // What was written of it before counts as accepted; what is put aside, as nothing yet.
@@ -223,6 +240,7 @@ impl Listener {
             self.queue.accepted_elsewhere.store(elsewhere + written, Ordering::Relaxed);
             return;
         }
+        self.kept = kept_before;
         self.write_checkpoint();
         let corrupt = self.queue.counters.corrupt.load(Ordering::Relaxed) - corrupt_before;
         recovery.corrupt += corrupt + bad.len() as u64;
@@ -410,6 +428,12 @@ impl Listener {
 }
 
 impl Leftover {
+    /// How far the rings were read of processes that are gone.
+    fn positions(&self) -> impl Iterator<Item = (RingKey, Position)> {
+        let rings = self.mark.iter().flat_map(|mark| &mark.rings);
+        rings.filter(|(key, _)| self.members.contains(&key.member)).map(|(key, position)| (*key, *position))
+    }
+
     /// Whether a file belongs to the processes that are gone.
     fn owns(&self, name: &str) -> bool {
         [MEMBER_PREFIX, DICTIONARY_PREFIX, FILE_PREFIX, BLOB_PREFIX].into_iter().any(|prefix| {

@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use super::Listener;
 use super::checkpoint::{Position, RingKey};
-use super::foreign::Refusal;
+use super::foreign::{ForeignRing, Refusal};
 use super::merge::open_named;
-use super::peers::{Change, Peer, member_of, names, ring_of};
+use super::peers::{Change, Peer, member_of, names, remove_unfinished, ring_of};
 use crate::layout::moment;
 use crate::level::Level;
 use crate::notice::notice;
-use crate::ring::segment::Identity;
+use crate::ring::segment::{Identity, file_name};
 use crate::sync::Ordering;
 use crate::worker::{ExitCause, OnWorker, WorkerEvent, WorkerEventKind};
 
@@ -107,6 +107,7 @@ impl Listener {
         watch.arrivals = Some(self.queue.page().listener.arrivals.load(Ordering::Acquire));
         let own = watch.own;
         let mut found = names(&watch.folder);
+        remove_unfinished(&watch.folder, &found);
         if watch.spill != watch.folder {
             found.extend(names(&watch.spill));
         }
@@ -141,7 +142,7 @@ impl Listener {
     pub(super) fn open_ring(&mut self, key: RingKey, generation: u32, folders: &[PathBuf]) -> bool {
         let Position { generation: first, bytes } =
             self.kept.get(&key).copied().unwrap_or(Position { generation: 0, bytes: 0 });
-        if self.readers.knows(key) || generation < first {
+        if self.readers.knows(key) {
             return true;
         }
         let from = if generation == first { bytes } else { 0 };
@@ -153,12 +154,23 @@ impl Listener {
             thread_id: 0,
             thread_name: String::new(),
         };
+        if generation < first {
+            // The checkpoint says that all of it is written. It goes before the ring does: then nothing says so any more.
+            for folder in folders {
+                let _ = std::fs::remove_file(folder.join(file_name(&named)));
+            }
+            return true;
+        }
         let opened = folders.iter().find_map(|folder| match open_named(folder, &named, from) {
             Err(Refusal::Missing) => None,
             other => Some(other),
         });
         match opened {
-            Some(Ok((ring, identity))) => {
+            Some(Ok((mut ring, identity))) => {
+                if ring.is_left() && !has_next(&named, folders) {
+                    // What comes next has been read, too: this one was kept for reuse, and the ring goes on further up.
+                    return true;
+                }
                 self.kept.remove(&key);
                 self.readers.register_foreign(ring, identity, folders.to_vec());
                 true
@@ -199,9 +211,24 @@ impl Listener {
                 self.say(0, Level::Warning, &message);
                 said = true;
             }
+            self.remove_rings(number);
             peer.remove_files();
         }
         said
+    }
+
+    /// Removes files of rings that a process which is gone had not yet put anything into. One that is no ring at all stays for the next start
+    /// to put aside.
+    fn remove_rings(&self, member: u32) {
+        let Some(watch) = &self.watch else { return };
+        for folder in [&watch.folder, &watch.spill] {
+            for name in names(folder).iter().filter(|name| is_ring_of(name, member)) {
+                let path = folder.join(name);
+                if !matches!(ForeignRing::open(&path, 0), Err(Refusal::Malformed(_))) {
+                    let _ = std::fs::remove_file(path);
+                }
+            }
+        }
     }
 
     /// At the end: takes processes that are gone, or have taken leave, for what they are, so that nothing of them stays.
@@ -227,7 +254,6 @@ impl Listener {
 
     /// At the end: whether other processes go on in the directory, or have died there this very moment, decides what stays in it.
     pub(super) fn leave_peers(&mut self) {
-        self.leave_the_rest();
         self.find_peers();
         if !self.peers.all.is_empty()
             && let Some(watch) = &self.watch
@@ -244,7 +270,7 @@ impl Listener {
     }
 
     /// What is unread in the rings of other processes is the next listener's, and counts there.
-    fn leave_the_rest(&mut self) {
+    pub(super) fn leave_the_rest(&mut self) {
         let unread = self.readers.unread_elsewhere();
         self.queue.accepted_elsewhere.fetch_sub(unread, Ordering::Relaxed);
     }
@@ -285,6 +311,16 @@ impl Listener {
             (watch.release)();
         }
     }
+}
+
+/// Whether a ring has a segment after this one.
+fn has_next(segment: &Identity, folders: &[PathBuf]) -> bool {
+    let next = file_name(&Identity { generation: segment.generation + 1, ..segment.clone() });
+    folders.iter().any(|folder| folder.join(&next).exists())
+}
+
+fn is_ring_of(name: &str, member: u32) -> bool {
+    ring_of(name).is_some_and(|(key, _)| key.member == member)
 }
 
 /// "recovered 3 records".

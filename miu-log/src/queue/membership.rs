@@ -29,6 +29,10 @@ use crate::sync::{AtomicU64, Ordering};
 /// What the names of members' files and of dictionaries begin with.
 pub(crate) const MEMBER_PREFIX: &str = "member-";
 pub(crate) const DICTIONARY_PREFIX: &str = "dictionary-";
+/// And those of members that are not whole yet.
+pub(crate) const JOINING_PREFIX: &str = "joining-";
+/// How often a process tries to join.
+const ATTEMPTS: usize = 10;
 /// Space reserved for a dictionary at the start: some hundred call sites.
 const DICTIONARY: u64 = 64 * 1024;
 /// A process looks at least so often whether it has to check in, where the clock is turned by hand.
@@ -56,38 +60,65 @@ impl Membership {
         heartbeat: Duration,
         domains: usize,
     ) -> io::Result<Membership> {
-        // Numbers begin with one: zero is for rings that no other process can see.
-        let number = page.next_member.fetch_add(1, Ordering::Relaxed) + 1;
         let process_id = rustix::process::getpid().as_raw_nonzero().get() as u32;
         let name = name.map_or_else(|| format!("Worker-{process_id}"), str::to_owned);
         let about = About { process_id, since: clock.unix_now(), name };
-        let counters = DropReason::ALL.len() * domains * Level::ALL.len();
-        let next = clock.monotonic().saturating_add(nanos(heartbeat));
-
-        let dictionary_path = folder.join(format!("{DICTIONARY_PREFIX}{number}"));
-        let dictionary = private(&dictionary_path)?;
-        if file_may_have(DICTIONARY) {
-            // Where there is no room for it there may be for what is needed.
-            let _ = rustix::fs::fallocate(&dictionary, FallocateFlags::KEEP_SIZE, 0, DICTIONARY);
-        }
-        let dictionary = callsite::record_in(dictionary)?;
-
-        // Under another name until it is whole and locked: the listener takes a member whose lock is free for dead.
-        let path = folder.join(format!("{MEMBER_PREFIX}{number}"));
-        let unfinished = folder.join(format!("joining-{number}"));
-        let file = private(&unfinished)?;
-        // A descriptor of its own: a mapping keeps the opening that it was made from, and with it the lock, in forked children too.
-        let lock = File::open(&unfinished)?;
-        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-        let member = Member::create(&file, &about, next, counters).inspect_err(|_| {
-            for path in [&unfinished, &dictionary_path] {
-                let _ = std::fs::remove_file(path);
+        let mut attempts = ATTEMPTS;
+        loop {
+            // Numbers begin with one: zero is for rings that no other process can see.
+            let number = page.next_member.fetch_add(1, Ordering::Relaxed) + 1;
+            let next = clock.monotonic().saturating_add(nanos(heartbeat));
+            attempts -= 1;
+            match Membership::join_with(folder, number, &about, next, domains) {
+                // The listener has looked at a file that was not locked yet, and took it for one that somebody died over; or the number is
+                // one that somebody died over.
+                Err(error) if attempts > 0 && is_passing(&error) => {}
+                Err(error) => return Err(error),
+                Ok(membership) => {
+                    failpoint::reach("joined");
+                    page.listener.arrivals.fetch_add(1, Ordering::Release);
+                    return Ok(membership);
+                }
             }
+        }
+    }
+
+    fn join_with(
+        folder: &Path,
+        number: u32,
+        about: &About,
+        next: u64,
+        domains: usize,
+    ) -> io::Result<Membership> {
+        let counters = DropReason::ALL.len() * domains * Level::ALL.len();
+        // Under another name until it is whole and locked: the listener takes a member whose lock is free for dead. It comes first, for by it
+        // the listener knows whose the dictionary is.
+        let path = folder.join(format!("{MEMBER_PREFIX}{number}"));
+        let unfinished = folder.join(format!("{JOINING_PREFIX}{number}"));
+        let dictionary_path = folder.join(format!("{DICTIONARY_PREFIX}{number}"));
+        // What is there already is another process's, and stays.
+        let file = private(&unfinished)?;
+        let join = || -> io::Result<_> {
+            // A descriptor of its own: a mapping keeps the opening that it was made from, and with it the lock, in forked children too.
+            let lock = File::open(&unfinished)?;
+            rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+            let dictionary = private(&dictionary_path)?;
+            if file_may_have(DICTIONARY) {
+                // Where there is no room for it there may be for what is needed.
+                let _ = rustix::fs::fallocate(&dictionary, FallocateFlags::KEEP_SIZE, 0, DICTIONARY);
+            }
+            let dictionary = callsite::record_in(dictionary)?;
+            let member = Member::create(&file, about, next, counters)?;
+            failpoint::reach("member-written");
+            std::fs::rename(&unfinished, &path)?;
+            Ok((dictionary, member, lock))
+        };
+        let (dictionary, member, lock) = join().inspect_err(|error| {
+            if error.kind() != io::ErrorKind::AlreadyExists {
+                let _ = std::fs::remove_file(&dictionary_path);
+            }
+            let _ = std::fs::remove_file(&unfinished);
         })?;
-        failpoint::reach("member-written");
-        std::fs::rename(&unfinished, &path)?;
-        failpoint::reach("joined");
-        page.listener.arrivals.fetch_add(1, Ordering::Release);
         Ok(Membership {
             number,
             member,
@@ -128,6 +159,11 @@ impl Membership {
             self.member.check_in(next);
         }
     }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{AlreadyExists, NotFound, WouldBlock};
+    matches!(error.kind(), AlreadyExists | NotFound | WouldBlock)
 }
 
 fn nanos(duration: Duration) -> u64 {

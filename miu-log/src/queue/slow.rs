@@ -511,8 +511,9 @@ impl Queue {
             return Err(DropReason::Full);
         }
         let member = self.membership().map_or(0, Membership::number);
-        let path =
-            settings.folder.as_ref().map(|folder| folder.join(format!("{BLOB_PREFIX}{member}-{number}")));
+        // Of a process that has no number nothing can be recovered.
+        let folder = settings.folder.as_ref().filter(|_| member != 0);
+        let path = folder.map(|folder| folder.join(format!("{BLOB_PREFIX}{member}-{number}")));
         // The file is what survives this process. Without room for it the record is still written while the process lives, if
         // the listener is here.
         let path = path.filter(|path| write_private(path, &bytes));

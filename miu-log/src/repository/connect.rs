@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
@@ -25,6 +26,15 @@ use crate::sync::lock;
 const ENDPOINT: &str = "MIU_LOG_ENDPOINT";
 /// Environment variable that holds the name of a worker process.
 const NAME: &str = "MIU_LOG_WORKER_NAME";
+
+/// How often a process tries to join.
+const ATTEMPTS: usize = 10;
+
+/// The control file that a process has joined by: device and inode.
+struct Joined {
+    path: PathBuf,
+    file: (u64, u64),
+}
 
 /// Where a repository can be joined by other processes of the same user: its runtime directory.
 ///
@@ -136,7 +146,24 @@ impl Core {
     ///
     /// When there is none at the endpoint, it belongs to another user, was made by another layout version, or lacks one of the domains.
     pub fn connect_to(endpoint: impl Into<Endpoint>, specs: &'static [DomainSpec]) -> Result<Core, Error> {
-        let Endpoint { path, name } = endpoint.into();
+        let endpoint = endpoint.into();
+        let mut attempts = ATTEMPTS;
+        loop {
+            let (core, joined) = Core::try_to_connect(endpoint.clone(), specs)?;
+            let there = std::fs::metadata(joined.path).map(|found| (found.dev(), found.ino()));
+            attempts -= 1;
+            if attempts == 0 || there.is_ok_and(|there| there == joined.file) {
+                return Ok(core);
+            }
+            // Its listener has just come to its end, and another one has begun anew, which does not know of this process.
+            if let Some(membership) = core.inner.queue.joined() {
+                membership.remove_files();
+            }
+        }
+    }
+
+    fn try_to_connect(endpoint: Endpoint, specs: &'static [DomainSpec]) -> Result<(Core, Joined), Error> {
+        let Endpoint { path, name } = endpoint;
         let cannot =
             |problem: String| Error::config(format!("cannot join the repository at {path:?}: {problem}"));
         let path = std::path::absolute(&path).map_err(|error| cannot(error.to_string()))?;
@@ -162,6 +189,8 @@ impl Core {
                 Unfit::Io(error) => cannot(error.to_string()),
             })
         };
+        let found = file.metadata().map_err(|error| cannot(error.to_string()))?;
+        let joined = Joined { path: path.join(CONTROL), file: (found.dev(), found.ino()) };
         let control = map(&file)?;
         let about = About::read(&file).ok_or_else(|| cannot(format!("{CONTROL} is not whole")))?;
         let clock = match (about.clock, Clock::system()) {
@@ -193,7 +222,7 @@ impl Core {
         let name = name.or_else(|| std::env::var(NAME).ok().filter(|name| !name.is_empty()));
         inner.queue.join_as(name.as_deref()).map_err(|error| cannot(error.to_string()))?;
         core.role = Role::Guest;
-        Ok(core)
+        Ok((core, joined))
     }
 }
 

@@ -24,6 +24,7 @@ use crate::runtime::{CHECKPOINT, RuntimeDir};
 use crate::sink::console::{self, Stream};
 use crate::sink::queued::Queued;
 use crate::stats::Published;
+use crate::sync::Ordering;
 use crate::worker::Recovery;
 
 /// How long a repository that has the folder may take to hand it over.
@@ -68,9 +69,14 @@ pub(super) fn prepare(
     let recovery = listener.replay(&previous, &folder);
     let about = about(config, specs, queue.clock(), runtime.log_folder());
     queue.with_levels_at_rest(|| {
-        let file = match previous.going_on {
-            Some(going_on) => going_on.control,
-            None => runtime.place_control(|file| {
+        let file = match (previous.going_on, previous.idle) {
+            (Some(going_on), _) => going_on.control,
+            // A process that joins while this one starts does so by this file, and must not be left with a page that nobody else sees.
+            (None, Some(idle)) if idle.about == about && queue.control().take_up(&idle.file).is_ok() => {
+                idle.file
+            }
+            _ => runtime.place_control(|file| {
+                queue.page().next_member.store(previous.highest, Ordering::Relaxed);
                 queue.control().write_to(file)?;
                 about.write_to(file)
             })?,
@@ -80,6 +86,8 @@ pub(super) fn prepare(
             Unfit::Version(_) | Unfit::Strange => Error::config("the control page is not what it should be"),
         })
     })?;
+    // Whoever wanted to take an earlier run over has this one in its place, or asks again.
+    queue.page().listener.successor.store(0, Ordering::Release);
     runtime.lock_control()?;
     runtime.sign()?;
     for (number, spec) in specs.iter().enumerate() {

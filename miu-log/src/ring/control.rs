@@ -212,6 +212,20 @@ impl Control {
         mapped.map(|_| ()).map_err(|errno| Unfit::Io(errno.into()))
     }
 
+    /// Goes on with the page of this file, which an earlier run has left: with its numbers of processes, and what is set here.
+    pub(crate) fn take_up(&self, file: &File) -> Result<(), Unfit> {
+        let (own, left) = (self.page(), Control::open(file)?);
+        let left = left.page();
+        let numbers = |page: &'_ Page| -> Vec<u8> {
+            page.levels.iter().chain(&page.floors).map(|number| number.load(Ordering::Relaxed)).collect()
+        };
+        for (number, own) in left.levels.iter().chain(&left.floors).zip(numbers(own)) {
+            number.store(own, Ordering::Relaxed);
+        }
+        left.listener.manual_now.store(own.listener.manual_now.load(Ordering::Relaxed), Ordering::Relaxed);
+        Ok(())
+    }
+
     /// The page.
     #[inline(always)]
     pub(crate) fn page(&self) -> &Page {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// Worker processes beside the listener's, at most.
-pub(super) const MOST_WORKERS: u64 = 4;
+const MOST_WORKERS: u64 = 4;
 /// A process that is killed at a moment lives so long, at most.
 const LONGEST_LIFE_MILLIS: u64 = 500;
 /// One that is killed while it brings back what the last one left lives so long, at most.

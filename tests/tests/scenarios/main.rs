@@ -7,6 +7,7 @@
 
 mod bad_paths;
 mod broken_rings;
+mod chaos;
 mod churn;
 mod clock;
 mod console;
