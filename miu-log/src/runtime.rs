@@ -429,8 +429,17 @@ pub(crate) fn holds_records(name: &str) -> bool {
 
 /// Opens somebody's file for reading: a regular one, not a link, and without waiting for anybody.
 pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
+    open_regular(OpenOptions::new().read(true), path)
+}
+
+/// As `open_to_read`, for writing into what is there.
+pub(crate) fn open_to_note(path: &Path) -> io::Result<File> {
+    open_regular(OpenOptions::new().write(true), path)
+}
+
+fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let opened = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path);
+    let opened = options.custom_flags(flags.bits() as i32).open(path);
     let file = opened.map_err(|error| match Errno::from_io_error(&error) {
         Some(Errno::LOOP) => io::Error::other("it is a symbolic link"),
         _ => error,

@@ -291,6 +291,7 @@ impl Listener {
         self.write_checkpoint();
         failpoint::reach("checkpointed");
         self.remove_blob_files();
+        self.peers.note_told();
     }
 
     fn hand_out(&mut self) {
