@@ -411,7 +411,7 @@ impl Listener {
         let known = self.flush.map_or(self.answered, |(request, _)| request);
         self.queue.has_registrations()
             || self.has_arrivals()
-            || self.is_succeeded()
+            || (self.is_succeeded() && !self.readers.any_unnamed())
             || self.queue.requests() > known
             || self.readers.any_unread()
     }

@@ -25,6 +25,8 @@ pub(crate) struct Watch {
     pub(crate) own: u32,
     /// The count of new files at the last look.
     pub(crate) arrivals: Option<u32>,
+    /// The process that was refused the listener, by its number: said once each.
+    pub(crate) refused: u32,
     pub(crate) on_worker: Option<OnWorker>,
     /// Says that other processes go on in the directory.
     pub(crate) keep: Box<dyn Fn() + Send>,
@@ -230,10 +232,17 @@ impl Listener {
     /// Whether another process can read all that this one reads.
     pub(super) fn may_hand_over(&mut self) -> bool {
         let unnamed = self.readers.any_unnamed();
-        if unnamed {
+        let successor = self.queue.page().listener.successor.load(Ordering::Relaxed);
+        if unnamed
+            && let Some(watch) = &mut self.watch
+            && std::mem::replace(&mut watch.refused, successor) != successor
+        {
             notice(
                 "hand-over",
-                "cannot hand the listener over: rings of this process are in memory that no other process sees",
+                &format!(
+                    "cannot hand the listener over to process {successor}: rings of this process are in memory that no other \
+                     process sees"
+                ),
             );
         }
         !unnamed
