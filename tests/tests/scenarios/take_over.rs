@@ -2,9 +2,10 @@
 // F37, P5
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::Stdio;
 
-use miu_log_tests::{Place, names, wait};
+use miu_log_tests::{Place, names, wait, wait_until};
 
 use crate::child;
 use crate::puppet::{Puppet, assert_exactly_once, number, with_text};
@@ -84,6 +85,44 @@ fn a_former_listener_that_is_killed_loses_nothing() {
     let entries = place.entries("app.log");
     assert_exactly_once(&entries, "before", &[100]);
     assert_exactly_once(&entries, "after", &[100]);
+}
+
+#[test]
+fn one_with_other_domains_is_refused_before_anything_is_handed_over() {
+    let place = Place::new();
+    let mut first = Puppet::listener(&place);
+    let text = Puppet::new(&place).tell("take-over-others");
+    for part in ["its domains do not fit", "it has app, db, redis, task", "this one has app, billing"] {
+        assert!(text.contains(part), "{text}");
+    }
+    first.make("log info going on");
+    first.make("flush");
+    assert_eq!(place.messages("app.log"), ["going on"]);
+    let refused = Puppet::new(&place).tell("open");
+    assert!(refused.contains(&format!("is in use by process {} since 20", first.id())), "{refused}");
+}
+
+#[test]
+fn one_that_dies_while_it_waits_is_given_nothing() {
+    let place = Place::new();
+    let mut first = Puppet::listener(&place);
+    let control = Path::new(&first.tell("endpoint")).join("control");
+    first.freeze();
+    let before = std::fs::read(&control).unwrap();
+    let mut second = Puppet::new(&place);
+    second.send("take-over");
+    wait_until("it has asked", || std::fs::read(&control).unwrap() != before);
+    second.killed();
+    first.signal("CONT");
+    first.make("log info going on");
+    first.make("flush");
+    assert_eq!(place.messages("app.log"), ["going on"]);
+    // The next one that asks is heard.
+    let mut third = Puppet::new(&place);
+    assert_eq!(third.tell("take-over"), "ok recovered=0");
+    first.make("log info as a worker");
+    first.make("flush");
+    assert_eq!(place.messages("app.log"), ["going on", "as a worker"]);
 }
 
 #[test]

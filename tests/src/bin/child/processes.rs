@@ -126,6 +126,10 @@ pub(crate) fn puppet(folder: &str) {
                 Ok(_) => "ok".to_owned(),
                 Err(error) => error.to_string(),
             },
+            ("take-over-others", None) => match others::Repository::open(config(folder).take_over(true)) {
+                Ok(_) => "ok".to_owned(),
+                Err(error) => error.to_string(),
+            },
             ("connect-quiet", None) => match quiet::Repository::connect() {
                 Ok(repo) => {
                     repo.db.warning("left out");
