@@ -203,6 +203,8 @@ impl Core {
             spill,
             own: joined.map_or(0, |membership| membership.number()),
             arrivals: None,
+            refused: 0,
+            asked: None,
             on_worker: config.on_worker,
             keep: Box::new(move || {
                 if let Some(runtime) = &mut *lock(&kept) {

@@ -23,6 +23,8 @@ use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use time::OffsetDateTime;
 
+use about::About;
+
 use crate::error::Error;
 use crate::folder::Folder;
 use crate::hash::fnv1a;
@@ -84,7 +86,7 @@ impl RuntimeDir {
     pub(crate) fn open(
         folder: &Folder,
         env: impl Fn(&str) -> Option<OsString>,
-        take_over: Option<Duration>,
+        take_over: Option<TakeOver<'_>>,
     ) -> Result<RuntimeDir, Error> {
         let full = std::fs::canonicalize(folder.path())
             .map_err(|error| Error::io(format!("cannot find the log folder {:?}", folder.path()), error))?;
@@ -94,11 +96,15 @@ impl RuntimeDir {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let own = rustix::fs::openat(folder.fd(), ".", flags, Mode::empty()).map_err(cannot_lock)?;
         let folder_lock = OwnLock::new(own);
-        let taken = take(folder_lock.fd()).map_err(cannot_lock)?
-            || take_over.is_some_and(|patience| handed_over(folder_lock.fd(), &places, patience));
+        let mut taken = take(folder_lock.fd()).map_err(cannot_lock)?;
+        if !taken && let Some(take_over) = &take_over {
+            taken = handed_over(folder_lock.fd(), &places, take_over)?;
+        }
         if !taken {
             let asked = match take_over {
-                Some(patience) => format!(", which did not hand it over within {patience:?}"),
+                Some(TakeOver { patience, .. }) => {
+                    format!(", which did not hand it over within {patience:?}")
+                }
                 None => String::new(),
             };
             return Err(Error::in_use(format!(
@@ -241,14 +247,26 @@ pub(crate) fn spill_of(log_folder: &Path) -> PathBuf {
     log_folder.join(INSIDE)
 }
 
+/// How another repository is asked for the folder that it has.
+pub(crate) struct TakeOver<'a> {
+    /// How long it may take.
+    pub(crate) patience: Duration,
+    /// Whether who asks can go on where it stops. Asked first: what has been handed over is not given back.
+    pub(crate) fits: &'a dyn Fn(&About) -> Result<(), Error>,
+}
+
 /// Asks the listener of these places to hand over, and waits for the lock.
-fn handed_over(lock: &OwnedFd, places: &[Place], patience: Duration) -> bool {
+fn handed_over(lock: &OwnedFd, places: &[Place], take_over: &TakeOver<'_>) -> Result<bool, Error> {
     let open = |place: &Place| {
         let file = OpenOptions::new().read(true).write(true).open(place.path.join(CONTROL)).ok()?;
-        Control::open(&file).ok()
+        Some((Control::open(&file).ok()?, About::read(&file)?))
     };
-    let asked: Vec<Control> = places.iter().filter_map(open).collect();
-    let deadline = Instant::now() + patience;
+    let mut asked = Vec::new();
+    for (control, about) in places.iter().filter_map(open) {
+        (take_over.fits)(&about)?;
+        asked.push(control);
+    }
+    let deadline = Instant::now() + take_over.patience;
     let mut taken = false;
     while !taken && Instant::now() < deadline {
         for control in &asked {
@@ -261,7 +279,7 @@ fn handed_over(lock: &OwnedFd, places: &[Place], patience: Duration) -> bool {
     for control in &asked {
         control.page().listener.successor.store(0, Ordering::Release);
     }
-    taken
+    Ok(taken)
 }
 
 /// Whether a process that has joined there is alive.
@@ -429,8 +447,17 @@ pub(crate) fn holds_records(name: &str) -> bool {
 
 /// Opens somebody's file for reading: a regular one, not a link, and without waiting for anybody.
 pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
+    open_regular(OpenOptions::new().read(true), path)
+}
+
+/// As `open_to_read`, for writing into what is there.
+pub(crate) fn open_to_note(path: &Path) -> io::Result<File> {
+    open_regular(OpenOptions::new().write(true), path)
+}
+
+fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let opened = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path);
+    let opened = options.custom_flags(flags.bits() as i32).open(path);
     let file = opened.map_err(|error| match Errno::from_io_error(&error) {
         Some(Errno::LOOP) => io::Error::other("it is a symbolic link"),
         _ => error,

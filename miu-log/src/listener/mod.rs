@@ -317,6 +317,7 @@ impl Listener {
         self.write_checkpoint();
         failpoint::reach("checkpointed");
         self.remove_blob_files();
+        self.peers.note_told();
     }
 
     fn hand_out(&mut self) {
@@ -454,7 +455,7 @@ impl Listener {
         let known = self.flush.map_or(self.answered, |(request, _)| request);
         self.queue.has_registrations()
             || self.has_arrivals()
-            || self.is_succeeded()
+            || (self.is_succeeded() && !self.readers.any_unnamed())
             || self.queue.requests() > known
             || self.readers.any_unread()
     }

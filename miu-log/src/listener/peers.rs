@@ -25,7 +25,7 @@ use crate::queue::slow::BLOB_PREFIX;
 use crate::record::Site;
 use crate::ring::member::{self, About, Pulse, State};
 use crate::ring::segment::FILE_PREFIX;
-use crate::runtime::{is_held, open_to_read};
+use crate::runtime::{is_held, open_to_note, open_to_read};
 use crate::worker::ExitCause;
 
 /// A process is late when it has not checked in so long after it should have, in nanoseconds.
@@ -55,7 +55,10 @@ pub(crate) struct Peer {
     unknown: Site,
     /// Its domains' numbers here, where they are others than its own.
     pub(crate) domains: Option<Vec<u8>>,
+    /// Records that it has dropped, by reason, domain and level, as last seen; empty before.
     drops: Vec<u64>,
+    /// Not all of them are noted as told.
+    untold: bool,
     next_check_in: u64,
     late: bool,
     /// It was gone when it was found.
@@ -90,6 +93,7 @@ impl Peer {
             unknown: unknown_site(),
             domains: None,
             drops: Vec::new(),
+            untold: false,
             next_check_in: u64::MAX,
             late: false,
             came_late: false,
@@ -169,15 +173,28 @@ impl Peer {
         }
     }
 
-    /// Dropped records by reason, domain and level: those new since the last call.
+    /// Dropped records by reason, domain and level: those new since the last call, or since an earlier listener noted them.
     pub(crate) fn new_drops(&mut self, counters: usize) -> Vec<u64> {
         let Some(file) = &self.file else { return Vec::new() };
-        self.drops.resize(counters, 0);
+        if self.drops.is_empty() {
+            self.drops.resize(counters, 0);
+            member::read_told(file, &mut self.drops);
+        }
         let mut now = vec![0; counters];
         member::read_drops(file, &mut now);
         let new = now.iter().zip(&self.drops).map(|(now, before)| now.saturating_sub(*before)).collect();
+        self.untold |= now != self.drops;
         self.drops = now;
         new
+    }
+
+    /// Notes in the process's file which drops have been told of: the next listener begins there.
+    fn note_told(&mut self) {
+        if std::mem::take(&mut self.untold) {
+            let path = self.folder.join(format!("{MEMBER_PREFIX}{}", self.number));
+            // Where it cannot be noted it is told once more, after a restart.
+            let _ = open_to_note(&path).and_then(|file| member::note_told(&file, &self.drops));
+        }
     }
 
     /// A call site of the process, and the process's name. A site that its dictionary does not have is rendered without a template.
@@ -290,6 +307,11 @@ impl Peers {
     /// Whether a process has come to its end, and nobody has taken leave of it yet.
     pub(crate) fn any_to_bury(&self) -> bool {
         self.all.values().any(|peer| peer.gone.is_none() && !peer.is_alive())
+    }
+
+    /// What was to be told of dropped records stands in the files.
+    pub(crate) fn note_told(&mut self) {
+        self.all.values_mut().for_each(Peer::note_told);
     }
 
     /// When the next process is late, on the monotonic clock. Zero where one is late already.

@@ -244,6 +244,14 @@ impl Listener {
         self.write_checkpoint();
         let corrupt = self.queue.counters.corrupt.load(Ordering::Relaxed) - corrupt_before;
         recovery.corrupt += corrupt + bad.len() as u64;
+        let mut peers = peers;
+        let domains = self.queue.domains().iter().map(|it| it.to_string());
+        if leftover.domains.as_ref().is_some_and(|theirs| domains.eq(theirs.iter().cloned())) {
+            // By the numbers of the same domains; told of with the next pass.
+            for peer in peers.values_mut() {
+                self.queue.counters.add_dropped(&peer.new_drops(self.queue.counters.drop_counters()));
+            }
+        }
         for peer in peers.values().filter(|peer| peer.recovered > 0 || !peer.has_left()) {
             recovery.records += peer.recovered;
             recovery.processes.push(RecoveredProcess {

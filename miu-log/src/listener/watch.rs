@@ -1,7 +1,7 @@
 //! The listener's side of other processes: finds them, reads their rings, says what becomes of them, and hands over to another listener.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Listener;
 use super::checkpoint::{Position, RingKey};
@@ -15,6 +15,9 @@ use crate::ring::segment::{Identity, file_name};
 use crate::sync::Ordering;
 use crate::worker::{ExitCause, OnWorker, WorkerEvent, WorkerEventKind};
 
+/// A process that has asked for the listener is believed to be there for so long.
+const STILL_THERE: Duration = Duration::from_secs(1);
+
 /// Where the listener looks for other processes.
 pub(crate) struct Watch {
     /// The runtime directory.
@@ -25,6 +28,10 @@ pub(crate) struct Watch {
     pub(crate) own: u32,
     /// The count of new files at the last look.
     pub(crate) arrivals: Option<u32>,
+    /// The process that was refused the listener, by its number: said once each.
+    pub(crate) refused: u32,
+    /// When a process was last seen to ask for the listener.
+    pub(crate) asked: Option<Instant>,
     pub(crate) on_worker: Option<OnWorker>,
     /// Says that other processes go on in the directory.
     pub(crate) keep: Box<dyn Fn() + Send>,
@@ -280,16 +287,32 @@ impl Listener {
         self.watch.is_some() && self.queue.page().listener.successor.load(Ordering::Acquire) != 0
     }
 
-    /// Whether another process can read all that this one reads.
+    /// Whether another process can read all that this one reads, and is still there to do so: it asks again and again, so that the first time
+    /// is answered by nothing but a wait for the second.
     pub(super) fn may_hand_over(&mut self) -> bool {
         let unnamed = self.readers.any_unnamed();
-        if unnamed {
+        let successor = self.queue.page().listener.successor.load(Ordering::Relaxed);
+        if unnamed
+            && let Some(watch) = &mut self.watch
+            && std::mem::replace(&mut watch.refused, successor) != successor
+        {
             notice(
                 "hand-over",
-                "cannot hand the listener over: rings of this process are in memory that no other process sees",
+                &format!(
+                    "cannot hand the listener over to process {successor}: rings of this process are in memory that no other \
+                     process sees"
+                ),
             );
         }
-        !unnamed
+        let Some(watch) = &mut self.watch else { return false };
+        if unnamed {
+            return false;
+        }
+        let is_there = watch.asked.replace(Instant::now()).is_some_and(|asked| asked.elapsed() < STILL_THERE);
+        if !is_there {
+            self.queue.page().listener.successor.store(0, Ordering::Release);
+        }
+        is_there
     }
 
     /// Finishes what is under way, and gives the directory to the process that asked for it. This process's own rings are read by that one

@@ -222,8 +222,7 @@ impl Queue {
             if fill.used >= capacity / 2 {
                 self.wake();
             }
-            if fill.used == 0 && capacity > settings.ring_limit as u64 && self.leave_spill(producer, settings)
-            {
+            if producer.spilt && fill.used == 0 && self.leave_spill(producer, settings) {
                 continue;
             }
             producer.shedding &= fill.used >= capacity / 4;
@@ -240,11 +239,12 @@ impl Queue {
                 }
             }
             if !self.has_listener() {
-                if !producer.shedding && self.spill(producer, settings) {
-                    continue;
+                if producer.shedding {
+                    return Err(DropReason::Full);
                 }
-                producer.shedding = true;
-                return Err(DropReason::Full);
+                // From here on less is allowed, also to this record.
+                producer.shedding = !self.spill(producer, settings);
+                continue;
             }
             let wait_until = match policy {
                 OverflowPolicy::DropNewest => return Err(DropReason::Full),
@@ -273,7 +273,7 @@ impl Queue {
     fn after_admission(&self, producer: &mut Producer) {
         let capacity = producer.segment().capacity() as u64;
         let fill = producer.refresh(allowance(capacity, Level::Trace, producer.shedding));
-        if producer.shedding || fill.used >= capacity - capacity / 8 {
+        if producer.shedding || producer.spilt || fill.used >= capacity - capacity / 8 {
             producer.forget();
         }
     }
@@ -341,6 +341,7 @@ impl Queue {
         let went_on = Segment::create(Some(folder), capacity, &identity)
             .map(|segment| self.chain(producer, identity, segment))
             .is_ok();
+        producer.spilt |= went_on;
         if !went_on {
             spilt.fetch_sub(capacity as u64, Ordering::Relaxed);
         }
@@ -356,6 +357,7 @@ impl Queue {
         let identity = self.identity(producer.ring(), producer.generation() + 1);
         let Ok(segment) = self.create_segment(settings, SMALLEST, &identity) else { return false };
         self.chain(producer, identity, segment);
+        producer.spilt = false;
         self.local().spilt.fetch_sub(spilt, Ordering::Relaxed);
         true
     }

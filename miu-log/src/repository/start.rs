@@ -20,7 +20,7 @@ use crate::queue::{Queue, Settings};
 use crate::ring::control::Unfit;
 use crate::router::{Router, Slot};
 use crate::runtime::about::{About, ClockKind, NamedDomain};
-use crate::runtime::{CHECKPOINT, RuntimeDir};
+use crate::runtime::{CHECKPOINT, RuntimeDir, TakeOver};
 use crate::sink::console::{self, Stream};
 use crate::sink::queued::Queued;
 use crate::stats::Published;
@@ -46,20 +46,24 @@ pub(super) fn prepare(
     specs: &[DomainSpec],
 ) -> Result<Prepared, Error> {
     let folder = Folder::open(&config.folder).map_err(|error| Error::explained(&error))?;
-    let take_over = config.take_over.then_some(HAND_OVER);
+    let own: Vec<&str> = specs.iter().map(|spec| spec.name).collect();
+    let fits = |about: &About| {
+        if about.names() == own {
+            return Ok(());
+        }
+        Err(Error::domain_mismatch(format!(
+            "processes that joined another repository of {:?} are still running, and its domains do not fit: it has {}, this one \
+             has {}",
+            about.log_folder,
+            about.names().join(", "),
+            own.join(", ")
+        )))
+    };
+    let take_over = config.take_over.then_some(TakeOver { patience: HAND_OVER, fits: &fits });
     let mut runtime = RuntimeDir::open(&folder, |name| std::env::var_os(name), take_over)?;
     let previous = Previous::examine(&runtime);
-    let own: Vec<&str> = specs.iter().map(|spec| spec.name).collect();
-    if let Some(going_on) = &previous.going_on
-        && going_on.about.names() != own
-    {
-        return Err(Error::domain_mismatch(format!(
-            "processes that joined an earlier repository of {:?} are still running, and its domains do not fit: it had {}, this one \
-             has {}",
-            runtime.log_folder(),
-            going_on.about.names().join(", "),
-            own.join(", ")
-        )));
+    if let Some(going_on) = &previous.going_on {
+        fits(&going_on.about)?;
     }
     previous.cut_files(&folder);
     let router = router(config, &folder, specs)?;

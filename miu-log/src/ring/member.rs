@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! | magic u64 | version u32 | process u32 | since i64 | state u32 | name's length u32 | next check-in u64 | name 192 … 256
-//! | dropped records u64, by reason, domain and level |
+//! | dropped records u64, by reason, domain and level | as many, of them those that a listener has told of |
 //! ```
 //!
 //! The process holds a lock on the file as long as it lives, whoever else sees its number: the kernel gives the lock back when it ends,
 //! however it ends.
+//!
+//! The last part is the listener's: it notes there what the log files say already, for the next one.
 //!
 //! N1. The file is mapped as long as the `Member` lives, and only this process cuts it: which it never does.
 //! N2. What is mapped holds atomics only, or is written once, before the file has its name.
@@ -81,7 +83,7 @@ impl Member {
         next_check_in: u64,
         counters: usize,
     ) -> io::Result<Member> {
-        let len = HEAD + counters * 8;
+        let len = HEAD + 2 * counters * 8;
         if !file_may_have(len as u64) {
             return Err(rustix::io::Errno::FBIG.into());
         }
@@ -132,7 +134,7 @@ impl Member {
 impl Drop for Member {
     fn drop(&mut self) {
         // SAFETY: address and length are those of the mapping (N1), and nothing borrowed from it outlives `self`.
-        let _ = unsafe { munmap(self.base.as_ptr().cast(), HEAD + self.counters * 8) };
+        let _ = unsafe { munmap(self.base.as_ptr().cast(), HEAD + 2 * self.counters * 8) };
     }
 }
 
@@ -163,8 +165,24 @@ pub(crate) fn read(file: &File) -> Result<(About, Pulse), String> {
 
 /// Reads the counters of dropped records, as many as there are.
 pub(crate) fn read_drops(file: &File, counters: &mut [u64]) {
+    read_counters(file, counters, HEAD);
+}
+
+/// Reads how many of them have been told of.
+pub(crate) fn read_told(file: &File, counters: &mut [u64]) {
+    let at = HEAD + counters.len() * 8;
+    read_counters(file, counters, at);
+}
+
+/// Writes how many of them have been told of.
+pub(crate) fn note_told(file: &File, counters: &[u64]) -> io::Result<()> {
+    let bytes: Vec<u8> = counters.iter().flat_map(|counter| counter.to_le_bytes()).collect();
+    file.write_all_at(&bytes, (HEAD + bytes.len()) as u64)
+}
+
+fn read_counters(file: &File, counters: &mut [u64], at: usize) {
     let mut bytes = vec![0; counters.len() * 8];
-    if file.read_exact_at(&mut bytes, HEAD as u64).is_ok() {
+    if file.read_exact_at(&mut bytes, at as u64).is_ok() {
         for (counter, bytes) in counters.iter_mut().zip(bytes.as_chunks::<8>().0) {
             *counter = u64::from_le_bytes(*bytes);
         }
@@ -190,6 +208,14 @@ mod tests {
         let mut drops = [0; 3];
         read_drops(&file, &mut drops);
         assert_eq!(drops, [0, 0, 2]);
+        let mut told = [7; 3];
+        read_told(&file, &mut told);
+        assert_eq!(told, [0; 3]);
+        note_told(&file, &drops).unwrap();
+        member.count_drop(2);
+        read_told(&file, &mut told);
+        read_drops(&file, &mut drops);
+        assert_eq!((told, drops), ([0, 0, 2], [0, 0, 3]));
     }
 
     #[test]

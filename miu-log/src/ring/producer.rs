@@ -38,6 +38,8 @@ pub(crate) struct Producer {
     tail: u64,
     /// Set while the ring sheds instead of blocking.
     pub(crate) shedding: bool,
+    /// Set while the ring goes on in a place that it should leave again: each call takes the slow path and looks.
+    pub(crate) spilt: bool,
     /// Keeps alive what `key` is the address of, so that no other can have the same.
     owner: Arc<dyn Any + Send + Sync>,
 }
@@ -63,6 +65,7 @@ impl Producer {
             generation: 0,
             tail: 0,
             shedding: false,
+            spilt: false,
             owner,
         }
     }
@@ -130,7 +133,7 @@ impl Producer {
     #[cold]
     fn look(&mut self, len: u64) -> Option<u64> {
         let fill = self.refresh(u64::MAX);
-        if self.shedding || fill.used >= fill.capacity / 2 {
+        if self.shedding || self.spilt || fill.used >= fill.capacity / 2 {
             self.cursor.forget();
             return None;
         }

@@ -17,9 +17,9 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// A repository of this process whose listener and clock are worked by hand.
 struct Watched {
-    place: Place,
     listener: ManualListener,
     repo: logs::Repository,
+    place: Place,
     events: Arc<Mutex<Vec<WorkerEvent>>>,
 }
 
@@ -35,7 +35,7 @@ impl Watched {
             .manual_listener(&listener)
             .on_worker(move |event: &WorkerEvent| told.lock().unwrap().push(event.clone()));
         let repo = logs::Repository::open(config).unwrap();
-        Watched { place, listener, repo, events }
+        Watched { listener, repo, place, events }
     }
 
     /// A worker that the listener knows.

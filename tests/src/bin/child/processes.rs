@@ -3,7 +3,7 @@
 //! What a scenario with several processes is about is the order of their steps. So the steps stand in the scenario, and this role
 //! knows the single ones only.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::{BufRead, Write};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -28,6 +28,16 @@ mod others {}
 /// One that leaves the low levels of a domain out.
 #[log_domains(app, db(max_level = "error"))]
 mod quiet {}
+
+/// A value whose text needs another record with such a value, for ever.
+struct Endless<'a>(&'a logs::Repository);
+
+impl fmt::Display for Endless<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        miu_log::info!(self.0.app, "inner {}", Endless(self.0));
+        f.write_str("done")
+    }
+}
 
 /// Threads that log until they are told to stop.
 #[derive(Default)]
@@ -116,6 +126,10 @@ pub(crate) fn puppet(folder: &str) {
                 Ok(_) => "ok".to_owned(),
                 Err(error) => error.to_string(),
             },
+            ("take-over-others", None) => match others::Repository::open(config(folder).take_over(true)) {
+                Ok(_) => "ok".to_owned(),
+                Err(error) => error.to_string(),
+            },
             ("connect-quiet", None) => match quiet::Repository::connect() {
                 Ok(repo) => {
                     repo.db.warning("left out");
@@ -159,9 +173,9 @@ fn with_repository(repo: &logs::Repository, threads: &mut Threads, command: &str
                 .for_each(|number| miu_log::info!(repo.app, "{text} 0 {number}"));
             "ok".to_owned()
         }
-        // fill <text>: numbered records of a KiB until one is dropped; how many were not
+        // fill <text>: numbered records of 8 KiB until one is dropped; how many were not
         ("fill", [text]) => {
-            let filler = "x".repeat(1024);
+            let filler = "x".repeat(8192);
             let mut number = 0_u64;
             loop {
                 let dropped = repo.stats().dropped;
@@ -171,6 +185,17 @@ fn with_repository(repo: &logs::Repository, threads: &mut Threads, command: &str
                 }
                 number += 1;
             }
+        }
+        // long <bytes> <text>: a record too long for any ring
+        ("long", [bytes, text]) => {
+            repo.app.info(format!("{text} {}", "x".repeat(bytes.parse().unwrap())));
+            "ok".to_owned()
+        }
+        // lose <count>: that many records are nested too deep to be taken
+        ("lose", [count]) => {
+            (0..count.parse::<u64>().unwrap())
+                .for_each(|_| miu_log::info!(repo.app, "outer {}", Endless(repo)));
+            "ok".to_owned()
         }
         // threads <count> <tag> <rest every>
         ("threads", [count, tag, rest]) => {
