@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::Listener;
 use super::checkpoint::{Position, RingKey};
-use super::foreign::Refusal;
+use super::foreign::{ForeignRing, Refusal};
 use super::merge::open_named;
 use super::peers::{Change, Peer, member_of, names, ring_of};
 use crate::layout::moment;
@@ -172,6 +172,22 @@ impl Listener {
         }
     }
 
+    /// Removes what a dead process had begun and never used. Nobody reads it, so that nobody else would.
+    fn remove_unused_rings(&self, number: u32) {
+        let Some(watch) = &self.watch else { return };
+        for folder in [&watch.folder, &watch.spill] {
+            for name in names(folder) {
+                let path = folder.join(&name);
+                if ring_of(&name).is_some_and(|(key, _)| key.member == number)
+                    && ForeignRing::is_unused(&path)
+                {
+                    // Whatever stays is found and removed by the next start.
+                    let _ = std::fs::remove_file(path);
+                }
+            }
+        }
+    }
+
     /// Takes leave of processes that are gone, once all they have left is written. Whether there was something to say about it.
     pub(super) fn bury_peers(&mut self) -> bool {
         let done = |peer: &&Peer| peer.gone.is_some() && !self.readers.any_of(peer.number);
@@ -199,6 +215,7 @@ impl Listener {
                 self.say(0, Level::Warning, &message);
                 said = true;
             }
+            self.remove_unused_rings(number);
             peer.remove_files();
         }
         said
