@@ -25,6 +25,8 @@ pub enum Workload {
     Idle,
     /// A quiet stretch of logging between two calls of [`Plan::probe`], for allocations and system calls.
     Probe,
+    /// Some records, and then [`Plan::probe`], which may end the process.
+    End,
 }
 
 impl Workload {
@@ -39,6 +41,7 @@ impl Workload {
             Self::Disabled => "w4",
             Self::Idle => "idle",
             Self::Probe => "probe",
+            Self::End => "end",
         }
     }
 
@@ -53,6 +56,7 @@ impl Workload {
             Self::Disabled,
             Self::Idle,
             Self::Probe,
+            Self::End,
         ];
         all.into_iter().find(|workload| workload.name() == name)
     }
@@ -71,7 +75,7 @@ pub struct Plan {
     pub records_per_thread: u64,
     /// How single calls are timed.
     pub pair: tsc::Pair,
-    /// Called before and after the stretch of [`Workload::Probe`], on the logging thread.
+    /// Called before and after the stretch of [`Workload::Probe`], and after the records of [`Workload::End`], on the logging thread.
     pub probe: fn() -> u64,
 }
 

@@ -30,6 +30,7 @@ pub fn run<P: Peer>(plan: &Plan) -> Result<Sample, Failure> {
         Workload::Disabled => disabled::<P>(plan),
         Workload::Idle => idle::<P>(plan),
         Workload::Probe => probe::<P>(plan),
+        Workload::End => end::<P>(plan),
         Workload::Processes => Err("worker processes are measured by `processes`".into()),
     }
 }
@@ -170,6 +171,17 @@ pub(crate) fn watch_idle() -> Sample {
     std::thread::sleep(IDLE);
     let share = (process::processor_seconds() - processor) / clock.elapsed().as_secs_f64();
     Sample::from([("share".into(), share * 100.0), ("memory_kib".into(), process::memory_kib() as f64)])
+}
+
+/// Records, and what the plan does then. Where that returns or panics, the peer ends as it should.
+fn end<P: Peer>(plan: &Plan) -> Result<Sample, Failure> {
+    let peer = P::setup(plan)?;
+    for position in 0..plan.records_per_thread {
+        peer.log(Order::new(Order::id(0, position)));
+    }
+    (plan.probe)();
+    peer.finish()?;
+    Ok(Sample::new())
 }
 
 /// Bursts with pauses that make no system call, between two calls of the plan's probe.

@@ -291,7 +291,7 @@ fn measure_once(
         let writes = match workload {
             Workload::Latency => !entry.floor,
             Workload::Throughput | Workload::Routing | Workload::Processes => true,
-            Workload::Disabled | Workload::Idle | Workload::Probe => false,
+            Workload::Disabled | Workload::Idle | Workload::Probe | Workload::End => false,
         };
         if writes {
             let found = verify::check(&Plan {

@@ -6,7 +6,7 @@ use miu_log::{LogConfig, OverflowPolicy, Pattern, log_domains};
 
 use crate::Failure;
 use crate::order::Order;
-use crate::peer::{Peer, Plan};
+use crate::peer::{Peer, Plan, Workload};
 
 /// The domains of the routing workload.
 #[log_domains(app, db, redis, task)]
@@ -42,6 +42,7 @@ impl<const WAITS: bool> Peer for Miu<WAITS> {
             .level(level)
             .overflow(overflow)
             .level_files(plan.routes())
+            .handle_signals(plan.workload == Workload::End)
             .layout(Pattern::parse("{time} | {level} | {module}:{line} | {message}")?);
         Ok(Self { repo: logs::Repository::open(config)? })
     }

@@ -8,7 +8,7 @@ use spdlog::{LevelFilter, Logger, ThreadPool};
 
 use crate::Failure;
 use crate::order::{Domain, Level, Order};
-use crate::peer::{Peer, Plan};
+use crate::peer::{Peer, Plan, Workload};
 
 pub(super) struct Spdlog {
     app: Arc<Logger>,
@@ -44,6 +44,10 @@ impl Peer for Spdlog {
             files.push(own.clone());
             let sink = AsyncPoolSink::builder().thread_pool(pool.clone()).sink(own).build_arc()?;
             let app = logger(sink, LevelFilter::MoreSevereEqual(spdlog::Level::Info))?;
+            if plan.workload == Workload::End {
+                // The library itself flushes its default logger when the process ends.
+                spdlog::set_default_logger(app.clone());
+            }
             domains = vec![app; 4];
         }
         let mut domains = domains.into_iter();

@@ -156,6 +156,14 @@ impl ForeignRing {
         !self.broken
     }
 
+    /// Whether a file holds nothing that is still to be read: its process died while it made the ring, or before it went on in it.
+    pub(crate) fn is_unused(path: &Path) -> bool {
+        match ForeignRing::open(path, 0) {
+            Ok((mut ring, _)) => ring.refresh() && !ring.has_unread(),
+            Err(refusal) => matches!(refusal, Refusal::Unfinished),
+        }
+    }
+
     /// Copies more, where less than the longest record is left (X2).
     fn top_up(&mut self) {
         while self.buffer.len() - self.start < MIRROR && self.loaded < self.head {
@@ -344,6 +352,20 @@ mod tests {
         assert_eq!(ring.end(), End::Open);
         ring.advance(8);
         assert_eq!(ring.end(), End::Closed);
+    }
+
+    #[test]
+    fn a_ring_without_a_record_is_unused_and_so_is_one_that_was_never_whole() {
+        let (folder, mut producer, path) = ring();
+        assert!(ForeignRing::is_unused(&path));
+        assert!(send(&mut producer, 8, 1));
+        assert!(!ForeignRing::is_unused(&path));
+        for (bytes, unused) in [(vec![], true), (vec![0; HEADER], true), (vec![7; HEADER], false)] {
+            let other = folder.path().join("ring-1-0-1");
+            std::fs::write(&other, &bytes).unwrap();
+            assert_eq!(ForeignRing::is_unused(&other), unused, "{} bytes", bytes.len());
+        }
+        assert!(!ForeignRing::is_unused(&folder.path().join("ring-1-0-2")));
     }
 
     #[test]

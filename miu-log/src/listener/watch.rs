@@ -224,14 +224,14 @@ impl Listener {
         said
     }
 
-    /// Removes files of rings that a process which is gone had not yet put anything into. One that is no ring at all stays for the next start
-    /// to put aside.
+    /// Removes files of rings that a process which is gone had not yet put anything into. One that holds records, or is no ring at all,
+    /// stays for the next start.
     fn remove_rings(&self, member: u32) {
         let Some(watch) = &self.watch else { return };
         for folder in [&watch.folder, &watch.spill] {
             for name in names(folder).iter().filter(|name| is_ring_of(name, member)) {
                 let path = folder.join(name);
-                if !matches!(ForeignRing::open(&path, 0), Err(Refusal::Malformed(_))) {
+                if ForeignRing::is_unused(&path) {
                     let _ = std::fs::remove_file(path);
                 }
             }
