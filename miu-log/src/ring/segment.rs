@@ -93,6 +93,13 @@ impl ConsumerLine {
         (self.check.load(Ordering::Acquire) == !tail).then_some(tail)
     }
 
+    /// The counter as the two words of a file say it, for this `head` and capacity. Whoever wrote them may have died between the two: then
+    /// one word has the new value and the other the old one, and the larger that can be is the new one.
+    pub(crate) fn settled(tail: u64, check: u64, head: u64, capacity: u64) -> Option<u64> {
+        let possible = |tail: &u64| head.checked_sub(*tail).is_some_and(|unread| unread <= capacity);
+        [tail, !check].into_iter().filter(possible).max()
+    }
+
     /// Sets the counter (R4).
     pub(crate) fn store(&self, tail: u64) {
         self.check.store(!tail, Ordering::Release);
@@ -232,13 +239,11 @@ impl Header {
             return wrong("its producer's marks are neither 0 nor 1");
         };
         let tail = u64_at(bytes, CONSUMER_LINE + offset_of!(ConsumerLine, tail));
-        if u64_at(bytes, CONSUMER_LINE + offset_of!(ConsumerLine, check)) != !tail {
-            return wrong("its consumer's counter is not whole");
-        }
-        let unread = match head.checked_sub(tail) {
-            Some(unread) if unread <= capacity => unread,
-            _ => return wrong("its cursors are further apart than its capacity"),
+        let check = u64_at(bytes, CONSUMER_LINE + offset_of!(ConsumerLine, check));
+        let Some(tail) = ConsumerLine::settled(tail, check, head, capacity) else {
+            return wrong("its cursors are further apart than its capacity");
         };
+        let unread = head - tail;
         Ok(Header {
             identity: Identity {
                 member: u32_at(bytes, 48),
@@ -534,6 +539,24 @@ mod tests {
     }
 
     #[test]
+    fn a_counter_whose_writer_died_between_its_two_words_is_the_new_one() {
+        let good = file_of(&identity(), |segment| {
+            segment.producer_line().head.store(640, Ordering::Release);
+            segment.consumer_line().store(64);
+        });
+        let (old, new) = (ConsumerLine::bytes(64), ConsumerLine::bytes(128));
+        let tail_of = |line: [&[u8]; 2]| {
+            let mut bytes = good.clone();
+            bytes[CONSUMER_LINE..CONSUMER_LINE + 16].copy_from_slice(&line.concat());
+            Header::parse(&bytes, bytes.len() as u64).map(|header| header.tail)
+        };
+        assert_eq!(tail_of([&old[..8], &new[8..]]), Ok(128));
+        assert_eq!(tail_of([&new[..8], &old[8..]]), Ok(128));
+        // One word that no ring can have is not believed.
+        assert_eq!(tail_of([&ConsumerLine::bytes(648)[..8], &old[8..]]), Ok(64));
+    }
+
+    #[test]
     fn another_layout_version_is_refused_by_naming_both() {
         let mut bytes = file_of(&identity(), |_| {});
         bytes[8..12].copy_from_slice(&77u32.to_le_bytes());
@@ -561,7 +584,6 @@ mod tests {
         assert!(changed(44, &(NAME_MAX as u32 + 1).to_le_bytes()).contains("longer than there is room for"));
         assert!(changed(NAME, &[0xff]).contains("not UTF-8"));
         assert!(changed(PRODUCER_LINE + offset_of!(ProducerLine, closed), &[2]).contains("neither 0 nor 1"));
-        assert!(changed(CONSUMER_LINE, &[8]).contains("not whole"));
         assert!(changed(CONSUMER_LINE, &ConsumerLine::bytes(8)).contains("further apart"));
         assert!(changed(PRODUCER_LINE, &(SMALLEST as u64 + 8).to_le_bytes()).contains("further apart"));
         assert!(problem(&good[..HEADER - 1]).contains("shorter than a ring's header"));
