@@ -21,6 +21,8 @@
 
 mod levels;
 pub(crate) mod membership;
+#[cfg(all(test, shuttle))]
+mod shuttle_tests;
 mod signal;
 pub(crate) mod slow;
 
@@ -50,7 +52,7 @@ use crate::ring::producer::Producer;
 use crate::ring::segment::{Identity, MIRROR, SMALLEST, Segment};
 use crate::ring::signal_frame;
 use crate::stats::{Counters, DropReason};
-use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, Waker, fence, futex_wait, futex_wake, lock};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, Waker, futex_wait, futex_wake, lock};
 
 /// Segments kept for the next threads.
 const MAX_POOLED: usize = 64;
@@ -434,12 +436,7 @@ impl Queue {
 
     /// Tells blocked callers that there is room again. Costs a fence where nobody waits.
     pub(crate) fn announce_space(&self) {
-        let space = &self.page().space;
-        fence(Ordering::SeqCst);
-        if space.waiters.load(Ordering::Relaxed) > 0 {
-            space.epoch.fetch_add(1, Ordering::Release);
-            futex_wake(&space.epoch);
-        }
+        self.page().space.announce();
     }
 
     /// Records accepted so far: by this process's rings, and by those of others as far as the listener is here.

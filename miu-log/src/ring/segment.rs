@@ -29,7 +29,8 @@ use std::ptr::NonNull;
 use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
-use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
+use super::lines::{ConsumerLine, ProducerLine};
+use crate::sync::{Ordering, fence};
 
 /// The first eight bytes of every segment: `miulogS1`.
 pub(crate) const MAGIC: [u8; 8] = *b"miulogS1";
@@ -50,62 +51,6 @@ pub(crate) const HEADER: usize = CONSUMER_LINE + size_of::<ConsumerLine>();
 const NAME: usize = 64;
 /// Longest thread name kept, in bytes.
 pub(crate) const NAME_MAX: usize = PRODUCER_LINE - NAME;
-
-/// What the producer writes. A cache line pair of its own: adjacent lines are fetched together.
-#[repr(C, align(128))]
-#[derive(Debug)]
-pub(crate) struct ProducerLine {
-    /// Bytes ever committed (R3).
-    pub(crate) head: AtomicU64,
-    /// Records ever committed to this ring, over all its segments.
-    pub(crate) accepted: AtomicU64,
-    /// 1 once the ring goes on in a larger segment: nothing more will be committed here.
-    pub(crate) chained: AtomicU32,
-    /// 1 once the producer is gone.
-    pub(crate) closed: AtomicU32,
-}
-
-/// What the consumer writes.
-///
-/// The listener writes the line of another process's ring by a system call, which does not promise to move eight bytes at once: the
-/// complement beside the number shows whether it is whole.
-#[repr(C, align(128))]
-#[derive(Debug)]
-pub(crate) struct ConsumerLine {
-    /// Bytes ever given back (R4).
-    tail: AtomicU64,
-    /// The complement of that.
-    check: AtomicU64,
-}
-
-impl ConsumerLine {
-    /// The counter's two words as they stand in a file.
-    pub(crate) fn bytes(tail: u64) -> [u8; 16] {
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&tail.to_le_bytes());
-        bytes[8..].copy_from_slice(&(!tail).to_le_bytes());
-        bytes
-    }
-
-    /// The counter, if it is whole at this moment (R4).
-    pub(crate) fn load(&self) -> Option<u64> {
-        let tail = self.tail.load(Ordering::Acquire);
-        (self.check.load(Ordering::Acquire) == !tail).then_some(tail)
-    }
-
-    /// The counter as the two words of a file say it, for this `head` and capacity. Whoever wrote them may have died between the two: then
-    /// one word has the new value and the other the old one, and the larger that can be is the new one.
-    pub(crate) fn settled(tail: u64, check: u64, head: u64, capacity: u64) -> Option<u64> {
-        let possible = |tail: &u64| head.checked_sub(*tail).is_some_and(|unread| unread <= capacity);
-        [tail, !check].into_iter().filter(possible).max()
-    }
-
-    /// Sets the counter (R4).
-    pub(crate) fn store(&self, tail: u64) {
-        self.check.store(!tail, Ordering::Release);
-        self.tail.store(tail, Ordering::Release);
-    }
-}
 
 const _: () = {
     assert!(size_of::<ProducerLine>() == 128 && size_of::<ConsumerLine>() == 128);
