@@ -447,6 +447,12 @@ impl Queue {
         rings.retired_accepted + live + self.accepted_elsewhere.load(Ordering::Relaxed)
     }
 
+    /// Whether the listener of this process has come past every record that was accepted.
+    fn is_all_written(&self) -> bool {
+        let accepted = self.accepted();
+        accepted <= self.counters.total_written() + self.counters.corrupt.load(Ordering::Relaxed)
+    }
+
     /// Number of the last flush that was asked for.
     pub(crate) fn requests(&self) -> u64 {
         self.page().flush.requests.load(Ordering::Acquire)
@@ -482,7 +488,7 @@ impl Queue {
         request
     }
 
-    /// Waits until the flush is answered: whether it was done; none where the time is over first.
+    /// Waits until the flush is answered, or the listener has ended: whether all was written; none where the time is over first.
     pub(crate) fn wait_for_answer(&self, request: u64, timeout: Duration) -> Option<bool> {
         let flush = &self.page().flush;
         let deadline = Instant::now() + timeout;
@@ -492,7 +498,8 @@ impl Queue {
                 return Some(flush.failed.load(Ordering::Acquire) < request);
             }
             if self.is_ended() {
-                return Some(true);
+                // What came in after the listener's last pass is written by nobody.
+                return Some(self.is_guest() || self.is_all_written());
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
