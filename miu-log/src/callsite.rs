@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use crate::level::Level;
 use crate::reading::{Reading, put_counted};
 use crate::ring::signal_frame::in_signal_handler;
-use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, compiler_fence, lock};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, compiler_fence, lock, thread_local};
 
 /// A log statement. Made by the macros as a `static`.
 #[derive(Debug)]

@@ -50,7 +50,9 @@ pub const STEPS: &[(Part, &str)] = &[
 /// The process is at this step, and dies here if it was told to.
 #[cfg(any(not(feature = "failpoints"), loom))]
 #[inline(always)]
-pub(crate) fn reach(_step: &'static str) {}
+pub(crate) fn reach(_step: &'static str) {
+    crate::sync::pause();
+}
 
 /// The process is at this step, and dies here if it was told to.
 #[cfg(all(feature = "failpoints", not(loom)))]

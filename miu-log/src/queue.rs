@@ -21,6 +21,8 @@
 
 mod levels;
 pub(crate) mod membership;
+#[cfg(all(test, shuttle))]
+mod shuttle_tests;
 mod signal;
 pub(crate) mod slow;
 
@@ -51,7 +53,7 @@ use crate::ring::producer::Producer;
 use crate::ring::segment::{Identity, MIRROR, SMALLEST, Segment};
 use crate::ring::signal_frame;
 use crate::stats::{Counters, DropReason};
-use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, Waker, fence, futex_wait, futex_wake, lock};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, Waker, futex_wait, futex_wake, lock};
 
 /// Segments kept for the next threads.
 const MAX_POOLED: usize = 64;
@@ -446,12 +448,7 @@ impl Queue {
 
     /// Tells blocked callers that there is room again. Costs a fence where nobody waits.
     pub(crate) fn announce_space(&self) {
-        let space = &self.page().space;
-        fence(Ordering::SeqCst);
-        if space.waiters.load(Ordering::Relaxed) > 0 {
-            space.epoch.fetch_add(1, Ordering::Release);
-            futex_wake(&space.epoch);
-        }
+        self.page().space.announce();
     }
 
     /// Records accepted so far: by this process's rings, and by those of others as far as the listener is here.
@@ -460,6 +457,12 @@ impl Queue {
         let live: u64 =
             rings.live.values().map(|segment| segment.producer_line().accepted.load(Ordering::Relaxed)).sum();
         rings.retired_accepted + live + self.accepted_elsewhere.load(Ordering::Relaxed)
+    }
+
+    /// Whether the listener of this process has come past every record that was accepted.
+    fn is_all_written(&self) -> bool {
+        let accepted = self.accepted();
+        accepted <= self.counters.total_written() + self.counters.corrupt.load(Ordering::Relaxed)
     }
 
     /// Number of the last flush that was asked for.
@@ -497,7 +500,7 @@ impl Queue {
         request
     }
 
-    /// Waits until the flush is answered: whether it was done; none where the time is over first.
+    /// Waits until the flush is answered, or the listener has ended: whether all was written; none where the time is over first.
     pub(crate) fn wait_for_answer(&self, request: u64, timeout: Duration) -> Option<bool> {
         let flush = &self.page().flush;
         let deadline = Instant::now() + timeout;
@@ -507,7 +510,8 @@ impl Queue {
                 return Some(flush.failed.load(Ordering::Acquire) < request);
             }
             if self.is_ended() {
-                return Some(true);
+                // What came in after the listener's last pass is written by nobody.
+                return Some(self.is_guest() || self.is_all_written());
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {

@@ -407,6 +407,9 @@ impl Inner {
         }
         match self.queue.wait_for_answer(request, timeout) {
             Some(true) => Ok(()),
+            Some(false) if self.queue.is_ended() => Err(Error::closed(
+                "logging has ended, and what was logged in that very moment was not written: it is counted in `stats()`",
+            )),
             Some(false) => Err(Error::timeout(
                 "a sink could not hand on its records in time; they are held or counted: `stats().sinks` shows which",
             )),

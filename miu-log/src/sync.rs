@@ -1,25 +1,55 @@
-//! The one place that names raw atomics: std's, or loom's where a model runs.
+//! The one place that names raw atomics: std's, or those of a model's checker where a model runs.
 //!
-//! Also the sleep/wake protocol between the listener and those who wake it. It needs a fence on both
-//! sides: with a release store and an acquire load alone, each side may miss the other's store and
+//! Also the two sleep/wake protocols: the listener and those who wake it, and callers that wait for room and the listener. Each needs a
+//! fence on both sides: with a release store and an acquire load alone, each side may miss the other's store and
 //! the listener sleeps on a full ring. Called by `ring`, `queue`, `callsite` and the listener.
+//!
+//! Under `--cfg loom` the protocols alone are built, on loom's types: every interleaving of a few steps, weak memory included. Under
+//! `--cfg shuttle` the whole crate is built, on types that let another thread go on before every access: random
+//! schedules of whole calls and passes, in sequential order.
 
-#[cfg(not(loom))]
+#[cfg(any(loom, shuttle))]
+mod futex;
+#[cfg(all(test, loom))]
+mod loom_tests;
+#[cfg(shuttle)]
+mod stepping;
+
+use std::time::Duration;
+
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
-/// For what a signal handler on the same thread may see: no loom model has one.
+/// For what a signal handler on the same thread may see: no model has one.
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicPtr, compiler_fence};
 
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) use std::thread_local;
+
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
+pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+#[cfg(any(loom, shuttle))]
+pub(crate) use futex::{futex_wait, futex_wake};
+#[cfg(shuttle)]
+pub(crate) use shuttle::thread_local;
+#[cfg(shuttle)]
+pub(crate) use stepping::{
+    AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering, fence, lock, step as pause,
+};
 
 /// Locks a mutex, whatever became of its last owner: what these guard is valid after every statement, so that a panic elsewhere
 /// makes it no worse.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
+
+/// Where schedules are tried: another thread may go on here.
+#[cfg(not(shuttle))]
+#[inline(always)]
+pub(crate) fn pause() {}
 
 const AWAKE: u32 = 0;
 const ASLEEP: u32 = 1;
@@ -60,28 +90,70 @@ impl Waker {
     }
 
     /// Sleeps until woken or until the time is over. Does not sleep where `wake` came since `announce_sleep`.
-    #[cfg(not(loom))]
-    pub(crate) fn sleep(&self, timeout: std::time::Duration) {
+    pub(crate) fn sleep(&self, timeout: Duration) {
+        // An ordinary record wakes nobody; in a random schedule the time is over whenever the scheduler says so.
+        if cfg!(shuttle) {
+            return pause();
+        }
         futex_wait(&self.state, ASLEEP, timeout);
     }
 
     /// Ends the listener's sleep, if it sleeps. One fence where it does not; a system call where it does.
-    #[cfg(not(loom))]
     pub(crate) fn wake(&self) {
         if self.must_wake() {
             futex_wake(&self.state);
         }
     }
+}
 
-    #[cfg(loom)]
-    fn is_asleep(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == ASLEEP
+/// Callers that wait for room.
+///
+/// P1. The caller says that it waits, then takes the number of the present epoch, then looks, then sleeps unless the epoch is over.
+/// P2. The listener makes room (or whatever else ends the waiting), then looks whether somebody waits, and then begins a new epoch.
+/// P3. A full fence stands between the first two steps on either side: a caller that the listener does not see sees what the listener has done.
+#[derive(Debug)]
+#[repr(C, align(128))]
+pub(crate) struct Space {
+    waiters: AtomicU32,
+    epoch: AtomicU32,
+}
+
+impl Space {
+    pub(crate) fn new() -> Space {
+        Space { waiters: AtomicU32::new(0), epoch: AtomicU32::new(0) }
+    }
+
+    /// The listener's half, after its work has been made visible (P2). Costs a fence where nobody waits.
+    pub(crate) fn announce(&self) {
+        fence(Ordering::SeqCst);
+        if self.waiters.load(Ordering::Relaxed) > 0 {
+            // Release: whoever finds the new epoch sees the room.
+            self.epoch.fetch_add(1, Ordering::Release);
+            futex_wake(&self.epoch);
+        }
+    }
+
+    /// Looks again and again until there is an outcome, and sleeps in between: at most as long as the look says, and not at all where
+    /// something was announced since the look began (P1).
+    pub(crate) fn wait<T>(&self, mut look: impl FnMut() -> Result<T, Duration>) -> T {
+        self.waiters.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        let outcome = loop {
+            // Acquire: pairs with the release in `announce`.
+            let epoch = self.epoch.load(Ordering::Acquire);
+            match look() {
+                Ok(outcome) => break outcome,
+                Err(longest) => futex_wait(&self.epoch, epoch, longest),
+            }
+        };
+        self.waiters.fetch_sub(1, Ordering::Relaxed);
+        outcome
     }
 }
 
 /// Waits until the word is no longer `expected`, at most so long. May return early.
-#[cfg(not(loom))]
-pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, timeout: std::time::Duration) {
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, timeout: Duration) {
     use rustix::thread::futex;
     let timeout = futex::Timespec {
         tv_sec: timeout.as_secs().try_into().unwrap_or(i64::MAX),
@@ -92,35 +164,7 @@ pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, timeout: std::time::Du
 }
 
 /// Wakes everyone who waits on the word.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) fn futex_wake(word: &AtomicU32) {
     let _ = rustix::thread::futex::wake(word, rustix::thread::futex::Flags::empty(), i32::MAX as u32);
-}
-
-#[cfg(all(test, loom))]
-mod loom_models {
-    use loom::sync::Arc;
-    use loom::thread;
-
-    use super::*;
-
-    /// Either the sleeper sees the work on its second look, or the waker sees the sleeper (W3).
-    #[test]
-    fn loom_no_wake_up_is_lost() {
-        loom::model(|| {
-            let shared = Arc::new((Waker::new(), AtomicU64::new(0)));
-            let producer = {
-                let shared = shared.clone();
-                thread::spawn(move || {
-                    shared.1.store(1, Ordering::Release);
-                    shared.0.must_wake()
-                })
-            };
-            shared.0.announce_sleep();
-            let saw_work = shared.1.load(Ordering::Acquire) == 1;
-            let woken = producer.join().unwrap();
-            assert!(saw_work || woken, "the listener sleeps on a published record");
-            assert!(!woken || !shared.0.is_asleep());
-        });
-    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Every command is one entry of [`COMMANDS`]; the usage text, the check of the documents against
 //! the commands and the dispatch all read that table. The cheap suites are what `.ci/run` runs; the
-//! heavy ones (`loom`, `fuzz`, `chaos`, `tsan`, `asan`, `ide`, `bench`) are run by hand before a change that touches their
+//! heavy ones (`loom`, `shuttle`, `fuzz`, `chaos`, `tsan`, `asan`, `ide`, `bench`) are run by hand before a change that touches their
 //! subject is merged.
 
 // A command line tool talks to its user on stdout and stderr; the workspace's lints are meant for libraries.
@@ -63,6 +63,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[test name filter]",
         summary: "try every interleaving of the ring's protocol (LOOM_MAX_PREEMPTIONS, default 3)",
         run: suites::loom,
+    },
+    Command {
+        name: "shuttle",
+        arguments: "[schedules] [test name filter]",
+        summary: "try random schedules of calls, passes and ends (default 5000 a model; SHUTTLE_RANDOM_SEED)",
+        run: suites::shuttle,
     },
     Command {
         name: "fuzz",

@@ -1,5 +1,5 @@
-//! The chores that are mostly one call of cargo: `check`, `test`, `bless`, `bench`, `loom`, `fuzz`, `chaos`,
-//! `deny`.
+//! The chores that are mostly one call of cargo: `check`, `test`, `bless`, `bench`, `loom`, `shuttle`, `fuzz`,
+//! `chaos`, `deny`.
 //!
 //! Each fails at the first program that fails. The names of packages and flags stand here once;
 //! `.ci/run` repeats the few it needs so that it works before anything is built.
@@ -21,6 +21,9 @@ const DEFAULT_FUZZ_SECONDS: u32 = 60;
 ///
 /// Loom's authors report that nearly all bugs show with two or three, and each more costs tenfold.
 const DEFAULT_LOOM_PREEMPTIONS: &str = "3";
+
+/// Random schedules of each model when no number is given: some seconds. Before a release it is 100,000.
+const DEFAULT_SCHEDULES: u32 = 5000;
 
 /// `cargo xtask check`: what a change has to pass.
 pub(crate) fn check(arguments: &[String]) -> Result<()> {
@@ -69,14 +72,48 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
 pub(crate) fn loom(arguments: &[String]) -> Result<()> {
     let preemptions =
         env::var("LOOM_MAX_PREEMPTIONS").unwrap_or_else(|_| DEFAULT_LOOM_PREEMPTIONS.to_owned());
-    let filter: &[String] = if arguments.is_empty() { &["loom".to_owned()] } else { arguments };
-    run(cargo()
-        .args(["test", "--release", "-p", "miu-log", "--lib"])
-        .args(filter)
-        .env("RUSTFLAGS", "--cfg loom")
-        .env("LOOM_MAX_PREEMPTIONS", preemptions)
+    let filter = match arguments {
+        [] => "loom_",
+        [filter] => filter,
+        _ => bail!("`loom` takes a test name filter, or nothing"),
+    };
+    run(models("loom", filter).env("LOOM_MAX_PREEMPTIONS", preemptions))
+}
+
+/// `cargo xtask shuttle [schedules] [filter]`: calls, passes and ends in random schedules.
+pub(crate) fn shuttle(arguments: &[String]) -> Result<()> {
+    let (schedules, filter) = shuttle_plan(arguments)?;
+    run(models("shuttle", filter).env("SHUTTLE_ITERATIONS", schedules.to_string()))
+}
+
+/// The models that are built with this `--cfg`.
+fn models(checker: &str, filter: &str) -> Command {
+    let mut command = cargo();
+    command
+        .args(["test", "--release", "-p", "miu-log", "--lib", filter])
+        .env("RUSTFLAGS", format!("--cfg {checker}"))
         // Other flags mean another build of everything: a folder of its own keeps the usual one warm.
-        .env("CARGO_TARGET_DIR", target_dir().join("loom")))
+        .env("CARGO_TARGET_DIR", target_dir().join(checker));
+    command
+}
+
+/// Reads `[schedules] [filter]`, either of which may be left out.
+fn shuttle_plan(arguments: &[String]) -> Result<(u32, &str)> {
+    let (schedules, rest) = match arguments {
+        [first, rest @ ..] if first.starts_with(|first: char| first.is_ascii_digit()) => {
+            let wrong = || format!("`{first}` is not a number of schedules");
+            (first.parse().with_context(wrong)?, rest)
+        }
+        _ => (DEFAULT_SCHEDULES, arguments),
+    };
+    ensure!(schedules > 0, "no schedule at all finds nothing");
+    match rest {
+        [] => Ok((schedules, "shuttle_")),
+        [filter] => Ok((schedules, filter)),
+        _ => bail!(
+            "`shuttle` takes a number of schedules and a test name filter, each of which may be left out"
+        ),
+    }
 }
 
 /// `cargo xtask fuzz [target] [seconds]`: libFuzzer, on the stable toolchain.
@@ -164,7 +201,7 @@ fn fuzz_plan(arguments: &[String], known: &[String]) -> Result<(Vec<String>, u32
 
 #[cfg(test)]
 mod tests {
-    use super::{chaos, fuzz_plan};
+    use super::{DEFAULT_SCHEDULES, chaos, fuzz_plan, loom, shuttle_plan};
 
     #[track_caller]
     fn check(arguments: &[&str], expected: Result<(&[&str], u32), &str>) {
@@ -189,6 +226,29 @@ mod tests {
                 "`chaos` takes a number of rounds, or nothing"
             );
         }
+    }
+
+    #[test]
+    fn loom_takes_one_filter() {
+        let wrong = ["one".to_owned(), "two".to_owned()];
+        assert_eq!(loom(&wrong).unwrap_err().to_string(), "`loom` takes a test name filter, or nothing");
+    }
+
+    #[test]
+    fn shuttle_takes_a_number_and_a_filter() {
+        let plan = |arguments: &[&str]| {
+            let arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
+            let plan = shuttle_plan(&arguments).map(|(schedules, filter)| (schedules, filter.to_owned()));
+            plan.map_err(|error| error.to_string())
+        };
+        let ok = |schedules: u32, filter: &str| Ok((schedules, filter.to_owned()));
+        assert_eq!(plan(&[]), ok(DEFAULT_SCHEDULES, "shuttle_"));
+        assert_eq!(plan(&["7"]), ok(7, "shuttle_"));
+        assert_eq!(plan(&["flush"]), ok(DEFAULT_SCHEDULES, "flush"));
+        assert_eq!(plan(&["100000", "flush"]), ok(100_000, "flush"));
+        assert_eq!(plan(&["7x"]), Err("`7x` is not a number of schedules".to_owned()));
+        assert_eq!(plan(&["0"]), Err("no schedule at all finds nothing".to_owned()));
+        assert!(plan(&["7", "flush", "end"]).unwrap_err().starts_with("`shuttle` takes a number"));
     }
 
     #[test]

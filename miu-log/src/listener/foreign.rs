@@ -17,8 +17,9 @@ use rustix::fs::OFlags;
 
 use super::merge::End;
 use crate::codec::{Head, padded};
+use crate::ring::lines::ConsumerLine;
 use crate::ring::segment::{
-    CONSUMER_LINE, ConsumerLine, DATA, HEADER, Header, Identity, MIRROR, PROGRESS, PROGRESS_AT, Progress,
+    CONSUMER_LINE, DATA, HEADER, Header, Identity, MIRROR, PROGRESS, PROGRESS_AT, Progress,
 };
 use crate::sync::{Ordering, fence};
 

@@ -26,7 +26,7 @@ use crate::ring::producer::Producer;
 use crate::ring::segment::{Identity, MIRROR, NAME_MAX, SMALLEST, Segment, file_may_have};
 use crate::ring::signal_frame::in_signal_handler;
 use crate::stats::DropReason;
-use crate::sync::{AtomicBool, Ordering, compiler_fence, fence, futex_wait};
+use crate::sync::{AtomicBool, Ordering, compiler_fence, thread_local};
 
 /// Bytes of blobs that may wait for the listener.
 const MAX_BLOBS: u64 = 4 * MAX_RECORD as u64;
@@ -285,29 +285,20 @@ impl Queue {
         room: impl Fn(&mut Producer) -> bool,
         until: Option<Instant>,
     ) -> Waited {
-        let space = &self.page().space;
-        space.waiters.fetch_add(1, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        let mut waited = Waited::Alone;
-        while self.state() == RUNNING && self.has_listener() {
-            let epoch = space.epoch.load(Ordering::Acquire);
-            if room(producer) {
-                waited = Waited::Room;
-                break;
+        self.page().space.wait(|| {
+            if self.state() != RUNNING || !self.has_listener() {
+                return Ok(Waited::Alone);
             }
-            let left = match until {
-                Some(until) => until.saturating_duration_since(Instant::now()),
-                None => LOOK_AGAIN,
-            };
+            if room(producer) {
+                return Ok(Waited::Room);
+            }
+            let left = until.map_or(LOOK_AGAIN, |until| until.saturating_duration_since(Instant::now()));
             if left.is_zero() {
-                waited = Waited::TimeOver;
-                break;
+                return Ok(Waited::TimeOver);
             }
             self.wake();
-            futex_wait(&space.epoch, epoch, left.min(LOOK_AGAIN));
-        }
-        space.waiters.fetch_sub(1, Ordering::Relaxed);
-        waited
+            Err(left.min(LOOK_AGAIN))
+        })
     }
 
     /// Whether a listener reads this queue. In its own process there is one as long as the queue runs.
@@ -558,26 +549,23 @@ impl Queue {
             OverflowPolicy::BlockThenShed(limit) => Instant::now().checked_add(limit),
             OverflowPolicy::Block => None,
         };
-        let space = &self.page().space;
-        while self.state() == RUNNING {
-            let epoch = space.epoch.load(Ordering::Acquire);
+        self.page().space.wait(|| {
+            if self.state() != RUNNING {
+                return Ok(false);
+            }
             if self.is_guest() {
                 self.forget_read_blobs();
             }
             if self.local().blob_bytes.load(Ordering::Relaxed) <= MAX_BLOBS {
-                return true;
-            }
-            if !self.has_listener() {
-                return false;
+                return Ok(true);
             }
             let left = until.map_or(LOOK_AGAIN, |until| until.saturating_duration_since(Instant::now()));
-            if left.is_zero() {
-                return false;
+            if left.is_zero() || !self.has_listener() {
+                return Ok(false);
             }
             self.wake();
-            futex_wait(&space.epoch, epoch, left.min(LOOK_AGAIN));
-        }
-        false
+            Err(left.min(LOOK_AGAIN))
+        })
     }
 
     /// In a guest: the listener removes the file of a long record that is written.

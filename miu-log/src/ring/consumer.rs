@@ -1,10 +1,11 @@
 //! The reading end of a ring. The listener has it.
 //!
-//! Rests on R1 to R5 of `cursor` and S1 to S5 of `segment`.
+//! Rests on R1 to R5 of `cursor`, N1 to N3 of `lines` and S1 to S5 of `segment`.
 
 use std::sync::Arc;
 
 use super::cursor::ConsumerCursor;
+pub(crate) use super::lines::End;
 use super::segment::{MIRROR, Segment};
 use crate::sync::Ordering;
 
@@ -15,17 +16,6 @@ pub(crate) struct Consumer {
     segment: Arc<Segment>,
     /// Records read, over all segments of the ring.
     records: u64,
-}
-
-/// What becomes of a segment that has been read to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// Its producer may write more.
-    Open,
-    /// The ring goes on in its next segment.
-    Chained,
-    /// The producer is gone.
-    Closed,
 }
 
 impl Consumer {
@@ -93,19 +83,8 @@ impl Consumer {
     }
 
     /// Whether the segment has been read to its very end, and why there is an end.
-    ///
-    /// The flag is read before the producer's counter is looked at once more: what was committed before the flag was set
-    /// is seen.
     pub(crate) fn end(&mut self) -> End {
-        let line = self.segment.producer_line();
-        let end = if line.chained.load(Ordering::Acquire) != 0 {
-            End::Chained
-        } else if line.closed.load(Ordering::Acquire) != 0 {
-            End::Closed
-        } else {
-            return End::Open;
-        };
-        if self.refresh() && self.has_unread() { End::Open } else { end }
+        self.segment.producer_line().end(&mut self.cursor, self.segment.capacity() as u64)
     }
 
     /// Records ever committed to the ring.

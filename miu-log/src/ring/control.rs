@@ -19,7 +19,7 @@ use std::ptr::NonNull;
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
 use super::segment::LAYOUT_VERSION;
-use crate::sync::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, Waker};
+use crate::sync::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, Space, Waker};
 
 /// The first eight bytes of the file: `miulogC1`.
 pub(crate) const MAGIC: [u8; 8] = *b"miulogC1";
@@ -52,6 +52,7 @@ pub(crate) struct Page {
     pub(crate) levels: Thresholds,
     pub(crate) floors: Thresholds,
     pub(crate) wake: Wake,
+    /// Callers that wait for room.
     pub(crate) space: Space,
     pub(crate) flush: Flush,
     pub(crate) listener: ListenerLine,
@@ -62,14 +63,6 @@ pub(crate) struct Page {
 #[repr(C, align(128))]
 pub(crate) struct Wake {
     pub(crate) waker: Waker,
-}
-
-/// Callers that wait for room.
-#[derive(Debug)]
-#[repr(C, align(128))]
-pub(crate) struct Space {
-    pub(crate) waiters: AtomicU32,
-    pub(crate) epoch: AtomicU32,
 }
 
 /// Flushes asked for and answered.
@@ -108,7 +101,7 @@ impl Page {
             levels: zeros(),
             floors: zeros(),
             wake: Wake { waker: Waker::new() },
-            space: Space { waiters: AtomicU32::new(0), epoch: AtomicU32::new(0) },
+            space: Space::new(),
             flush: Flush {
                 requests: AtomicU64::new(0),
                 answered: AtomicU64::new(0),

@@ -16,7 +16,7 @@ use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 
 use super::producer::Producer;
-use crate::sync::{AtomicPtr, Ordering, compiler_fence};
+use crate::sync::{AtomicPtr, Ordering, compiler_fence, thread_local};
 
 /// Where `CURRENT` points while a producer is in use: read as a producer's key, it is one that no producer has.
 static IN_USE: Mark = Mark(0);

@@ -3,7 +3,7 @@
 //! A ring knows bytes only: what a record is, who reads it and what happens when there is no room is
 //! decided in `queue` and `listener`. Each file states the invariants that its unsafe blocks rest on.
 //!
-//! - `cursor`: the claim/commit protocol on two counters; loom models.
+//! - `cursor`: the claim/commit protocol on two counters; `lines`: what the two ends tell each other; loom models of both.
 //! - `segment`: a ring's memory: a shared file, mapped so that a record is always contiguous.
 //! - `producer`, `consumer`: the two exclusive ends.
 //! - `local`: the calling thread's own producers.
@@ -24,8 +24,11 @@ pub(crate) mod control;
 pub(crate) mod cursor;
 #[cfg(not(loom))]
 pub(crate) mod fork;
+pub(crate) mod lines;
 #[cfg(not(loom))]
 pub(crate) mod local;
+#[cfg(all(test, loom))]
+mod loom_tests;
 #[cfg(not(loom))]
 pub(crate) mod member;
 #[cfg(not(loom))]

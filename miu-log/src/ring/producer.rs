@@ -1,6 +1,6 @@
 //! The writing end of a ring. One thread has it.
 //!
-//! Rests on R1 to R5 of `cursor` and S1 to S5 of `segment`. That a signal handler on the same thread finds no producer that is in use
+//! Rests on R1 to R5 of `cursor`, N1 to N3 of `lines` and S1 to S5 of `segment`. That a signal handler on the same thread finds no producer that is in use
 //! is `local`'s matter (L3).
 
 use std::any::Any;
@@ -8,7 +8,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::cursor::{Fill, ProducerCursor};
-use super::segment::{MIRROR, ProducerLine, Segment};
+use super::lines::ProducerLine;
+use super::segment::{MIRROR, Segment};
 use crate::failpoint;
 use crate::sync::Ordering;
 
@@ -166,11 +167,7 @@ impl Producer {
 
     /// The consumer's counter. One that makes no sense is passed over: an old one is safe (R5).
     fn tail(&mut self) -> u64 {
-        if let Some(tail) = self.segment.consumer_line().load()
-            && (self.tail..=self.cursor.head()).contains(&tail)
-        {
-            self.tail = tail;
-        }
+        self.tail = self.segment.consumer_line().latest(self.tail, self.cursor.head());
         self.tail
     }
 
@@ -204,7 +201,7 @@ impl Producer {
 
     /// Goes on in a larger, registered segment. The consumer finds it when it has read this one to its end.
     pub(crate) fn chain(&mut self, next: Arc<Segment>) {
-        self.line().chained.store(1, Ordering::Release);
+        self.line().mark_chained();
         failpoint::reach("chained");
         self.data = next.data();
         self.mask = next.capacity() as u64 - 1;
@@ -218,6 +215,6 @@ impl Producer {
 
 impl Drop for Producer {
     fn drop(&mut self) {
-        self.line().closed.store(1, Ordering::Release);
+        self.line().mark_closed();
     }
 }

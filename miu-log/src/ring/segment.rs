@@ -29,7 +29,8 @@ use std::ptr::NonNull;
 use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
-use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
+use super::lines::{CLASSES, ConsumerLine, ProducerLine};
+use crate::sync::{Ordering, fence};
 
 /// The first eight bytes of every segment: `miulogS1`.
 pub(crate) const MAGIC: [u8; 8] = *b"miulogS1";
@@ -50,68 +51,6 @@ pub(crate) const HEADER: usize = CONSUMER_LINE + size_of::<ConsumerLine>();
 const NAME: usize = 64;
 /// Longest thread name kept, in bytes.
 pub(crate) const NAME_MAX: usize = PRODUCER_LINE - NAME;
-
-/// What the producer writes. A cache line pair of its own: adjacent lines are fetched together.
-#[repr(C, align(128))]
-#[derive(Debug)]
-pub(crate) struct ProducerLine {
-    /// Bytes ever committed (R3).
-    pub(crate) head: AtomicU64,
-    /// Records ever committed to this ring, over all its segments.
-    pub(crate) accepted: AtomicU64,
-    /// 1 once the ring goes on in a larger segment: nothing more will be committed here.
-    pub(crate) chained: AtomicU32,
-    /// 1 once the producer is gone.
-    pub(crate) closed: AtomicU32,
-    /// Records that found no room, by class, over all segments of the ring. What the classes are is for the queue to say.
-    pub(crate) lost: [AtomicU64; CLASSES],
-}
-
-/// Classes of lost records.
-pub(crate) const CLASSES: usize = 8;
-
-/// What the consumer writes.
-///
-/// The listener writes the line of another process's ring by a system call, which does not promise to move eight bytes at once: the
-/// complement beside the number shows whether it is whole.
-#[repr(C, align(128))]
-#[derive(Debug)]
-pub(crate) struct ConsumerLine {
-    /// Bytes ever given back (R4).
-    tail: AtomicU64,
-    /// The complement of that.
-    check: AtomicU64,
-    /// Records ever given back, over all segments of the ring.
-    records: AtomicU64,
-}
-
-impl ConsumerLine {
-    /// The line as it stands in a file.
-    pub(crate) fn bytes(tail: u64, records: u64) -> [u8; 24] {
-        let mut bytes = [0; 24];
-        bytes[..8].copy_from_slice(&tail.to_le_bytes());
-        bytes[8..16].copy_from_slice(&(!tail).to_le_bytes());
-        bytes[16..].copy_from_slice(&records.to_le_bytes());
-        bytes
-    }
-
-    /// Says how many records have been given back.
-    pub(crate) fn count(&self, records: u64) {
-        self.records.store(records, Ordering::Relaxed);
-    }
-
-    /// The counter, if it is whole at this moment (R4).
-    pub(crate) fn load(&self) -> Option<u64> {
-        let tail = self.tail.load(Ordering::Acquire);
-        (self.check.load(Ordering::Acquire) == !tail).then_some(tail)
-    }
-
-    /// Sets the counter (R4).
-    pub(crate) fn store(&self, tail: u64) {
-        self.check.store(!tail, Ordering::Release);
-        self.tail.store(tail, Ordering::Release);
-    }
-}
 
 const _: () = {
     assert!(size_of::<ProducerLine>() == 128 && size_of::<ConsumerLine>() == 128);
@@ -254,13 +193,11 @@ impl Header {
             return wrong("its producer's marks are neither 0 nor 1");
         };
         let tail = u64_at(bytes, CONSUMER_LINE + offset_of!(ConsumerLine, tail));
-        if u64_at(bytes, CONSUMER_LINE + offset_of!(ConsumerLine, check)) != !tail {
-            return wrong("its consumer's counter is not whole");
-        }
-        let unread = match head.checked_sub(tail) {
-            Some(unread) if unread <= capacity => unread,
-            _ => return wrong("its cursors are further apart than its capacity"),
+        let check = u64_at(bytes, CONSUMER_LINE + offset_of!(ConsumerLine, check));
+        let Some(tail) = ConsumerLine::settled(tail, check, head, capacity) else {
+            return wrong("its cursors are further apart than its capacity");
         };
+        let unread = head - tail;
         Ok(Header {
             identity: Identity {
                 member: u32_at(bytes, 48),
@@ -565,6 +502,24 @@ mod tests {
     }
 
     #[test]
+    fn a_counter_whose_writer_died_between_its_two_words_is_the_new_one() {
+        let good = file_of(&identity(), |segment| {
+            segment.producer_line().head.store(640, Ordering::Release);
+            segment.consumer_line().store(64);
+        });
+        let (old, new) = (ConsumerLine::bytes(64, 0), ConsumerLine::bytes(128, 0));
+        let tail_of = |line: [&[u8]; 2]| {
+            let mut bytes = good.clone();
+            bytes[CONSUMER_LINE..CONSUMER_LINE + 16].copy_from_slice(&line.concat());
+            Header::parse(&bytes, bytes.len() as u64).map(|header| header.tail)
+        };
+        assert_eq!(tail_of([&old[..8], &new[8..16]]), Ok(128));
+        assert_eq!(tail_of([&new[..8], &old[8..16]]), Ok(128));
+        // One word that no ring can have is not believed.
+        assert_eq!(tail_of([&ConsumerLine::bytes(648, 0)[..8], &old[8..16]]), Ok(64));
+    }
+
+    #[test]
     fn another_layout_version_is_refused_by_naming_both() {
         let mut bytes = file_of(&identity(), |_| {});
         bytes[8..12].copy_from_slice(&77u32.to_le_bytes());
@@ -592,7 +547,6 @@ mod tests {
         assert!(changed(44, &(NAME_MAX as u32 + 1).to_le_bytes()).contains("longer than there is room for"));
         assert!(changed(NAME, &[0xff]).contains("not UTF-8"));
         assert!(changed(PRODUCER_LINE + offset_of!(ProducerLine, closed), &[2]).contains("neither 0 nor 1"));
-        assert!(changed(CONSUMER_LINE, &[8]).contains("not whole"));
         assert!(changed(CONSUMER_LINE, &ConsumerLine::bytes(8, 0)).contains("further apart"));
         assert!(changed(PRODUCER_LINE, &(SMALLEST as u64 + 8).to_le_bytes()).contains("further apart"));
         assert!(problem(&good[..HEADER - 1]).contains("shorter than a ring's header"));

@@ -65,7 +65,8 @@ extern "C" fn visit(context: *mut Context, walk: *mut c_void) -> c_int {
 #[cold]
 #[inline(never)]
 pub(crate) fn in_signal_handler() -> bool {
-    on_signal_stack() || was_interrupted()
+    // Where schedules are tried each thread is a coroutine, on a stack that the unwinder does not know.
+    cfg!(not(shuttle)) && (on_signal_stack() || was_interrupted())
 }
 
 /// Whether the thread is on its stack for signals (F3).

@@ -16,8 +16,8 @@ const LIBRARY: &str = "miu-log/src/";
 /// The module whose file has another name, as its `#[path]` says.
 const RENAMED: (&str, &str) = ("private", "__private");
 
-/// The only file that names the standard library's atomics.
-const ATOMICS: &str = "miu-log/src/sync.rs";
+/// The only module that names the standard library's atomics.
+const ATOMICS: &str = "sync";
 
 /// What a module may name of its siblings.
 enum May {
@@ -163,14 +163,13 @@ pub(crate) fn check(sources: &BTreeMap<String, Source>, findings: &mut Vec<Findi
             if source.is_test(line) {
                 continue;
             }
-            if path != ATOMICS
+            if module.first().is_none_or(|first| first != ATOMICS)
                 && let [root, sync, atomic, ..] = absolute.as_slice()
                 && (root == "std" || root == "core")
                 && sync == "sync"
                 && atomic == "atomic"
             {
-                let message =
-                    "raw atomics are named in sync.rs only, so that loom can replace them: use `crate::sync`";
+                let message = "raw atomics are named in sync only, so that the models can replace them: use `crate::sync`";
                 findings.push(Finding::error(path, line, message));
             }
             if absolute.first().is_some_and(|root| root == "crate") {
