@@ -57,6 +57,9 @@ pub(crate) struct Reader {
     touched: bool,
     /// Its process is gone: what is visible now is all there will ever be.
     orphaned: bool,
+    /// What it held was given up, as corrupt; and nobody has been told yet.
+    given_up: bool,
+    unreported: bool,
     /// Where the next segment of another process's ring may be.
     folders: Vec<PathBuf>,
     /// What `accepted` was when this reader came.
@@ -88,6 +91,8 @@ pub(crate) struct Turn {
 pub(crate) struct Readers {
     readers: Vec<Reader>,
     next_serial: u64,
+    /// Rings that turned out corrupt, whose readers are gone.
+    corrupt: Vec<String>,
 }
 
 impl Readers {
@@ -120,6 +125,8 @@ impl Readers {
             identity,
             touched: false,
             orphaned: false,
+            given_up: false,
+            unreported: false,
             folders,
             base: None,
         });
@@ -136,9 +143,10 @@ impl Readers {
 
     /// Looks for new records in every ring. Gives the rings that turned out corrupt.
     pub(crate) fn refresh(&mut self) -> Vec<String> {
-        let mut corrupt = Vec::new();
+        let mut corrupt = std::mem::take(&mut self.corrupt);
         for reader in &mut self.readers {
-            if !reader.look() {
+            reader.look();
+            if std::mem::take(&mut reader.unreported) {
                 corrupt.push(reader.describe());
             }
         }
@@ -148,7 +156,7 @@ impl Readers {
     /// Whether a record is visible in any ring.
     pub(crate) fn any_unread(&mut self) -> bool {
         self.readers.iter_mut().any(|reader| {
-            // One that turns out corrupt has nothing; the next pass finds it at its end.
+            // One that turns out corrupt has nothing; the next pass reports it.
             reader.look();
             reader.next.is_some()
         })
@@ -205,6 +213,9 @@ impl Readers {
             reader.left.drain(..).for_each(&mut done);
             if reader.is_at_end() {
                 let reader = self.readers.swap_remove(index);
+                if reader.unreported {
+                    self.corrupt.push(reader.describe());
+                }
                 let key = reader.key();
                 match reader.source {
                     Source::Own(consumer) => {
@@ -272,23 +283,16 @@ impl Reader {
         format!("thread {} of process {}", self.thread, self.identity.process_id)
     }
 
-    /// Sees new records, also behind one that is known already. False where the ring turns out corrupt: then all it holds is given up.
-    fn look(&mut self) -> bool {
-        let sound = either!(&mut self.source, ring => ring.refresh());
-        if !sound {
-            let broken_before =
-                either!(&mut self.source, ring => ring.end()) == End::Closed && !self.is_own();
+    /// Sees new records, also behind one that is known already. Where the ring turns out corrupt all it holds is given up.
+    fn look(&mut self) {
+        if !either!(&mut self.source, ring => ring.refresh()) {
             self.give_up();
-            return broken_before;
+        } else if self.next.is_none() {
+            self.peek();
+            if self.next.is_none() {
+                self.follow();
+            }
         }
-        if self.next.is_some() {
-            return true;
-        }
-        let sound = self.peek();
-        if self.next.is_none() {
-            self.follow();
-        }
-        sound
     }
 
     /// At the end of what is visible: goes on in the ring's next segment, if it has moved there (M3).
@@ -336,24 +340,20 @@ impl Reader {
         }
     }
 
-    fn peek(&mut self) -> bool {
-        if !either!(&self.source, ring => ring.has_unread()) {
-            self.next = None;
-            return true;
-        }
-        match Head::parse(either!(&self.source, ring => ring.unread())) {
-            Ok(head) => {
-                self.next = Some(head);
-                true
-            }
-            Err(_) => {
-                self.give_up();
-                false
+    fn peek(&mut self) {
+        self.next = None;
+        if either!(&self.source, ring => ring.has_unread()) {
+            match Head::parse(either!(&self.source, ring => ring.unread())) {
+                Ok(head) => self.next = Some(head),
+                Err(_) => self.give_up(),
             }
         }
     }
 
     fn give_up(&mut self) {
+        // Of another process's ring nothing more is read after that: it is reported once.
+        self.unreported |= self.is_own() || !self.given_up;
+        self.given_up = true;
         self.next = None;
         either!(&mut self.source, ring => ring.abandon());
         self.touched = true;
@@ -411,7 +411,8 @@ impl Reader {
             (None, None) => accepted,
         };
         self.base = Some(accepted.max(base));
-        Some(accepted.saturating_sub(base))
+        // Whatever the file says, it must be possible to add it up.
+        Some(accepted.saturating_sub(base).min(u64::from(u32::MAX)))
     }
 }
 

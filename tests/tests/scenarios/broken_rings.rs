@@ -158,6 +158,13 @@ const DAMAGES: &[Damage] = &[
         act: |path| writable(path).write_all_at(&(1_u64 << 60).to_le_bytes(), 256).unwrap(),
     },
     Damage {
+        what: "nonsense for a count",
+        file: "ring-{}-1-0",
+        long: false,
+        corrupt: false,
+        act: |path| writable(path).write_all_at(&u64::MAX.to_le_bytes(), 264).unwrap(),
+    },
+    Damage {
         what: "member cut",
         file: "member-{}",
         long: false,
