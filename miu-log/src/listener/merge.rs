@@ -6,6 +6,8 @@
 //!     only a thread that loses the processor in between can come out of order.
 //! M3. A ring's next segment is read only when the present one has been read to its end, and then at once, in the same pass:
 //!     what is in it may be older than what other rings hold.
+//! M4. Stamps of other processes are believed as far as they can be true: a record that was not there at a look was not committed
+//!     before it. So a ring whose stamps all lie in the past keeps others waiting for what it holds at most, and not for ever.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -48,6 +50,11 @@ pub(crate) struct Reader {
     left: Vec<Done>,
     /// Header of the next record, if one is visible.
     next: Option<Head>,
+    /// When the next record's turn is: its stamp, or later (M4).
+    due: u64,
+    /// What lies in another process's ring from this place on was committed after this time; and the last look.
+    fresh: (u64, u64),
+    looked: Option<u64>,
     identity: Identity,
     /// Number of this reader in its listener.
     pub(crate) serial: u64,
@@ -120,6 +127,9 @@ impl Readers {
             chained: VecDeque::new(),
             left: Vec::new(),
             next: None,
+            due: 0,
+            fresh: (0, 0),
+            looked: None,
             serial: self.next_serial,
             thread: escaped(&identity.thread_name),
             identity,
@@ -141,10 +151,11 @@ impl Readers {
         self.readers.iter().any(|reader| !reader.is_own() && reader.key() == key)
     }
 
-    /// Looks for new records in every ring. Gives the rings that turned out corrupt.
-    pub(crate) fn refresh(&mut self) -> Vec<String> {
+    /// Looks for new records in every ring, now. Gives the rings that turned out corrupt.
+    pub(crate) fn refresh(&mut self, now: u64) -> Vec<String> {
         let mut corrupt = std::mem::take(&mut self.corrupt);
         for reader in &mut self.readers {
+            reader.mark(now);
             reader.look();
             if std::mem::take(&mut reader.unreported) {
                 corrupt.push(reader.describe());
@@ -167,15 +178,17 @@ impl Readers {
         let (mut first, mut second) = (None, horizon);
         let mut least = u64::MAX;
         for (index, reader) in self.readers.iter().enumerate() {
-            let Some(head) = &reader.next else { continue };
-            if first.is_none() || head.ticks < least {
+            if reader.next.is_none() {
+                continue;
+            }
+            if first.is_none() || reader.due < least {
                 if first.is_some() {
                     second = second.min(least);
                 }
-                least = head.ticks;
+                least = reader.due;
                 first = Some(index);
             } else {
-                second = second.min(head.ticks);
+                second = second.min(reader.due);
             }
         }
         let reader = first.filter(|_| least <= horizon)?;
@@ -283,6 +296,16 @@ impl Reader {
         format!("thread {} of process {}", self.thread, self.identity.process_id)
     }
 
+    /// Keeps in mind what had been there at the last look, before another one (M4).
+    fn mark(&mut self, now: u64) {
+        if let (Source::Foreign(ring), Some(looked)) = (&self.source, self.looked)
+            && ring.position() >= self.fresh.0
+        {
+            self.fresh = (ring.head(), looked);
+        }
+        self.looked = Some(now);
+    }
+
     /// Sees new records, also behind one that is known already. Where the ring turns out corrupt all it holds is given up.
     fn look(&mut self) {
         if !either!(&mut self.source, ring => ring.refresh()) {
@@ -309,6 +332,8 @@ impl Reader {
                 Source::Own(consumer) => Done::Segment(consumer.into_segment()),
                 Source::Foreign(ring) => Done::File(ring.path().to_owned()),
             });
+            self.fresh = (0, 0);
+            self.looked = None;
             self.identity.generation = identity.generation;
             self.identity.member = identity.member;
             if either!(&mut self.source, ring => ring.refresh()) {
@@ -344,7 +369,15 @@ impl Reader {
         self.next = None;
         if either!(&self.source, ring => ring.has_unread()) {
             match Head::parse(either!(&self.source, ring => ring.unread())) {
-                Ok(head) => self.next = Some(head),
+                Ok(head) => {
+                    self.next = Some(head);
+                    self.due = match &self.source {
+                        Source::Foreign(ring) if ring.position() >= self.fresh.0 => {
+                            head.ticks.max(self.fresh.1)
+                        }
+                        _ => head.ticks,
+                    };
+                }
                 Err(_) => self.give_up(),
             }
         }
@@ -390,7 +423,7 @@ impl Reader {
                 self.follow();
             }
         }
-        self.next.is_some_and(|next| next.ticks <= until)
+        self.next.is_some() && self.due <= until
     }
 
     pub(crate) fn identity(&self) -> &Identity {
@@ -429,5 +462,87 @@ pub(crate) fn open_named(
         Ok((ring, found))
     } else {
         Err(Refusal::Malformed("it is another ring than its name says".to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::HEADER;
+    use crate::ring::producer::Producer;
+    use crate::ring::segment::SMALLEST;
+
+    /// A ring of another process, both of its ends.
+    fn ring(folder: &Path, member: u32, readers: &mut Readers) -> Producer {
+        let identity = Identity {
+            member,
+            process_id: member,
+            thread_id: 1,
+            ring: 0,
+            generation: 0,
+            thread_name: String::new(),
+        };
+        let segment = Arc::new(Segment::create(Some(folder), SMALLEST, &identity).unwrap());
+        let (ring, found) = open_named(folder, &identity, 0).unwrap();
+        readers.register_foreign(ring, found, vec![folder.to_owned()]);
+        Producer::new(Arc::new(()), segment, 0)
+    }
+
+    /// A record with nothing in it. False where there is no room.
+    fn send(producer: &mut Producer, ticks: u64) -> bool {
+        producer.extend(SMALLEST as u64);
+        producer.write(HEADER, |slot, sequence| {
+            let (len, sequence) = (HEADER as u32, sequence as u32);
+            let head = Head { len, callsite: 1, ticks, sequence, domain: 0, level: 0, flags: 0 };
+            slot.copy_from_slice(&head.to_bytes());
+        })
+    }
+
+    #[test]
+    fn a_ring_whose_stamps_lie_keeps_others_waiting_for_what_it_holds_at_most() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut readers = Readers::default();
+        let mut liar = ring(folder.path(), 1, &mut readers);
+        let mut honest = ring(folder.path(), 2, &mut readers);
+        let mut now = 1000;
+        while send(&mut liar, 0) {}
+        readers.refresh(now);
+        assert!(send(&mut honest, now + 1));
+        let mut before = 0;
+        loop {
+            now += 10;
+            readers.refresh(now);
+            for _ in 0..100 {
+                let reader = readers.turn(u64::MAX).map(|turn| turn.reader);
+                let reader = reader.and_then(|reader| readers.reader(reader)).unwrap();
+                if reader.member() == Some(2) {
+                    return;
+                }
+                reader.advance(0);
+                before += 1;
+            }
+            readers.free();
+            while send(&mut liar, 0) {}
+            assert!(before <= 2 * SMALLEST / HEADER, "{before}");
+        }
+    }
+
+    #[test]
+    fn records_that_were_there_before_are_read_by_their_stamps() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut readers = Readers::default();
+        let mut rings = [1, 2].map(|member| ring(folder.path(), member, &mut readers));
+        readers.refresh(0);
+        for stamp in 1..100 {
+            assert!(send(&mut rings[stamp as usize % 2], stamp));
+        }
+        readers.refresh(200);
+        let mut read = Vec::new();
+        while let Some(turn) = readers.turn(u64::MAX) {
+            let reader = readers.reader(turn.reader).unwrap();
+            read.push(reader.record().unwrap().0.ticks);
+            reader.advance(0);
+        }
+        assert_eq!(read, (1..100).collect::<Vec<_>>());
     }
 }
