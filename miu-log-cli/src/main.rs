@@ -5,10 +5,12 @@
 //! C2. Text that others wrote is escaped before it is shown.
 //!
 //! - `status`: who has the folder, what the rings hold, what was left behind.
+//! - `recover`: brings what was left behind into the files.
 //! - `pattern`: what a line looks like, or where the mistake in the pattern is.
 //! - `text`: escaping and tables.
 
 mod pattern;
+mod recover;
 mod status;
 mod text;
 
@@ -25,7 +27,7 @@ struct Outcome {
     code: u8,
 }
 
-/// Looks at what a service that logs with miu-log is doing, and tries out its configuration.
+/// Looks at what a service that logs with miu-log is doing, recovers what one has left, and tries out its configuration.
 #[derive(Debug, Parser)]
 #[command(name = "miu-log", version, arg_required_else_help = true)]
 struct Cli {
@@ -51,6 +53,22 @@ enum Command {
         #[arg(default_value = "logs")]
         log_folder: PathBuf,
     },
+    /// Brings what was left by runs that did not end properly into the log files.
+    ///
+    /// It does what the next start of the service would do, for a service that will not be started again. Files, their names and the
+    /// layout of lines are those of that run. It is refused while a service has the folder; worker processes that are still running
+    /// are left alone.
+    ///
+    /// What was left is looked for where a service of this user puts it. Where the service had MIU_LOG_RUNTIME_DIR set, set it
+    /// here too.
+    #[command(
+        after_help = "Exit codes:\n  0  all that was left is in the files, or there was nothing\n  1  it cannot be \
+                            recovered\n  2  wrong usage\n  3  a part of it could not be read"
+    )]
+    Recover {
+        /// The folder with the log files.
+        log_folder: PathBuf,
+    },
     /// Checks the layout pattern of a line, and shows a sample line.
     ///
     /// The sample is written to a file and read back, as a service would write it, with the time of now. A mistake in the
@@ -71,6 +89,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Status { log_folder } => status::run(&log_folder),
+        Command::Recover { log_folder } => recover::run(&log_folder),
         Command::Pattern { pattern } => pattern::run(&pattern),
     };
     match outcome.and_then(|Outcome { text, code }| show(&text).map(|()| code)) {

@@ -158,3 +158,75 @@ fn wrong_usage_is_2_and_help_names_the_exit_codes() {
     );
     assert!(run(&["--help"]).1.contains("status") && run(&["--version"]).1.starts_with("miu-log 0."));
 }
+
+/// Has a repository log in this very folder and die: by a copy of what a living one has there.
+fn dead_run(records: u32) -> (tempfile::TempDir, PathBuf, PathBuf) {
+    use std::os::unix::fs::PermissionsExt;
+    let root = tempfile::tempdir().unwrap();
+    let (logs, runtime) = (root.path().join("logs"), root.path().join("runtime"));
+    fs::create_dir(&runtime).unwrap();
+    let listener = ManualListener::new();
+    let config = LogConfig::new(&logs).console(false).level_files(false).manual_listener(&listener);
+    let repo = logs::Repository::open(config).unwrap();
+    for number in 0..records {
+        miu_log::info!(repo.app, "record {number}");
+    }
+    let there = PathBuf::from(repo.queue().endpoint().to_string());
+    let copy = runtime.join(there.file_name().unwrap());
+    fs::create_dir(&copy).unwrap();
+    fs::set_permissions(&copy, PermissionsExt::from_mode(0o700)).unwrap();
+    for entry in fs::read_dir(&there).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, copy.join(path.file_name().unwrap())).unwrap();
+    }
+    while listener.step() > 0 {}
+    repo.shutdown();
+    fs::write(logs.join("app.log"), "").unwrap();
+    (root, logs, copy)
+}
+
+fn recover(logs: &Path, copy: &Path) -> (i32, String, String) {
+    let mut command = program(&["recover", logs.to_str().unwrap()]);
+    let Output { status, stdout, stderr } =
+        command.env("MIU_LOG_RUNTIME_DIR", copy.parent().unwrap()).output().unwrap();
+    (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+#[test]
+fn recover_brings_a_dead_runs_records_into_the_files_once() {
+    let (_root, logs, copy) = dead_run(3);
+    let (code, out, err) = recover(&logs, &copy);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("recovered          3 records of 1 processes"), "{out}");
+    let row = format!("{}        3  main", std::process::id());
+    assert!(out.contains(&row), "{out}");
+    let lines = fs::read_to_string(logs.join("app.log")).unwrap();
+    assert_eq!(lines.lines().filter(|line| line.contains("| record ")).count(), 3, "{lines}");
+    assert!(!copy.exists());
+    let (code, out, _) = recover(&logs, &copy);
+    assert_eq!((code, out.as_str()), (0, "nothing to recover: every run has ended properly\n"));
+}
+
+#[test]
+fn recover_says_what_could_not_be_read() {
+    let (_root, logs, copy) = dead_run(3);
+    fs::write(copy.join("ring-1-77-0"), [0xa5; 9000]).unwrap();
+    let (code, out, err) = recover(&logs, &copy);
+    assert_eq!(code, 3, "{out}{err}");
+    assert!(out.contains("3 records of 1 processes") && out.contains("could not be read  1 "), "{out}");
+    assert!(err.contains("left-behind-1"), "{err}");
+}
+
+#[test]
+fn recover_is_refused_while_a_service_has_the_folder_and_without_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let repo = logs::Repository::open(LogConfig::new(folder.path()).console(false)).unwrap();
+    let (code, out, err) = run(&["recover", folder.path().to_str().unwrap()]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains("is in use by process"), "{err}");
+    drop(repo);
+    let (code, _, err) = run(&["recover", folder.path().join("missing").to_str().unwrap()]);
+    assert!(code == 1 && err.contains("there is no log folder"), "{err}");
+    let (code, _, _) = run(&["recover"]);
+    assert_eq!(code, 2);
+}

@@ -141,6 +141,10 @@ impl Folder {
     ///
     /// Those of the system.
     pub(crate) fn cut(&self, name: &str, identity: (u64, u64), len: u64) -> io::Result<()> {
+        if name.contains('/') {
+            // It was read from a file that anything may have been done to: nothing outside the folder is touched.
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no name of a log file"));
+        }
         let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let fd = match rustix::fs::openat(self.fd(), name, flags, Mode::empty()) {
             Ok(fd) => fd,
@@ -302,6 +306,19 @@ mod tests {
         fs::write(dir.path().join("app.log"), "old\n").unwrap();
         folder.open_log("app.log").unwrap().write_all(b"new\n").unwrap();
         assert_eq!(fs::read_to_string(dir.path().join("app.log")).unwrap(), "old\nnew\n");
+    }
+
+    #[test]
+    fn nothing_outside_the_folder_is_cut() {
+        let (dir, folder) = folder();
+        let other = tempfile::NamedTempFile::new_in(dir.path().parent().unwrap()).unwrap();
+        fs::write(other.path(), "0123456789").unwrap();
+        let found = fs::metadata(other.path()).unwrap();
+        let up = format!("../{}", other.path().file_name().unwrap().to_str().unwrap());
+        for name in [up.as_str(), other.path().to_str().unwrap()] {
+            assert!(folder.cut(name, (found.dev(), found.ino()), 5).is_err());
+        }
+        assert_eq!(fs::metadata(other.path()).unwrap().len(), 10);
     }
 
     #[test]

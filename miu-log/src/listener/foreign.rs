@@ -208,6 +208,11 @@ impl ForeignRing {
         self.read
     }
 
+    /// How far the ring was written at the last look.
+    pub(crate) fn head(&self) -> u64 {
+        self.head
+    }
+
     /// Gives the space of everything read back (X3).
     pub(crate) fn free(&mut self) {
         if self.freed != self.read

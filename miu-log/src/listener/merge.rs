@@ -6,6 +6,8 @@
 //!     only a thread that loses the processor in between can come out of order.
 //! M3. A ring's next segment is read only when the present one has been read to its end, and then at once, in the same pass:
 //!     what is in it may be older than what other rings hold.
+//! M4. Stamps of other processes are believed as far as they can be true: a record that was not there at a look was not committed
+//!     before it. So a ring whose stamps all lie in the past keeps others waiting for what it holds at most, and not for ever.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -48,6 +50,11 @@ pub(crate) struct Reader {
     left: Vec<Done>,
     /// Header of the next record, if one is visible.
     next: Option<Head>,
+    /// When the next record's turn is: its stamp, or later (M4).
+    due: u64,
+    /// What lies in another process's ring from this place on was committed after this time; and the last look.
+    fresh: (u64, u64),
+    looked: Option<u64>,
     identity: Identity,
     /// Number of this reader in its listener.
     pub(crate) serial: u64,
@@ -57,6 +64,9 @@ pub(crate) struct Reader {
     touched: bool,
     /// Its process is gone: what is visible now is all there will ever be.
     orphaned: bool,
+    /// What it held was given up, as corrupt; and nobody has been told yet.
+    given_up: bool,
+    unreported: bool,
     /// Where the next segment of another process's ring may be.
     folders: Vec<PathBuf>,
     /// Number of the next record, if none is missing. None before the first one, of a ring that others have read before.
@@ -94,6 +104,8 @@ pub(crate) struct Turn {
 pub(crate) struct Readers {
     readers: Vec<Reader>,
     next_serial: u64,
+    /// Rings that turned out corrupt, whose readers are gone.
+    corrupt: Vec<String>,
 }
 
 impl Readers {
@@ -124,11 +136,16 @@ impl Readers {
             chained: VecDeque::new(),
             left: Vec::new(),
             next: None,
+            due: 0,
+            fresh: (0, 0),
+            looked: None,
             serial: self.next_serial,
             thread: escaped(&identity.thread_name),
             identity,
             touched: false,
             orphaned: false,
+            given_up: false,
+            unreported: false,
             folders,
             expected: from_start.then_some(0),
             gap_told: false,
@@ -146,11 +163,13 @@ impl Readers {
         self.readers.iter().any(|reader| !reader.is_own() && reader.key() == key)
     }
 
-    /// Looks for new records in every ring. Gives the rings that turned out corrupt.
-    pub(crate) fn refresh(&mut self) -> Vec<String> {
-        let mut corrupt = Vec::new();
+    /// Looks for new records in every ring, now. Gives the rings that turned out corrupt.
+    pub(crate) fn refresh(&mut self, now: u64) -> Vec<String> {
+        let mut corrupt = std::mem::take(&mut self.corrupt);
         for reader in &mut self.readers {
-            if !reader.look() {
+            reader.mark(now);
+            reader.look();
+            if std::mem::take(&mut reader.unreported) {
                 corrupt.push(reader.describe());
             }
         }
@@ -160,7 +179,7 @@ impl Readers {
     /// Whether a record is visible in any ring.
     pub(crate) fn any_unread(&mut self) -> bool {
         self.readers.iter_mut().any(|reader| {
-            // One that turns out corrupt has nothing; the next pass finds it at its end.
+            // One that turns out corrupt has nothing; the next pass reports it.
             reader.look();
             reader.next.is_some()
         })
@@ -171,15 +190,17 @@ impl Readers {
         let (mut first, mut second) = (None, horizon);
         let mut least = u64::MAX;
         for (index, reader) in self.readers.iter().enumerate() {
-            let Some(head) = &reader.next else { continue };
-            if first.is_none() || head.ticks < least {
+            if reader.next.is_none() {
+                continue;
+            }
+            if first.is_none() || reader.due < least {
                 if first.is_some() {
                     second = second.min(least);
                 }
-                least = head.ticks;
+                least = reader.due;
                 first = Some(index);
             } else {
-                second = second.min(head.ticks);
+                second = second.min(reader.due);
             }
         }
         let reader = first.filter(|_| least <= horizon)?;
@@ -231,6 +252,9 @@ impl Readers {
             reader.left.drain(..).for_each(&mut done);
             if reader.is_at_end() {
                 let reader = self.readers.swap_remove(index);
+                if reader.unreported {
+                    self.corrupt.push(reader.describe());
+                }
                 let key = reader.key();
                 match reader.source {
                     Source::Own(consumer) => {
@@ -311,23 +335,26 @@ impl Reader {
         format!("thread {} of process {}", self.thread, self.identity.process_id)
     }
 
-    /// Sees new records, also behind one that is known already. False where the ring turns out corrupt: then all it holds is given up.
-    fn look(&mut self) -> bool {
-        let sound = either!(&mut self.source, ring => ring.refresh());
-        if !sound {
-            let broken_before =
-                either!(&mut self.source, ring => ring.end()) == End::Closed && !self.is_own();
+    /// Keeps in mind what had been there at the last look, before another one (M4).
+    fn mark(&mut self, now: u64) {
+        if let (Source::Foreign(ring), Some(looked)) = (&self.source, self.looked)
+            && ring.position() >= self.fresh.0
+        {
+            self.fresh = (ring.head(), looked);
+        }
+        self.looked = Some(now);
+    }
+
+    /// Sees new records, also behind one that is known already. Where the ring turns out corrupt all it holds is given up.
+    fn look(&mut self) {
+        if !either!(&mut self.source, ring => ring.refresh()) {
             self.give_up();
-            return broken_before;
+        } else if self.next.is_none() {
+            self.peek();
+            if self.next.is_none() {
+                self.follow();
+            }
         }
-        if self.next.is_some() {
-            return true;
-        }
-        let sound = self.peek();
-        if self.next.is_none() {
-            self.follow();
-        }
-        sound
     }
 
     /// At the end of what is visible: goes on in the ring's next segment, if it has moved there (M3).
@@ -344,6 +371,8 @@ impl Reader {
                 Source::Own(consumer) => Done::Segment(consumer.into_segment()),
                 Source::Foreign(ring) => Done::File(ring.path().to_owned()),
             });
+            self.fresh = (0, 0);
+            self.looked = None;
             self.identity.generation = identity.generation;
             self.identity.member = identity.member;
             if either!(&mut self.source, ring => ring.refresh()) {
@@ -379,24 +408,28 @@ impl Reader {
         }
     }
 
-    fn peek(&mut self) -> bool {
-        if !either!(&self.source, ring => ring.has_unread()) {
-            self.next = None;
-            return true;
-        }
-        match Head::parse(either!(&self.source, ring => ring.unread())) {
-            Ok(head) => {
-                self.next = Some(head);
-                true
-            }
-            Err(_) => {
-                self.give_up();
-                false
+    fn peek(&mut self) {
+        self.next = None;
+        if either!(&self.source, ring => ring.has_unread()) {
+            match Head::parse(either!(&self.source, ring => ring.unread())) {
+                Ok(head) => {
+                    self.next = Some(head);
+                    self.due = match &self.source {
+                        Source::Foreign(ring) if ring.position() >= self.fresh.0 => {
+                            head.ticks.max(self.fresh.1)
+                        }
+                        _ => head.ticks,
+                    };
+                }
+                Err(_) => self.give_up(),
             }
         }
     }
 
     fn give_up(&mut self) {
+        // Of another process's ring nothing more is read after that: it is reported once.
+        self.unreported |= self.is_own() || !self.given_up;
+        self.given_up = true;
         self.next = None;
         either!(&mut self.source, ring => ring.abandon());
         self.touched = true;
@@ -445,7 +478,7 @@ impl Reader {
                 self.follow();
             }
         }
-        self.next.is_some_and(|next| next.ticks <= until)
+        self.next.is_some() && self.due <= until
     }
 
     pub(crate) fn identity(&self) -> &Identity {
@@ -500,9 +533,10 @@ impl Reader {
     /// Records put into another process's ring since the last call, beginning with those that were not read when it was found.
     fn newly_accepted(&mut self) -> Option<u64> {
         let Source::Foreign(ring) = &self.source else { return None };
-        // A ring that was read without its count being kept has at least as many as were read.
+        // A ring that was read without its count being kept has at least as many as were read. Whatever the file says, it must be possible
+        // to add it up.
         let accepted = ring.accepted().max(ring.records());
-        let new = accepted.saturating_sub(self.counted);
+        let new = accepted.saturating_sub(self.counted).min(u64::from(u32::MAX));
         self.counted += new;
         Some(new)
     }
@@ -544,5 +578,87 @@ pub(crate) fn open_named(
         Ok((ring, found))
     } else {
         Err(Refusal::Malformed("it is another ring than its name says".to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::HEADER;
+    use crate::ring::producer::Producer;
+    use crate::ring::segment::SMALLEST;
+
+    /// A ring of another process, both of its ends.
+    fn ring(folder: &Path, member: u32, readers: &mut Readers) -> Producer {
+        let identity = Identity {
+            member,
+            process_id: member,
+            thread_id: 1,
+            ring: 0,
+            generation: 0,
+            thread_name: String::new(),
+        };
+        let segment = Arc::new(Segment::create(Some(folder), SMALLEST, &identity).unwrap());
+        let (ring, found) = open_named(folder, &identity, 0).unwrap();
+        readers.register_foreign(ring, found, vec![folder.to_owned()]);
+        Producer::new(Arc::new(()), segment, 0)
+    }
+
+    /// A record with nothing in it. False where there is no room.
+    fn send(producer: &mut Producer, ticks: u64) -> bool {
+        producer.extend(SMALLEST as u64);
+        producer.write(HEADER, |slot, sequence| {
+            let (len, sequence) = (HEADER as u32, sequence as u32);
+            let head = Head { len, callsite: 1, ticks, sequence, domain: 0, level: 0, flags: 0 };
+            slot.copy_from_slice(&head.to_bytes());
+        })
+    }
+
+    #[test]
+    fn a_ring_whose_stamps_lie_keeps_others_waiting_for_what_it_holds_at_most() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut readers = Readers::default();
+        let mut liar = ring(folder.path(), 1, &mut readers);
+        let mut honest = ring(folder.path(), 2, &mut readers);
+        let mut now = 1000;
+        while send(&mut liar, 0) {}
+        readers.refresh(now);
+        assert!(send(&mut honest, now + 1));
+        let mut before = 0;
+        loop {
+            now += 10;
+            readers.refresh(now);
+            for _ in 0..100 {
+                let reader = readers.turn(u64::MAX).map(|turn| turn.reader);
+                let reader = reader.and_then(|reader| readers.reader(reader)).unwrap();
+                if reader.member() == Some(2) {
+                    return;
+                }
+                reader.advance(0);
+                before += 1;
+            }
+            readers.free();
+            while send(&mut liar, 0) {}
+            assert!(before <= 2 * SMALLEST / HEADER, "{before}");
+        }
+    }
+
+    #[test]
+    fn records_that_were_there_before_are_read_by_their_stamps() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut readers = Readers::default();
+        let mut rings = [1, 2].map(|member| ring(folder.path(), member, &mut readers));
+        readers.refresh(0);
+        for stamp in 1..100 {
+            assert!(send(&mut rings[stamp as usize % 2], stamp));
+        }
+        readers.refresh(200);
+        let mut read = Vec::new();
+        while let Some(turn) = readers.turn(u64::MAX) {
+            let reader = readers.reader(turn.reader).unwrap();
+            read.push(reader.record().unwrap().0.ticks);
+            reader.advance(0);
+        }
+        assert_eq!(read, (1..100).collect::<Vec<_>>());
     }
 }

@@ -380,7 +380,7 @@ impl Listener {
 
     /// Sees new records in all rings.
     fn refresh(&mut self) {
-        let corrupt = self.readers.refresh();
+        let corrupt = self.readers.refresh(self.calibration.clock().ticks());
         if !corrupt.is_empty() {
             self.report_corrupt_rings(&corrupt);
         }

@@ -34,6 +34,10 @@ const GRACE: u64 = 1_000_000_000;
 const MAX_BLOB: usize = 17 * 1024 * 1024;
 /// Most bytes of a dictionary read at once.
 const PIECE: usize = 64 * 1024;
+/// Longest entry of a dictionary that is believed: templates are string literals.
+const LONGEST_ENTRY: usize = 4 * 1024 * 1024;
+/// Most dropped records that are believed of one counter of a process.
+const MOST_DROPS: u64 = 1 << 40;
 /// Most call sites that are believed of a process.
 const MOST_SITES: usize = 1 << 20;
 
@@ -51,6 +55,8 @@ pub(crate) struct Peer {
     dictionary_read: u64,
     /// What was read of an entry that was not whole.
     unparsed: Vec<u8>,
+    /// It is not what it should be: no more is read of it.
+    dictionary_is_broken: bool,
     sites: Vec<Option<Site>>,
     unknown: Site,
     /// Its domains' numbers here, where they are others than its own.
@@ -89,6 +95,7 @@ impl Peer {
             dictionary: None,
             dictionary_read: 0,
             unparsed: Vec::new(),
+            dictionary_is_broken: false,
             sites: Vec::new(),
             unknown: unknown_site(),
             domains: None,
@@ -182,10 +189,13 @@ impl Peer {
         }
         let mut now = vec![0; counters];
         member::read_drops(file, &mut now);
-        let new = now.iter().zip(&self.drops).map(|(now, before)| now.saturating_sub(*before)).collect();
-        self.untold |= now != self.drops;
-        self.drops = now;
-        new
+        for (now, before) in now.iter_mut().zip(&mut self.drops) {
+            // Never back, and not beyond what may be added up.
+            let counted = (*now).clamp(*before, MOST_DROPS.max(*before));
+            *now = counted - std::mem::replace(before, counted);
+            self.untold |= *now > 0;
+        }
+        now
     }
 
     /// Notes in the process's file which drops have been told of: the next listener begins there.
@@ -223,28 +233,36 @@ impl Peer {
             self.dictionary = open_to_read(&path).ok();
         }
         let Some(dictionary) = &self.dictionary else { return };
-        loop {
+        while !self.dictionary_is_broken {
             let filled = self.unparsed.len();
             self.unparsed.resize(filled + PIECE, 0);
             let read = dictionary.read_at(&mut self.unparsed[filled..], self.dictionary_read).unwrap_or(0);
             self.unparsed.truncate(filled + read);
             self.dictionary_read += read as u64;
             let mut used = 0;
-            while let Ok(Some((entry, len))) = callsite::read_entry(&self.unparsed[used..]) {
-                used += len;
-                let index = entry.id as usize;
-                if index < MOST_SITES {
-                    if self.sites.len() <= index {
-                        self.sites.resize_with(index + 1, || None);
+            loop {
+                match callsite::read_entry(&self.unparsed[used..]) {
+                    // Entries are numbered from one, without gaps.
+                    Ok(Some((entry, len))) if entry.id as usize == self.sites.len().max(1) => {
+                        used += len;
+                        self.sites.resize_with(self.sites.len().max(1), || None);
+                        self.sites.push(foreign_site(&entry));
                     }
-                    self.sites[index] = foreign_site(&entry);
+                    Ok(None) => break,
+                    Ok(Some(_)) | Err(_) => {
+                        self.dictionary_is_broken = true;
+                        break;
+                    }
                 }
             }
             self.unparsed.drain(..used);
-            if read == 0 || self.unparsed.len() > MAX_BLOB {
+            self.dictionary_is_broken |= self.unparsed.len() > LONGEST_ENTRY || self.sites.len() > MOST_SITES;
+            if read == 0 {
                 return;
             }
         }
+        // Nothing behind a fault can be trusted: what was read before it stays, and no more is.
+        self.unparsed = Vec::new();
     }
 
     /// The arguments of a long record, and the file they are in.
@@ -359,6 +377,72 @@ pub(crate) fn ring_of(name: &str) -> Option<(RingKey, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A process whose dictionary has these bytes.
+    fn peer(folder: &Path, dictionary: &[u8]) -> Peer {
+        std::fs::write(folder.join("dictionary-7"), dictionary).unwrap();
+        Peer::without_file(folder, 7, 7)
+    }
+
+    /// An entry with this number and no text at all.
+    fn entry(id: u32) -> Vec<u8> {
+        let mut bytes = 33_u32.to_le_bytes().to_vec();
+        bytes.extend(id.to_le_bytes());
+        bytes.extend([0; 29]);
+        bytes
+    }
+
+    #[test]
+    fn counters_of_dropped_records_never_go_back_nor_out_of_bounds() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = tempfile::tempfile_in(folder.path()).unwrap();
+        let set = |value: u64| file.write_all_at(&value.to_le_bytes(), member::HEAD as u64).unwrap();
+        let mut peer = Peer::without_file(folder.path(), 7, 7);
+        peer.file = Some(file.try_clone().unwrap());
+        let mut news = Vec::new();
+        for value in [3, 5, 1, u64::MAX, 0, u64::MAX, 7] {
+            set(value);
+            news.push(peer.new_drops(1)[0]);
+        }
+        assert_eq!(news, [3, 2, 0, MOST_DROPS - 5, 0, 0, 0]);
+    }
+
+    #[test]
+    fn entries_are_believed_as_far_as_they_are_numbered_in_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut peer = peer(folder.path(), &[entry(1), entry(2), entry(900_000), entry(3)].concat());
+        for id in [1, 2, 3, 900_000, u32::MAX] {
+            peer.site_and_name(id);
+        }
+        assert_eq!((peer.sites.len(), peer.dictionary_is_broken), (3, true));
+    }
+
+    #[test]
+    fn an_entry_that_never_ends_is_read_to_a_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut peer = peer(folder.path(), &entry(1));
+        let file = File::options().write(true).open(folder.path().join("dictionary-7")).unwrap();
+        file.write_all_at(&u32::MAX.to_le_bytes(), 37).unwrap();
+        file.set_len(1 << 40).unwrap();
+        for _ in 0..200 {
+            peer.site_and_name(2);
+        }
+        assert!(peer.dictionary_read < 2 * LONGEST_ENTRY as u64 && peer.unparsed.is_empty());
+        assert_eq!(peer.sites.len(), 2);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_of_dictionaries_panic(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
+            id: u32,
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let mut peer = peer(folder.path(), &[entry(1), bytes].concat());
+            peer.site_and_name(id);
+            proptest::prop_assert!(peer.sites.len() > 1);
+        }
+    }
 
     #[test]
     fn names_say_what_a_file_is() {

@@ -240,4 +240,24 @@ mod tests {
             assert!(read(&file).unwrap_err().contains(reason));
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_panic(
+            patches in proptest::collection::vec((0..HEAD + 24, proptest::num::u8::ANY), 0..40),
+            len in 0..HEAD as u64 + 100,
+        ) {
+            let file = tempfile::tempfile().unwrap();
+            let about = About { process_id: 7, since: 0, name: "mailer".to_owned() };
+            Member::create(&file, &about, 60, 3).unwrap();
+            for (at, byte) in patches {
+                file.write_all_at(&[byte], at as u64).unwrap();
+            }
+            file.set_len(len).unwrap();
+            if let Ok((about, _)) = read(&file) {
+                proptest::prop_assert!(about.name.len() <= NAME_MAX && len >= HEAD as u64);
+            }
+            read_drops(&file, &mut [0; 3]);
+        }
+    }
 }

@@ -193,3 +193,39 @@ fn an_allocator_may_log_at_any_time() {
     let own: Vec<_> = place.messages("app.log");
     assert!(own.iter().filter(|it| !it.starts_with("dropped ")).count() as u64 <= outcome.number("own"));
 }
+
+/// At every step, some time or other: files that are made late, deleted and made again, and a start that is killed as well.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_death_at_any_step_doubles_no_line() {
+    use miu_log::failpoint::{Part, STEPS};
+
+    let of = |wanted: &[Part]| -> Vec<&str> {
+        STEPS.iter().filter(|(part, _)| wanted.contains(part)).map(|(_, step)| *step).collect()
+    };
+    let mut deaths = 0;
+    let mut replay = of(&[Part::Replay]).into_iter().cycle();
+    for step in of(&[Part::Producer, Part::Listener]) {
+        for arrival in [1, 3, 150] {
+            let place = Place::new();
+            let at = format!("{step}:{arrival}");
+            die(child(&place, "crash-with-files").env("MIU_LOG_FAILPOINT", &at));
+            // The first start after it may be killed too.
+            let again = format!("{}:1", replay.next().unwrap());
+            let mut second = child(&place, "reopen");
+            let (_, ended_by) =
+                die(second.env("MIU_LOG_FAILPOINT", &again).stdout(std::process::Stdio::null()));
+            deaths += u32::from(ended_by == Some(9));
+            run(&mut child(&place, "reopen")).printed();
+            for file in names(&place.logs()).iter().filter(|name| name.ends_with(".log")) {
+                let numbers = numbers(&place, file);
+                let mut unique = numbers.clone();
+                unique.sort_unstable();
+                unique.dedup();
+                assert_eq!(unique.len(), numbers.len(), "{at}, {again}: {file} has lines twice: {numbers:?}");
+            }
+            assert_eq!(names(&place.runtime()), [""; 0], "{at}, {again}");
+        }
+    }
+    assert!(deaths > 10, "the starts were killed as well");
+}

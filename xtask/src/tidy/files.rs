@@ -9,12 +9,14 @@ const MODULES: &[&str] = &["miu-log/src/", "miu-log-macros/src/", "miu-log-cli/s
 /// The folders whose code runs inside someone else's program.
 const LIBRARIES: &[&str] = &["miu-log/src/", "miu-log-macros/src/"];
 
-/// Where unchecked code may stand: the ring, what measures (a time-stamp counter, a counting allocator), and the signal handlers of a
+/// Where unchecked code may stand: the ring, what measures (a time-stamp counter, a counting allocator), and allocators, forks and the signal handlers of a
 /// program that is tested.
 const UNCHECKED: &[&str] = &[
     "miu-log/src/ring/",
     "benches/src/allocator.rs",
     "benches/src/tsc.rs",
+    "tests/src/bin/child/allocator.rs",
+    "tests/src/bin/child/forks.rs",
     "tests/src/bin/child/handlers.rs",
     "tests/tests/allocations.rs",
 ];
