@@ -349,6 +349,17 @@ mod tests {
     }
 
     #[test]
+    fn a_segment_is_left_once_its_ring_goes_on_elsewhere_and_all_of_it_is_read() {
+        let (folder, mut producer, path) = ring();
+        assert!(send(&mut producer, 8, 1));
+        let is_left = |from| ForeignRing::open(&path, from).unwrap().0.is_left();
+        assert!(!is_left(8));
+        let next = Identity { generation: 1, ..identity() };
+        producer.chain(Arc::new(Segment::create(Some(folder.path()), SMALLEST, &next).unwrap()));
+        assert!(!is_left(0) && is_left(8));
+    }
+
+    #[test]
     fn the_end_is_seen_after_the_last_record() {
         let (_folder, mut producer, path) = ring();
         let (mut ring, _) = ForeignRing::open(&path, 0).unwrap();

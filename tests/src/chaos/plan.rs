@@ -225,10 +225,11 @@ impl Round {
                 vec![round.at(&mut chance, victim, step)]
             }
             (Some(When::Replay), step) => {
-                // There must be something to bring back: nobody rests, and the death comes before all is logged.
+                // There must be something to bring back: nobody rests, and the death comes right behind a record.
                 round.rest_every = 0;
                 let victim = chance.one_of(&[Victim::Listener, Victim::All]);
-                let death = Event { victim, end: End::After(chance.millis(60)) };
+                let arrival = (round.most * round.threads / 2).min(500 + chance.up_to(5000));
+                let death = Event { victim, end: End::At("after-publish", arrival) };
                 vec![death, round.at(&mut chance, Victim::Listener, step)]
             }
             (None, NO_DEATH) => Vec::new(),

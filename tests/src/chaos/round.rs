@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(8);
 const MOST_TOLD: usize = 5;
 /// How often the processes are looked at.
 const LOOK: Duration = Duration::from_millis(1);
+/// Tells the child to have the log folder handed over to it.
+const TAKE_OVER: &str = "CHAOS_TAKE_OVER";
 /// The signal of a kill.
 const KILLED: i32 = 9;
 
@@ -129,7 +131,11 @@ impl Stage<'_> {
     }
 
     fn start(&mut self, number: usize, step: Option<End>) -> io::Result<Process> {
-        let (command, tag) = self.life(number, step);
+        let (mut command, tag) = self.life(number, step);
+        if number == 0 && !self.former.is_empty() {
+            // One that was to hand the log folder over may have it still: who wanted it was killed too early.
+            command.env(TAKE_OVER, "1");
+        }
         Process::start(command, &self.place, &tag)
     }
 
@@ -205,7 +211,7 @@ impl Stage<'_> {
             stage.listener.as_ref().is_none_or(|it| it.open.is_some() || it.has_ended())
         })?;
         let (mut command, tag) = self.life(0, None);
-        command.env("CHAOS_TAKE_OVER", "1");
+        command.env(TAKE_OVER, "1");
         let successor = Process::start(command, &self.place, &tag)?;
         self.former.extend(self.listener.replace(successor));
         match victim {
@@ -293,7 +299,6 @@ impl Stage<'_> {
         let listener: Vec<Process> = self.listener.take().into_iter().collect();
         match self.round.farewell {
             Farewell::Workers => {
-                // They look and die without a listener to tell it to, if it does not live: all the same.
                 self.listener = listener.into_iter().next();
                 self.see_end(guests)?;
                 let listener = self.listener.take().into_iter().collect();

@@ -28,11 +28,13 @@ fn first(victim: Victim, step: Option<&str>) -> Round {
 
 #[track_caller]
 fn assert_clean(rounds: &[Round]) {
+    let mut acked = 0;
     for round in rounds {
         let outcome = run(round, Path::new(env!("CARGO_BIN_EXE_child"))).unwrap();
         assert!(outcome.is_clean(), "{round}: {}\n{:#?}", outcome.report, outcome.problems);
-        assert!(outcome.report.acked > 0 || outcome.missed || !round.events.is_empty(), "{round}");
+        acked += outcome.report.acked;
     }
+    assert!(acked > 1000, "the processes have hardly logged: {acked}");
 }
 
 #[test]

@@ -186,7 +186,7 @@ fn a_full_ring_without_a_listener_goes_on_in_the_log_folder_then_sheds_and_all_t
     });
     worker.make("log info and on");
     worker.make("flush");
-    assert_eq!(spilt(&place), [PathBuf::new(); 0]);
+    assert!(spilt(&place).is_empty());
     let messages = place.messages("app.log");
     assert_eq!(messages[messages.len() - 2..], ["after", "and on"]);
 }
