@@ -235,8 +235,11 @@ impl Queue {
                 return Err(DropReason::Signal);
             }
             let room = |producer: &mut Producer| producer.refresh(allowance).used + len <= allowance;
-            if !self.wait_for_space(producer, room, wait_until) {
-                // The time is over. What may use the reserve tries once more; everything else is dropped from here on.
+            let found = self.wait_for_space(producer, room, wait_until);
+            let is_over = wait_until.is_some_and(|until| until <= Instant::now());
+            if !found && is_over && self.has_listener() {
+                // What may use the reserve tries once more; everything else is dropped from here on. Where the listener has gone
+                // meanwhile there is another way.
                 producer.shedding = true;
             }
         }
