@@ -90,6 +90,8 @@ pub(crate) struct Listener {
     sink_stats: Arc<Mutex<Vec<SinkStats>>>,
     process: String,
     answered: u64,
+    /// The flush that is asked for, and the time when that was seen: what is stamped later is not waited for.
+    asked: Option<(u64, u64)>,
     /// The flush that is under way, and when its time is over.
     flush: Option<(u64, Instant)>,
     sink_timeout: Duration,
@@ -129,6 +131,7 @@ impl Listener {
             sink_stats,
             process: "main".to_owned(),
             answered: queue.answered(),
+            asked: None,
             flush: None,
             sink_timeout,
             queue,
@@ -189,9 +192,17 @@ impl Listener {
         if self.bury_peers() {
             self.deliver();
         }
-        if request > self.answered && complete && !self.queue.has_registrations() {
-            self.flush(request);
-        } else if due {
+        let mut flushed = false;
+        if request > self.answered {
+            let until = if self.calibration.clock().is_manual() { u64::MAX } else { now };
+            let (request, until) = *self.asked.get_or_insert((request, until));
+            // Not more than that: where more comes in than can be written, nothing is ever complete.
+            flushed = self.readers.turn(until).is_none() && !self.queue.has_registrations();
+            if flushed {
+                self.flush(request);
+            }
+        }
+        if due && !flushed {
             self.publish_stats();
         }
         progress
@@ -212,6 +223,7 @@ impl Listener {
             return;
         }
         self.flush = None;
+        self.asked = None;
         self.publish_stats();
         self.answered = request;
         self.queue.answer(request, state == FlushState::Done);
