@@ -307,6 +307,8 @@ impl Listener {
     }
 
     fn hand_out(&mut self) {
+        // In a ring that went on elsewhere during the pass there were more than were seen at its beginning.
+        self.count_accepted();
         // A file that is new since the last checkpoint is written down before it gets its first line.
         if self.router.prepare() {
             self.write_checkpoint_as_of_last();
@@ -370,6 +372,11 @@ impl Listener {
         if !corrupt.is_empty() {
             self.report_corrupt_rings(&corrupt);
         }
+        self.count_accepted();
+    }
+
+    /// Counts what other processes have put into their rings, as far as it is seen.
+    fn count_accepted(&mut self) {
         let elsewhere = self.readers.accepted_elsewhere();
         self.queue.accepted_elsewhere.fetch_add(elsewhere, Ordering::Relaxed);
     }
