@@ -98,6 +98,8 @@ pub(crate) struct Listener {
     published: Arc<Mutex<Published>>,
     process: String,
     answered: u64,
+    /// The flush that is asked for, and the time when that was seen: what is stamped later is not waited for.
+    asked: Option<(u64, u64)>,
     /// The flush that is under way, and when its time is over.
     flush: Option<(u64, Instant)>,
     sink_timeout: Duration,
@@ -139,6 +141,7 @@ impl Listener {
             published,
             process: "main".to_owned(),
             answered: queue.answered(),
+            asked: None,
             flush: None,
             sink_timeout,
             queue,
@@ -203,9 +206,17 @@ impl Listener {
         if self.bury_peers() {
             self.deliver();
         }
-        if request > self.answered && complete && !self.queue.has_registrations() {
-            self.flush(request);
-        } else if due {
+        let mut flushed = false;
+        if request > self.answered {
+            let until = if self.calibration.clock().is_manual() { u64::MAX } else { now };
+            let (request, until) = *self.asked.get_or_insert((request, until));
+            // Not more than that: where more comes in than can be written, nothing is ever complete.
+            flushed = self.readers.turn(until).is_none() && !self.queue.has_registrations();
+            if flushed {
+                self.flush(request);
+            }
+        }
+        if due && !flushed {
             self.publish_stats();
         }
         progress
@@ -226,6 +237,7 @@ impl Listener {
             return;
         }
         self.flush = None;
+        self.asked = None;
         self.publish_stats();
         self.answered = request;
         self.queue.answer(request, state == FlushState::Done);
@@ -321,6 +333,8 @@ impl Listener {
     }
 
     fn hand_out(&mut self) {
+        // In a ring that went on elsewhere during the pass there were more than were seen at its beginning.
+        self.count_accepted();
         // A file that is new since the last checkpoint is written down before it gets its first line.
         if self.router.prepare() {
             self.write_checkpoint_as_of_last();
@@ -384,6 +398,11 @@ impl Listener {
         if !corrupt.is_empty() {
             self.report_corrupt_rings(&corrupt);
         }
+        self.count_accepted();
+    }
+
+    /// Counts what other processes have put into their rings, as far as it is seen.
+    fn count_accepted(&mut self) {
         let elsewhere = self.readers.accepted_elsewhere();
         self.queue.accepted_elsewhere.fetch_add(elsewhere, Ordering::Relaxed);
     }

@@ -187,7 +187,16 @@ pub(crate) fn assert_exactly_once(entries: &[Entry], tag: &str, counts: &[u64]) 
             continue;
         }
         let (thread, number): (usize, u64) = (thread.parse().unwrap(), number.parse().unwrap());
-        assert_eq!(number, next[thread], "the next record of thread {thread} of {tag}");
+        if number != next[thread] {
+            let rest = entries
+                .iter()
+                .filter(|entry| entry.message == format!("{tag} {thread} {}", next[thread]))
+                .count();
+            panic!(
+                "thread {thread} of {tag}: {number} follows {}, which stands there {rest} times",
+                next[thread].wrapping_sub(1)
+            );
+        }
         next[thread] += 1;
     }
     assert_eq!(next, counts, "the records of {tag}");

@@ -31,6 +31,11 @@ fn assert_all_accounted_for(listener: &mut Puppet) {
     assert_eq!((number(&stats, "pending"), number(&stats, "corrupt")), (0, 0), "{stats}");
 }
 
+/// Asserts that nothing was dropped, as far as the listener knows.
+fn assert_nothing_dropped(listener: &mut Puppet) {
+    assert_eq!(listener.number("stats", "dropped"), 0);
+}
+
 /// The listener goes in some way while workers log that came before it, while there is none, and after the next one.
 fn listener_goes(end: impl FnOnce(Puppet)) {
     let place = Place::new();
@@ -108,14 +113,15 @@ fn a_listener_that_is_killed_again_and_again_loses_and_doubles_nothing() {
     let place = Place::new();
     let mut listener = Puppet::listener(&place);
     let mut worker = Puppet::worker_of(&place, &listener.tell("endpoint"));
-    worker.make("threads 2 worker 10");
-    for _ in 0..5 {
+    worker.make("threads 1 worker 2000");
+    for _ in 0..3 {
         worker.wait_for_more(50);
         listener.killed();
         listener = Puppet::listener(&place);
     }
     let counts = worker.counts("stop");
     assert_all_accounted_for(&mut listener);
+    assert_nothing_dropped(&mut listener);
     assert_exactly_once(&place.entries("app.log"), "worker", &counts);
     assert_both_files_agree(&place);
 }

@@ -16,8 +16,9 @@ fn nothing_is_lost_or_doubled_when_the_listener_is_handed_over_twice() {
     let mut first = Puppet::listener(&place);
     let endpoint = first.tell("endpoint");
     let mut worker = Puppet::worker_of(&place, &endpoint);
-    first.make("threads 3 first 20");
-    worker.make("threads 2 worker 20");
+    first.make("threads 2 first 50");
+    first.make("threads 1 first 2000");
+    worker.make("threads 2 worker 50");
     first.wait_for_more(100);
     worker.wait_for_more(100);
 
