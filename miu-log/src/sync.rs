@@ -36,7 +36,7 @@ pub(crate) use futex::{futex_wait, futex_wake};
 pub(crate) use shuttle::thread_local;
 #[cfg(shuttle)]
 pub(crate) use stepping::{
-    AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering, fence, lock, step as pause,
+    AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering, fence, lock, rest, step as pause,
 };
 
 /// Locks a mutex, whatever became of its last owner: what these guard is valid after every statement, so that a panic elsewhere
@@ -50,6 +50,10 @@ pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, 
 #[cfg(not(shuttle))]
 #[inline(always)]
 pub(crate) fn pause() {}
+
+/// Where schedules are tried: another thread goes on here.
+#[cfg(not(shuttle))]
+fn rest() {}
 
 const AWAKE: u32 = 0;
 const ASLEEP: u32 = 1;
@@ -93,7 +97,7 @@ impl Waker {
     pub(crate) fn sleep(&self, timeout: Duration) {
         // An ordinary record wakes nobody; in a random schedule the time is over whenever the scheduler says so.
         if cfg!(shuttle) {
-            return pause();
+            return rest();
         }
         futex_wait(&self.state, ASLEEP, timeout);
     }

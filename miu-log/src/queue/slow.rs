@@ -247,6 +247,8 @@ impl Queue {
                 continue;
             }
             let wait_until = match policy {
+                // What ended between the look at it and this one is not for want of room.
+                OverflowPolicy::DropNewest if self.is_ended() => return Err(DropReason::AfterShutdown),
                 OverflowPolicy::DropNewest => return Err(DropReason::Full),
                 OverflowPolicy::BlockThenShed(_) if producer.shedding => return Err(DropReason::Full),
                 OverflowPolicy::BlockThenShed(limit) => {

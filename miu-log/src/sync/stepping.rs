@@ -14,6 +14,13 @@ pub(crate) fn step() {
     }
 }
 
+/// Nothing is to be done here until another thread has gone on.
+pub(crate) fn rest() {
+    if !std::thread::panicking() {
+        shuttle::thread::yield_now();
+    }
+}
+
 /// A step as well: order is sequential here.
 pub(crate) fn fence(_order: Ordering) {
     step();
@@ -26,7 +33,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         match mutex.try_lock() {
             Ok(guard) => return guard,
             Err(TryLockError::Poisoned(poisoned)) => return PoisonError::into_inner(poisoned),
-            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::WouldBlock) => rest(),
         }
     }
 }
