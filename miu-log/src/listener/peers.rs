@@ -454,4 +454,18 @@ mod tests {
         }
         assert_eq!((member_of("member-7"), member_of("member-"), member_of("holder")), (Some(7), None, None));
     }
+
+    #[test]
+    fn what_a_process_left_that_died_while_it_joined_is_removed_and_one_that_joins_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["joining-1", "dictionary-1", "joining-2", "dictionary-2", "dictionary-3", "member-3"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let joining = File::open(folder.path().join("joining-2")).unwrap();
+        rustix::fs::flock(&joining, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+        remove_unfinished(folder.path(), &names(folder.path()));
+        let mut left = names(folder.path());
+        left.sort();
+        assert_eq!(left, ["dictionary-2", "dictionary-3", "joining-2", "member-3"]);
+    }
 }

@@ -3,7 +3,8 @@
 //! Y1. The log files are cut to where the last checkpoint says they stood, then every ring is read from where it says it was read to. What
 //!     was written behind the checkpoint is written again from the rings, which were not freed that far.
 //! Y2. While that goes on checkpoints are written as always: a replay that is killed is taken up by the next one.
-//! Y3. A file of a ring is removed only after a checkpoint says that all of it is in the log files.
+//! Y3. A file of a ring is removed only after a checkpoint says that all of it is in the log files, and no checkpoint forgets a ring of which
+//!     there is still a file.
 //! Y4. Where the log files cannot be written the replay is taken back: they are cut again, and what was to be recovered is put aside
 //!     for the next start.
 //! Y5. Nothing that is found is trusted: it may be half written, old, or made to harm whoever reads it.

@@ -252,3 +252,35 @@ impl Queue {
         Some(if self.clock.is_manual() { LOOK_MANUALLY } else { heartbeat / 4 })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::control::Control;
+
+    fn join(folder: &Path, control: &Control) -> io::Result<Membership> {
+        Membership::join(folder, control.page(), None, &Clock::system(), Duration::from_secs(1), 1)
+    }
+
+    #[test]
+    fn a_number_that_somebody_died_over_is_passed_over_and_its_files_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let control = Control::anonymous();
+        for name in ["joining-1", "dictionary-2"] {
+            std::fs::write(folder.path().join(name), "somebody's").unwrap();
+        }
+        assert_eq!(join(folder.path(), &control).unwrap().number(), 3);
+        let mut names: Vec<_> =
+            folder.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["dictionary-2", "dictionary-3", "joining-1", "member-3"]);
+        assert_eq!(std::fs::read_to_string(folder.path().join("dictionary-2")).unwrap(), "somebody's");
+    }
+
+    #[test]
+    fn a_directory_that_is_gone_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let gone = folder.path().join("gone");
+        assert_eq!(join(&gone, &Control::anonymous()).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}

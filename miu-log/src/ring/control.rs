@@ -285,6 +285,22 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_is_taken_up_keeps_its_numbers_and_gets_the_levels_set_here() {
+        let file = tempfile::tempfile().unwrap();
+        let earlier = Control::anonymous();
+        earlier.page().next_member.store(7, Ordering::Relaxed);
+        earlier.page().floors[2].store(5, Ordering::Relaxed);
+        earlier.write_to(&file).unwrap();
+        let control = Control::anonymous();
+        control.page().levels[1].store(3, Ordering::Relaxed);
+        control.take_up(&file).unwrap();
+        control.publish(&file).unwrap();
+        let page = control.page();
+        let found = [&page.levels[1], &page.floors[2]].map(|number| number.load(Ordering::Relaxed));
+        assert_eq!((found, page.next_member.load(Ordering::Relaxed)), ([3, 0], 7));
+    }
+
+    #[test]
     fn a_closed_page_is_closed_for_its_process_alone() {
         let file = tempfile::tempfile().unwrap();
         let control = Control::anonymous();
