@@ -351,12 +351,12 @@ mod tests {
     #[test]
     fn a_segment_is_left_once_its_ring_goes_on_elsewhere_and_all_of_it_is_read() {
         let (folder, mut producer, path) = ring();
-        assert!(send(&mut producer, 8, 1));
+        send_head(&mut producer, 1);
         let is_left = |from| ForeignRing::open(&path, from).unwrap().0.is_left();
-        assert!(!is_left(8));
+        assert!(!is_left(64));
         let next = Identity { generation: 1, ..identity() };
         producer.chain(Arc::new(Segment::create(Some(folder.path()), SMALLEST, &next).unwrap()));
-        assert!(!is_left(0) && is_left(8));
+        assert!(!is_left(0) && is_left(64));
     }
 
     #[test]
