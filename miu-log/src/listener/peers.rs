@@ -32,6 +32,8 @@ use crate::worker::ExitCause;
 const GRACE: u64 = 1_000_000_000;
 /// Longest file of a long record's arguments: their texts are cut at 16 MiB together, and each may have a mark.
 const MAX_BLOB: usize = 17 * 1024 * 1024;
+/// A process that has given its locks back has come to its end within this time, unless it has closed the file itself.
+const ENDING: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 /// Most bytes of a dictionary read at once.
 const PIECE: usize = 64 * 1024;
 /// Longest entry of a dictionary that is believed: templates are string literals.
@@ -169,6 +171,9 @@ impl Peer {
     /// How the process ended, if it is a child of this one that nobody has waited for. It stays so: whoever waits for it finds it.
     fn cause(&self) -> ExitCause {
         let Some(pidfd) = &self.pidfd else { return ExitCause::Unknown };
+        // A process that ends gives its locks back some moments before its end can be told.
+        let mut polled = [PollFd::new(pidfd, PollFlags::IN)];
+        let _ = poll(&mut polled, Some(&ENDING));
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         match waitid(WaitId::PidFd(pidfd.as_fd()), options) {
             Ok(Some(status)) => match (status.exit_status(), status.terminating_signal()) {
