@@ -121,9 +121,13 @@ impl Peer {
         let mut peer = Peer::new(folder, number, about);
         peer.next_check_in = pulse.next_check_in;
         peer.file = Some(file);
-        // One that was given to a stranger would tell of the stranger: it is asked only while the lock is held.
+        // One that was given to a stranger would tell of the stranger: it is asked only where the lock is held, or where it is that of a
+        // child that nobody has waited for, whose number cannot have been given away.
         peer.came_late = !peer.is_alive();
-        peer.pidfd = pidfd.filter(|_| !peer.came_late);
+        peer.pidfd = pidfd;
+        if peer.came_late && peer.cause() == ExitCause::Unknown {
+            peer.pidfd = None;
+        }
         Ok(peer)
     }
 

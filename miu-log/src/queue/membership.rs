@@ -77,6 +77,7 @@ impl Membership {
                 Ok(membership) => {
                     failpoint::reach("joined");
                     page.listener.arrivals.fetch_add(1, Ordering::Release);
+                    page.wake.waker.wake();
                     return Ok(membership);
                 }
             }
