@@ -10,6 +10,7 @@
 mod colour;
 mod line;
 mod pattern;
+mod percent;
 mod stamp;
 
 use crate::codec::Corrupt;

@@ -264,6 +264,10 @@ pub struct PatternError {
 }
 
 impl PatternError {
+    pub(super) fn at(column: usize, problem: impl Into<String>) -> PatternError {
+        PatternError { column, problem: problem.into() }
+    }
+
     /// Where the mistake stands, in characters; the first is column 1.
     pub fn column(&self) -> usize {
         self.column
