@@ -19,12 +19,14 @@
 //!
 //! Called by `logger`; the listener takes what is registered here.
 
+pub(crate) mod blobs;
 mod levels;
 pub(crate) mod membership;
+mod rings;
 #[cfg(all(test, shuttle))]
 mod shuttle_tests;
 mod signal;
-pub(crate) mod slow;
+mod slow;
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -60,7 +60,7 @@ impl Pattern {
                 }
                 '%' => {
                     rest = placeholder(rest, &mut rewritten)
-                        .map_err(|problem| PatternError::at(column, problem))?
+                        .map_err(|problem| PatternError::at(column, problem))?;
                 }
                 other => rewritten.push(other),
             }
