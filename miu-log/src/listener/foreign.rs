@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use super::merge::End;
 use crate::codec::{Head, padded};
+use crate::ring::consumer::End;
 use crate::ring::lines::ConsumerLine;
 use crate::ring::segment::{
     CONSUMER_LINE, DATA, HEADER, Header, Identity, MIRROR, PROGRESS, PROGRESS_AT, Progress,

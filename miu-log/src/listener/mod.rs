@@ -15,6 +15,7 @@ mod foreign;
 mod losses;
 mod merge;
 pub(crate) mod peers;
+mod reader;
 pub(crate) mod replay;
 mod site;
 pub(crate) mod watch;
@@ -27,8 +28,9 @@ use std::time::{Duration, Instant};
 
 use checkpoint::{Checkpoint, Position, RingKey};
 use losses::Losses;
-use merge::{Done, Readers};
+use merge::Readers;
 use peers::{Peer, Peers};
+use reader::{Done, Reader};
 use site::{ensure_site, own_site};
 use watch::Watch;
 
@@ -556,7 +558,7 @@ fn route(
     queue: &Queue,
     site: Option<&Site>,
     process: &str,
-    reader: &merge::Reader,
+    reader: &Reader,
     head: Head,
     time: i64,
     arguments: &[u8],
