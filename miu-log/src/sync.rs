@@ -46,11 +46,6 @@ pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, 
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Where schedules are tried: another thread may go on here.
-#[cfg(not(shuttle))]
-#[inline(always)]
-pub(crate) fn pause() {}
-
 /// Where schedules are tried: another thread goes on here.
 #[cfg(not(shuttle))]
 fn rest() {}
