@@ -108,8 +108,8 @@ impl RuntimeDir {
                 None => String::new(),
             };
             return Err(Error::in_use(format!(
-                "the log folder {full:?} is in use by {}{asked}; one repository at a time owns a folder: share its queue, or \
-                 choose another folder",
+                "the log folder {full:?} is in use by {}{asked}; one repository at a time owns a folder: share its queue, join \
+                 it by `connect`, take it over by `take_over`, or choose another folder",
                 holder(&places)
             )));
         }

@@ -140,7 +140,8 @@ impl Counters {
 pub struct Stats {
     /// Records taken into a ring.
     pub accepted: u64,
-    /// Records given to the sinks. Lines that the pipeline writes about itself are not counted.
+    /// Records given to the sinks, by the listener of this process: 0 in a worker process. Lines that the pipeline writes about itself are
+    /// not counted.
     pub written: u64,
     /// Records that were not accepted, all reasons together.
     pub dropped: u64,

@@ -35,6 +35,16 @@ impl Default for Place {
     }
 }
 
+impl Drop for Place {
+    /// What a scenario's processes have left in shared memory goes with their folder.
+    fn drop(&mut self) {
+        let found = miu_log::inspect(self.logs()).ok().and_then(|found| found.runtime_directory);
+        if let Some(directory) = found.filter(|directory| directory.starts_with("/dev/shm")) {
+            let _ = std::fs::remove_dir_all(directory);
+        }
+    }
+}
+
 impl Place {
     /// A new folder, removed when the value is dropped.
     pub fn new() -> Place {

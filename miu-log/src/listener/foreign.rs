@@ -26,6 +26,9 @@ use crate::sync::{Ordering, fence};
 /// Most bytes that one look copies.
 const CHUNK: u64 = 256 * 1024;
 
+/// More records than any ring has ever had. A file that speaks of more is not believed, so that whatever the files say can be added up.
+pub(crate) const MOST_RECORDS: u64 = 1 << 52;
+
 /// See the module's description.
 #[derive(Debug)]
 pub(crate) struct ForeignRing {
@@ -97,9 +100,9 @@ impl ForeignRing {
             freed: header.tail,
             loaded: read,
             head: read,
-            accepted: header.accepted,
-            lost: header.lost,
-            records: header.records,
+            accepted: header.accepted.min(MOST_RECORDS),
+            lost: header.lost.min(MOST_RECORDS),
+            records: header.records.min(MOST_RECORDS),
             chained: false,
             closed: false,
             buffer: Vec::new(),
@@ -149,8 +152,8 @@ impl ForeignRing {
             return false;
         }
         self.head = progress.head;
-        self.accepted = progress.accepted;
-        self.lost = progress.lost;
+        self.accepted = progress.accepted.min(MOST_RECORDS);
+        self.lost = progress.lost.min(MOST_RECORDS);
         self.chained |= progress.chained;
         self.closed |= progress.closed;
         self.top_up();
@@ -398,6 +401,25 @@ mod tests {
         ring.abandon();
         assert_eq!(ring.end(), End::Closed);
         assert!(matches!(ForeignRing::open(&path, 0), Err(Refusal::Unfinished)));
+    }
+
+    #[test]
+    fn counts_that_no_ring_has_are_bounded_and_the_records_are_read() {
+        let (_folder, mut producer, path) = ring();
+        (0..3).for_each(|number| send_head(&mut producer, number));
+        let file = File::options().write(true).open(&path).unwrap();
+        // Accepted, and given back.
+        for at in [PROGRESS_AT + 8, CONSUMER_LINE as u64 + 16] {
+            file.write_all_at(&u64::MAX.to_le_bytes(), at).unwrap();
+        }
+        // Lost: the classes' sum.
+        file.write_all_at(&u64::MAX.to_le_bytes(), PROGRESS_AT + PROGRESS as u64 - 8).unwrap();
+        let (mut ring, _) = ForeignRing::open(&path, 64).unwrap();
+        while ring.refresh() && ring.has_unread() {
+            ring.advance(64);
+        }
+        assert_eq!((ring.accepted(), ring.lost()), (MOST_RECORDS, MOST_RECORDS));
+        assert_eq!((ring.position(), ring.records()), (192, MOST_RECORDS + 3));
     }
 
     proptest! {

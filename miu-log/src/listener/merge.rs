@@ -302,4 +302,47 @@ mod tests {
         }
         assert_eq!(read, (1..100).collect::<Vec<_>>());
     }
+
+    #[test]
+    fn numbers_that_no_process_gives_stop_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut readers = Readers::default();
+        let mut producer = ring(folder.path(), 1, &mut readers);
+        // The first record's number is higher than the ring ever had; the second follows a gap; then the ring has lost everything.
+        for sequence in [u32::MAX, 1 << 30] {
+            producer.extend(SMALLEST as u64);
+            let head = Head { len: 24, callsite: 1, ticks: 0, sequence, domain: 0, level: 0, flags: 0 };
+            assert!(producer.write(24, |slot, _| slot.copy_from_slice(&head.to_bytes())));
+        }
+        readers.refresh(100);
+        let mut read = 0;
+        while let Some(turn) = readers.turn(u64::MAX) {
+            let reader = readers.reader(turn.reader).unwrap();
+            let _ = reader.gap();
+            reader.advance(0);
+            read += 1;
+        }
+        assert_eq!(read, 2);
+        let file = std::fs::OpenOptions::new().write(true).open(folder.path().join("ring-1-0-0")).unwrap();
+        let lost = crate::ring::segment::PROGRESS_AT + crate::ring::segment::PROGRESS as u64 - 8;
+        std::os::unix::fs::FileExt::write_all_at(&file, &u64::MAX.to_le_bytes(), lost).unwrap();
+        readers.refresh(200);
+        let reader = readers.reader(0).unwrap();
+        assert!(reader.gap_at_the_end().is_some_and(|(first, last)| first < last));
+        assert_eq!(reader.gap_at_the_end(), None);
+    }
+
+    #[test]
+    fn a_ring_whose_generations_are_used_up_has_no_next_segment() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut readers = Readers::default();
+        let mut producer = ring(folder.path(), 1, &mut readers);
+        let next = Identity { generation: 1, ..readers.reader(0).unwrap().identity().clone() };
+        producer.chain(Arc::new(Segment::create(Some(folder.path()), SMALLEST, &next).unwrap()));
+        let reader = readers.reader(0).unwrap();
+        reader.identity.generation = u32::MAX;
+        assert!(either!(&mut reader.source, ring => ring.refresh()));
+        reader.follow();
+        assert!(reader.given_up && !reader.has_record());
+    }
 }

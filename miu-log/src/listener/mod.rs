@@ -11,7 +11,7 @@
 
 pub(crate) mod checkpoint;
 mod embedded;
-mod foreign;
+pub(crate) mod foreign;
 mod losses;
 mod merge;
 pub(crate) mod peers;

@@ -188,7 +188,11 @@ impl Reader {
             let read = either!(&self.source, ring => ring.records());
             return Some((Source::Own(Consumer::new(segment, read)), identity));
         }
-        let next = Identity { generation: self.identity.generation + 1, ..self.identity.clone() };
+        let Some(generation) = self.identity.generation.checked_add(1) else {
+            self.give_up();
+            return None;
+        };
+        let next = Identity { generation, ..self.identity.clone() };
         let found = self.folders.iter().find_map(|folder| match open_named(folder, &next, 0) {
             Err(Refusal::Missing) => None,
             other => Some(other),
@@ -322,11 +326,12 @@ impl Reader {
         Some((first, first + missing - 1))
     }
 
-    /// The whole of a number of which the record has the low half.
+    /// The whole of a number of which the record has the low half. Of another process's record it may be one that was never given:
+    /// then the first, so that there is room for all that follow.
     #[cold]
     pub(super) fn number_of(&self, low: u32) -> u64 {
         let given = either!(&self.source, ring => ring.accepted().wrapping_add(ring.lost()));
-        given.wrapping_sub(u64::from((given as u32).wrapping_sub(low)))
+        given.saturating_sub(u64::from((given as u32).wrapping_sub(low)))
     }
 
     /// Records put into another process's ring since the last call, beginning with those that were not read when it was found.

@@ -61,7 +61,7 @@ impl Membership {
         domains: usize,
     ) -> io::Result<Membership> {
         let process_id = rustix::process::getpid().as_raw_nonzero().get() as u32;
-        let name = name.map_or_else(|| format!("Worker-{process_id}"), str::to_owned);
+        let name = fit_name(name, process_id);
         let about = About { process_id, since: clock.unix_now(), name };
         let mut attempts = ATTEMPTS;
         loop {
@@ -159,6 +159,14 @@ impl Membership {
             self.next_check_in.store(next, Ordering::Relaxed);
             self.member.check_in(next);
         }
+    }
+}
+
+/// A name that stands in a line's column without breaking it: what separates columns and threads is replaced.
+fn fit_name(name: Option<&str>, process_id: u32) -> String {
+    match name {
+        Some(name) if !name.is_empty() => name.replace(['|', '/'], "_"),
+        _ => format!("Worker-{process_id}"),
     }
 }
 
@@ -276,6 +284,14 @@ mod tests {
         names.sort();
         assert_eq!(names, ["dictionary-2", "dictionary-3", "joining-1", "member-3"]);
         assert_eq!(std::fs::read_to_string(folder.path().join("dictionary-2")).unwrap(), "somebody's");
+    }
+
+    // M-34, M-48
+    #[test]
+    fn a_name_breaks_no_column_and_is_never_empty() {
+        assert_eq!(fit_name(Some("x | ERROR | y/z"), 7), "x _ ERROR _ y_z");
+        assert_eq!(fit_name(Some(""), 7), "Worker-7");
+        assert_eq!(fit_name(None, 7), "Worker-7");
     }
 
     #[test]

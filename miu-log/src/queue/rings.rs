@@ -183,7 +183,7 @@ impl Queue {
     }
 
     /// A segment in the runtime directory or, where there is no room for it, in anonymous memory: what is in it is written all the
-    /// same, but does not outlive the process. A guest has no use for memory that nobody else sees.
+    /// same, but does not outlive the process. A guest, which has no use for memory that nobody else sees, goes to the log folder.
     pub(super) fn create_segment(
         &self,
         settings: &Settings,
@@ -203,8 +203,19 @@ impl Queue {
                 Segment::create(None, capacity, identity)
             }
             Err(error) if folder.is_some() => {
-                notice("segment", &format!("cannot make a ring in the runtime directory: {error}"));
-                Err(error)
+                let spilt = settings.spill.as_ref().and_then(|spill| {
+                    let _ = DirBuilder::new().mode(0o700).create(spill);
+                    Segment::create(Some(spill), capacity, identity).ok()
+                });
+                let instead = match spilt {
+                    Some(_) => "using the log folder",
+                    None => "records of threads without one are dropped and counted",
+                };
+                notice(
+                    "segment",
+                    &format!("cannot make a ring in the runtime directory: {error}; {instead}"),
+                );
+                spilt.ok_or(error)
             }
             created => created,
         }

@@ -47,7 +47,8 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// The same endpoint, joined under this name: it stands in the records of the process where the main process has `main`.
-    /// Default: `MIU_LOG_WORKER_NAME`, else `Worker-<pid>`. Past 192 bytes it is cut.
+    /// Default: `MIU_LOG_WORKER_NAME`, if it is set and UTF-8, else `Worker-<pid>`. Past 192 bytes it is cut, and `|` and `/`, which
+    /// separate the columns of a line, become `_`.
     #[must_use]
     pub fn named(&self, name: impl Into<String>) -> Endpoint {
         Endpoint { path: self.path.clone(), name: Some(name.into()) }

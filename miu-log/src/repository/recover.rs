@@ -27,6 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// `Repository::open` would do. The files, their names and their layout are those of the run that did not end properly; its console and the sinks
 /// that were added to it by hand get nothing.
 ///
+/// The rings are looked for where a repository of this user would have put them: where the service had `MIU_LOG_RUNTIME_DIR`, this program needs it
+/// too, and a log folder that was moved or renamed has to be where it was. Where nothing is found the recovery is empty.
+///
 /// # Errors
 ///
 /// When the folder is not there or may not be written to, a repository is open on it, or there are rings of which nobody can tell what

@@ -52,8 +52,8 @@ pub(super) fn prepare(
             return Ok(());
         }
         Err(Error::domain_mismatch(format!(
-            "processes that joined another repository of {:?} are still running, and its domains do not fit: it has {}, this one \
-             has {}",
+            "the repository of {:?} is in use, or processes that joined it are running, and its domains do not fit: it has {}, this \
+             one has {}",
             about.log_folder,
             about.names().join(", "),
             own.join(", ")

@@ -84,7 +84,7 @@ fn a_worker_process_is_named_in_its_records() {
     for (name, message) in [
         (&*format!("Worker-{}", by_default.id()), "default"),
         ("mailer", "environment"),
-        ("evil | name", "endpoint"),
+        ("evil _ name", "endpoint"),
     ] {
         let line = text.lines().find(|line| line.ends_with(&format!(" | {message}"))).unwrap();
         assert!(line.contains(&format!(" | app | {name}/main | ")), "{line}");

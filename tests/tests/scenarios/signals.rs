@@ -127,6 +127,12 @@ fn signal_takes_every_logger_and_writes_what_format_writes() {
     assert_eq!(repo.stats().dropped_for(DropReason::Signal), 1, "what is longer than 16 KiB finds no room");
 }
 
+/// A child to which the two signals mean what they mean by default, though the tests run in the background of a shell, which ignores
+/// `SIGINT` there.
+fn by_default(place: &Place, role: &str) -> std::process::Command {
+    child_under("env", ["--default-signal=INT,TERM"], place, role)
+}
+
 /// A child that has said that it is ready.
 struct Ready {
     child: Child,
@@ -161,7 +167,7 @@ impl Ready {
 fn a_handled_signal_writes_everything_and_is_what_the_parent_sees() {
     for (signal, number, name) in [(Signal::TERM, 15, "SIGTERM"), (Signal::INT, 2, "SIGINT")] {
         let place = Place::new();
-        let ready = Ready::start(child(&place, "signal-handled"));
+        let ready = Ready::start(by_default(&place, "signal-handled"));
         ready.send(signal);
         let (status, said) = ready.end();
         assert_eq!((status.signal(), said.as_str()), (Some(number), ""));
@@ -185,7 +191,7 @@ fn a_handled_signal_writes_everything_and_is_what_the_parent_sees() {
 fn a_signal_that_is_not_handled_keeps_its_meaning() {
     for (signal, number) in [(Signal::TERM, 15), (Signal::INT, 2)] {
         let place = Place::new();
-        let ready = Ready::start(child(&place, "signal-not-handled"));
+        let ready = Ready::start(by_default(&place, "signal-not-handled"));
         ready.send(signal);
         assert_eq!(ready.end().0.signal(), Some(number));
         assert!(!place.text("app.log").contains("stopping"));
@@ -233,7 +239,7 @@ fn a_signal_ends_a_forked_child_at_once() {
 #[test]
 fn a_second_signal_ends_the_program_at_once() {
     let place = Place::new();
-    let ready = Ready::start(child(&place, "signal-hanging"));
+    let ready = Ready::start(by_default(&place, "signal-hanging"));
     ready.send(Signal::TERM);
     wait_until("the end to begin", || place.text("app.log").contains("stopping: SIGTERM"));
     ready.send(Signal::INT);
