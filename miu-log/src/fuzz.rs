@@ -42,8 +42,14 @@ pub fn pattern(text: &str) {
 
 /// A ring's content, read as records.
 pub fn ring(bytes: &[u8]) {
-    let identity =
-        Identity { member: 0, process_id: 1, thread_id: 1, ring: 0, generation: 0, thread_name: String::new() };
+    let identity = Identity {
+        member: 0,
+        process_id: 1,
+        thread_id: 1,
+        ring: 0,
+        generation: 0,
+        thread_name: String::new(),
+    };
     let Ok(segment) = Segment::create(None, SMALLEST, &identity) else { return };
     let segment = Arc::new(segment);
     let mut producer = Producer::new(Arc::new(()), segment.clone(), 0);
