@@ -56,7 +56,9 @@ impl Sanitizer {
         run(&mut units)?;
         let mut scenarios = self.tests(&compiler.host, &["-p", "miu-log-tests", "--test", "scenarios"]);
         // Some scenarios leak a repository to see what becomes of it, and what strace follows cannot be looked into.
-        scenarios.env("ASAN_OPTIONS", "detect_leaks=0").arg("--").args(filter);
+        scenarios.env("ASAN_OPTIONS", "detect_leaks=0");
+        // A forked child of a program with several threads starts a listener of its own.
+        scenarios.env("TSAN_OPTIONS", "die_after_fork=0").arg("--").args(filter);
         for skipped in MEASURING {
             scenarios.args(["--skip", skipped]);
         }
