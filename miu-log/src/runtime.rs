@@ -58,6 +58,10 @@ const LOCK_ATTEMPTS: usize = 100;
 /// How long that one is given each time: together, a tenth of a second.
 const LOCK_PAUSE: Duration = Duration::from_millis(1);
 
+/// How long a process that has given up the log folder may take for the locks inside: the kernel takes them from one that was killed in any
+/// order.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
 /// The runtime directory of one repository. Holds the lock on the log folder until it is dropped.
 #[derive(Debug)]
 pub(crate) struct RuntimeDir {
@@ -65,12 +69,13 @@ pub(crate) struct RuntimeDir {
     /// Where an earlier run of this folder may have been instead.
     others: Vec<PathBuf>,
     log_folder: PathBuf,
-    /// On the log folder. A descriptor of its own, so that a forked child can let go of it.
-    _folder_lock: OwnLock,
-    /// The directory itself, locked: whose log folder has been moved away since is still its owner.
-    _lock: OwnLock,
     /// The control file, locked: that is how others see whether there is a listener.
     control_lock: Option<OwnLock>,
+    /// The directory itself, locked: whose log folder has been moved away since is still its owner.
+    _lock: OwnLock,
+    /// On the log folder. A descriptor of its own, so that a forked child can let go of it. The last that is given back: whoever gets it
+    /// finds the others free.
+    _folder_lock: OwnLock,
     /// Processes go on in it when this one leaves.
     keep: bool,
     generation: u32,
@@ -212,7 +217,7 @@ impl RuntimeDir {
         let failed = |error: io::Error| Error::io("cannot lock the control file", error);
         // A descriptor of its own: locks belong to the opening, not to the file.
         let own = File::open(self.path.join(CONTROL)).map_err(failed)?;
-        if !take(&own).map_err(|errno| failed(errno.into()))? {
+        if !take_after_the_folder(&own).map_err(|errno| failed(errno.into()))? {
             return Err(failed(io::Error::other("another process holds it")));
         }
         self.control_lock = Some(OwnLock::new(own.into()));
@@ -309,6 +314,20 @@ fn take(folder: impl AsFd) -> Result<bool, Errno> {
     Ok(false)
 }
 
+/// Takes a lock that whoever had the log folder before may hold for a moment longer. False where it is another's.
+fn take_after_the_folder(file: impl AsFd) -> Result<bool, Errno> {
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        if take(&file)? {
+            return Ok(true);
+        }
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+}
+
 /// Whether a repository has the lock on a log folder, of which this is an open handle without one.
 ///
 /// Looks by taking a shared lock, which is given back at once. [`take`] knows that, and passes over it.
@@ -349,7 +368,7 @@ fn set_up(path: &Path, own_parent: bool) -> io::Result<OwnedFd> {
     make_private(path)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let lock = rustix::fs::open(path, flags, Mode::empty())?;
-    if !take(&lock)? {
+    if !take_after_the_folder(&lock)? {
         let text = "another repository uses it, whose log folder had this path and has been moved away";
         return Err(io::Error::other(text));
     }
@@ -524,6 +543,30 @@ mod tests {
         assert!(text.contains(&format!("process {} since 20", std::process::id())), "{text}");
         drop(first);
         assert!(RuntimeDir::open(&folder(&logs), here(temp.path()), None).is_ok());
+    }
+
+    // The kernel closed the dying process's log folder before its runtime directory.
+    #[test]
+    fn a_process_that_is_just_ending_keeps_nobody_out_of_its_directory() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(temp.path(), PermissionsExt::from_mode(0o700)).unwrap();
+        let logs = temp.path().join("logs");
+        let first = RuntimeDir::open(&folder(&logs), here(temp.path()), None).unwrap();
+        let path = first.path().to_owned();
+        drop(first);
+        std::fs::create_dir(&path).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o700)).unwrap();
+        let dying = File::open(&path).unwrap();
+        assert_eq!(take(&dying), Ok(true));
+        std::thread::scope(|scope| {
+            let next = scope.spawn(|| RuntimeDir::open(&folder(&logs), here(temp.path()), None).unwrap());
+            let log_folder = File::open(&logs).unwrap();
+            while !is_held(&log_folder).unwrap() {
+                std::thread::yield_now();
+            }
+            drop(dying);
+            assert_eq!(next.join().unwrap().path(), path);
+        });
     }
 
     #[test]

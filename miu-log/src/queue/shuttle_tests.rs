@@ -25,7 +25,7 @@ use crate::ring::local;
 use crate::ring::segment::{FILE_PREFIX, SMALLEST};
 use crate::router::{Router, Slot};
 use crate::sink::{Batch, Sink, SinkError};
-use crate::stats::{DropReason, Stats};
+use crate::stats::{DropReason, Published, Stats};
 use crate::sync::lock;
 
 /// Schedules of each model where `SHUTTLE_ITERATIONS` does not say.
@@ -229,7 +229,7 @@ impl Ended {
     /// What holds after every end, once all threads are through. How many records were not written and not dropped.
     fn check(self) -> u64 {
         let returned = self.returned.lock().unwrap().clone();
-        let stats = Stats::collect(&self.queue.counters, &NAMES, self.queue.accepted(), Vec::new());
+        let stats = Stats::collect(&self.queue.counters, &NAMES, self.queue.accepted(), Published::default());
         assert_eq!(stats.corrupt, 0);
         assert_eq!(stats.written, self.written.len() as u64, "each record that is counted was written");
         let calls: usize = returned.iter().sum();

@@ -33,8 +33,13 @@ impl Ring {
                 accepted: AtomicU64::new(0),
                 chained: AtomicU32::new(0),
                 closed: AtomicU32::new(0),
+                lost: std::array::from_fn(|_| AtomicU64::new(0)),
             },
-            consumer: ConsumerLine { tail: AtomicU64::new(0), check: AtomicU64::new(!0) },
+            consumer: ConsumerLine {
+                tail: AtomicU64::new(0),
+                check: AtomicU64::new(!0),
+                records: AtomicU64::new(0),
+            },
             slots: [UnsafeCell::new(0), UnsafeCell::new(0)],
         })
     }
