@@ -74,6 +74,8 @@ struct Leftover {
     members: Vec<u32>,
     /// The present runtime directory has more in it than what is recovered.
     is_current: bool,
+    /// Its checkpoint is the one that the log files were cut by.
+    is_newest: bool,
 }
 
 impl Previous {
@@ -132,16 +134,21 @@ impl Previous {
             if gone.is_empty() || !has_control {
                 continue;
             }
-            let spill = Some(runtime.spill()).filter(|spill| *spill != folder);
+            // What is in the log folder belongs to the present runtime directory, where that is the one in the log folder.
+            let spill = Some(runtime.spill())
+                .filter(|spill| *spill != folder && (is_current || *spill != runtime.path()));
             previous.leftovers.push(Leftover {
                 spill,
                 mark,
                 domains: control.map(|it| it.about.names().into_iter().map(str::to_owned).collect()),
                 members: gone,
                 is_current,
+                is_newest,
                 folder,
             });
         }
+        // What the files were cut by comes first: until it is done, a death in here has them cut by it again.
+        previous.leftovers.sort_by_key(|leftover| !leftover.is_newest);
         previous
     }
 
@@ -226,6 +233,11 @@ impl Listener {
         if leftover.is_current {
             kept_before.retain(|key, _| !leftover.members.contains(&key.member));
         }
+        // Members' numbers are those of one directory. Another one is read as a whole, by its own checkpoint, and given back at the end.
+        let checkpoint = if leftover.is_current { None } else { self.checkpoint.take() };
+        if !leftover.is_current {
+            self.kept.clear();
+        }
         self.kept.extend(leftover.positions());
         self.write_checkpoint();
         let elsewhere = self.queue.accepted_elsewhere.load(Ordering::Relaxed);
@@ -233,6 +245,7 @@ impl Listener {
         let bad = self.open_leftover(leftover);
         let finished = self.read_leftover();
         self.calibration = own;
+        self.checkpoint = self.checkpoint.take().or(checkpoint);
         let peers = std::mem::take(&mut self.peers.all);
         if !finished {
             self.take_back(leftover, log_folder, kept_before);
@@ -242,6 +255,9 @@ impl Listener {
             return;
         }
         self.kept = kept_before;
+        if !leftover.is_current {
+            self.finish_other(leftover);
+        }
         self.write_checkpoint();
         let corrupt = self.queue.counters.corrupt.load(Ordering::Relaxed) - corrupt_before;
         recovery.corrupt += corrupt + bad.len() as u64;
@@ -263,6 +279,20 @@ impl Listener {
             });
         }
         self.remove_leftover(leftover, &peers.into_values().collect::<Vec<_>>(), &bad);
+    }
+
+    /// Another directory's rings are in the files: says so in this one's checkpoint, before anything there is given back.
+    fn finish_other(&mut self, leftover: &Leftover) {
+        let rings: Vec<(RingKey, Position)> =
+            self.kept.iter().map(|(key, position)| (*key, *position)).collect();
+        if let Some(checkpoint) = &mut self.checkpoint {
+            checkpoint.keep_rings(rings.into_iter());
+        }
+        self.write_checkpoint_as_of_last();
+        let _ = std::fs::remove_file(leftover.folder.join(CHECKPOINT));
+        self.remove_blob_files();
+        self.readers.free();
+        self.settle();
     }
 
     /// Converts time stamps as the earlier run would have. The present converter is given back.
@@ -339,6 +369,13 @@ impl Listener {
                     self.blob_files.clear();
                     return false;
                 }
+            }
+            if self.checkpoint.is_none() {
+                self.refresh();
+                if !any {
+                    return true;
+                }
+                continue;
             }
             self.write_checkpoint();
             failpoint::reach("replay-checkpointed");
@@ -425,8 +462,9 @@ impl Listener {
         }
         failpoint::reach("replay-removed");
         peers.iter().for_each(Peer::remove_files);
-        if !leftover.is_current {
-            for name in names(&leftover.folder) {
+        let left = names(&leftover.folder);
+        if !leftover.is_current && !left.iter().any(|name| member_of(name).is_some()) {
+            for name in left {
                 if !name.starts_with(LEFT_BEHIND) {
                     let _ = std::fs::remove_file(leftover.folder.join(name));
                 }
