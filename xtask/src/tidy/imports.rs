@@ -138,7 +138,7 @@ const GUARDED: &[Guarded] = &[
     },
     Guarded {
         what: "listener",
-        by: &["crate", "config", "lifecycle", "repository", "testing"],
+        by: &["crate", "config", "lifecycle", "repository", "testing", "fuzz"],
         because: "only the repository and its set-up wire both halves",
     },
     Guarded {
