@@ -33,6 +33,8 @@
 //! - [`info!`] and its siblings take fields and arguments that the listener formats.
 //! - [`OverflowPolicy`] says what happens when a thread logs faster than the files can take; [`Stats`] counts
 //!   everything, what was dropped above all.
+//! - [`QueueHandle::share_with`] and [`Endpoint`] let other processes join; [`WorkerEvent`] tells of them.
+//! - [`Recovery`] says what an opening has brought into the files after a crash; [`recover()`] does it alone.
 //! - [`inspect()`] looks at a log folder from outside; the program `miu-log` shows what it finds.
 //! - [`Sink`] is for destinations of your own; [`testing`] for tests without a thread and without waiting.
 
