@@ -5,6 +5,7 @@
 //! is close to the anchor, so that a small error of the rate does no harm. Tests use a clock that they turn by hand.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -68,6 +69,11 @@ impl Clock {
             _ => read(ClockId::Monotonic) as u64,
         }
     }
+}
+
+/// A duration in the unit of the monotonic time; what is longer than can be counted is the longest.
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn read(clock: ClockId) -> i64 {

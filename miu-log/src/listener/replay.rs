@@ -246,7 +246,7 @@ impl Listener {
         let finished = self.read_leftover();
         self.calibration = own;
         self.checkpoint = self.checkpoint.take().or(checkpoint);
-        let peers = std::mem::take(&mut self.peers.all);
+        let mut peers = std::mem::take(&mut self.peers.all);
         if !finished {
             self.take_back(leftover, log_folder, kept_before);
             // What was written of it before counts as accepted; what is put aside, as nothing yet.
@@ -261,9 +261,7 @@ impl Listener {
         self.write_checkpoint();
         let corrupt = self.queue.counters.corrupt.load(Ordering::Relaxed) - corrupt_before;
         recovery.corrupt += corrupt + bad.len() as u64;
-        let mut peers = peers;
-        let domains = self.queue.domains().iter().map(|it| it.to_string());
-        if leftover.domains.as_ref().is_some_and(|theirs| domains.eq(theirs.iter().cloned())) {
+        if leftover.domains.as_ref().is_some_and(|theirs| theirs.iter().eq(self.queue.domains())) {
             // By the numbers of the same domains; told of with the next pass.
             for peer in peers.values_mut() {
                 self.queue.counters.add_dropped(&peer.new_drops(self.queue.counters.drop_counters()));
@@ -283,10 +281,8 @@ impl Listener {
 
     /// Another directory's rings are in the files: says so in this one's checkpoint, before anything there is given back.
     fn finish_other(&mut self, leftover: &Leftover) {
-        let rings: Vec<(RingKey, Position)> =
-            self.kept.iter().map(|(key, position)| (*key, *position)).collect();
         if let Some(checkpoint) = &mut self.checkpoint {
-            checkpoint.keep_rings(rings.into_iter());
+            checkpoint.keep_rings(self.kept.iter().map(|(key, position)| (*key, *position)));
         }
         self.write_checkpoint_as_of_last();
         let _ = std::fs::remove_file(leftover.folder.join(CHECKPOINT));

@@ -3,14 +3,12 @@
 //! Where the listener is in the same process it is given the arguments in memory; the file is for whoever recovers them. Called by
 //! `queue::slow`.
 
-use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::membership::Membership;
+use super::membership::{Membership, private};
 use super::slow::LOOK_AGAIN;
 use super::{Blob, OverflowPolicy, Queue, RUNNING, Settings, lock};
 use crate::codec::{FLAG_BLOB, HEADER, Head};
@@ -128,9 +126,7 @@ fn write_private(path: &Path, bytes: &[u8]) -> bool {
     if !file_may_have(bytes.len() as u64) {
         return false;
     }
-    let Ok(mut file) = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) else {
-        return false;
-    };
+    let Ok(mut file) = private(path) else { return false };
     let written = file.write_all(bytes).is_ok();
     if !written {
         // Half of a record's arguments are of no use to anybody.

@@ -15,7 +15,7 @@ use rustix::fs::{FallocateFlags, FlockOperation, OFlags};
 
 use super::{Queue, Settings};
 use crate::callsite;
-use crate::clock::Clock;
+use crate::clock::{Clock, nanos};
 use crate::failpoint;
 use crate::level::Level;
 use crate::lifecycle::exit;
@@ -175,11 +175,8 @@ fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), AlreadyExists | NotFound | WouldBlock)
 }
 
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn private(path: &Path) -> io::Result<File> {
+/// Makes a new file of mode 0600.
+pub(super) fn private(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
         .write(true)

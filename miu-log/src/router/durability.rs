@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Router, Station};
+use crate::clock::nanos;
 use crate::level::Level;
 
 /// When the log files are made durable (by `fdatasync`). Whatever is chosen, what was handed to the operating system survives the death of the process;
@@ -39,8 +40,7 @@ impl Router {
     /// Makes durable what it is time for.
     pub(super) fn sync_due(&mut self) {
         let Durability::SyncEvery(interval) = self.durability else { return };
-        let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
-        if self.now.saturating_sub(self.synced) >= interval {
+        if self.now.saturating_sub(self.synced) >= nanos(interval) {
             self.synced = self.now;
             self.slots.iter_mut().filter(|station| station.unsynced).for_each(Station::sync);
         }

@@ -15,6 +15,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::clock::nanos;
 use crate::layout::Zone;
 use crate::queue::OverflowPolicy;
 use crate::reading::{Reading, put_counted};
@@ -154,10 +155,6 @@ impl About {
     pub(crate) fn names(&self) -> Vec<&str> {
         self.domains.iter().map(|domain| domain.name.as_str()).collect()
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
