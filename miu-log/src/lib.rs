@@ -95,6 +95,8 @@ mod record;
 mod repository;
 mod ring;
 #[cfg(not(loom))]
+#[expect(dead_code, reason = "the file sink follows")]
+mod rotate;
 mod router;
 #[cfg(not(loom))]
 mod runtime;
@@ -142,6 +144,7 @@ pub use self::{
     message::{Message, Target},
     queue::OverflowPolicy,
     repository::{Endpoint, QueueHandle, ShutdownReport, recover},
+    rotate::Compression,
     router::Durability,
     sink::{Batch, FilePosition, Line, Sink, SinkError},
     stats::{DomainStats, DropReason, RingStats, SinkState, SinkStats, Stats},

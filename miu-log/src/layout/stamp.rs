@@ -86,7 +86,7 @@ impl Stamp {
 
 impl Zone {
     /// Seconds ahead of universal time at this Unix second.
-    fn offset_at(self, second: i64) -> i64 {
+    pub(crate) fn offset_at(self, second: i64) -> i64 {
         match self {
             Zone::Utc => 0,
             Zone::Fixed(seconds) => seconds.into(),
