@@ -4,5 +4,6 @@
 
 mod compression;
 pub(crate) mod naming;
+pub(crate) mod words;
 
 pub use compression::Compression;
