@@ -95,7 +95,6 @@ mod record;
 mod repository;
 mod ring;
 #[cfg(not(loom))]
-#[expect(dead_code, reason = "the file sink follows")]
 mod rotate;
 mod router;
 #[cfg(not(loom))]
@@ -145,7 +144,7 @@ pub use self::{
     queue::OverflowPolicy,
     record::{FieldValue, LogRecord},
     repository::{Endpoint, QueueHandle, ShutdownReport, recover},
-    rotate::Compression,
+    rotate::{Compression, Interval, Rotation, Size},
     router::Durability,
     sink::{Batch, FilePosition, Line, Sink, SinkError},
     stats::{DomainStats, DropReason, RingStats, SinkState, SinkStats, Stats},

@@ -147,6 +147,8 @@ struct Station {
     lost: u64,
     /// Its files since the last full checkpoint, with their lengths then: what has to be cut after a crash.
     touched: Vec<FileMark>,
+    /// Whether it has been told that its file could not be rotated.
+    unrotated: bool,
     /// There is more for it than belonged into the file it was offered for.
     more: bool,
     /// Whether its file has got something that is not durable yet, and whether that has to be at once.
@@ -194,6 +196,7 @@ impl Router {
             retries: 0,
             lost: 0,
             touched: Vec::new(),
+            unrotated: false,
             more: false,
             unsynced: false,
             urgent: false,
@@ -515,11 +518,9 @@ impl Station {
     /// Has the file opened that the first record goes into, or the one before rotated. Whether it is new since the last checkpoint.
     fn prepare(&mut self, domains: &[String]) -> bool {
         let (sink, batch) = (&mut *self.sink, self.held.batch(domains));
-        let result = catch_unwind(AssertUnwindSafe(|| sink.prepare(&batch)));
-        if let Ok(Err(error)) = result {
-            self.errors += 1;
-            self.announce(&error, &format!("{} goes on as it is: {error}", self.name));
-        }
+        // A panic comes again where the records are offered.
+        let result = catch_unwind(AssertUnwindSafe(|| sink.prepare(&batch))).unwrap_or(Ok(()));
+        self.note_rotation(result);
         let Some(file) = self.file() else { return false };
         let known = self.touched.iter().any(|mark| (mark.dev, mark.ino) == (file.dev, file.ino));
         if !known {
@@ -528,11 +529,38 @@ impl Station {
         !known
     }
 
-    /// Rotates its log file, unless something is held for it. Whether it did.
+    /// Rotates its log file, unless something is held for it. Whether it may be another one now.
     fn rotate(&mut self, unix: UnixNanos, ask: Rotate) -> bool {
-        self.state == SinkState::Working
-            && self.held.entries.is_empty()
-            && self.call("be rotated", |sink| sink.rotate(unix, ask)).unwrap_or(true)
+        if self.state != SinkState::Working || !self.held.entries.is_empty() {
+            return false;
+        }
+        let sink = &mut *self.sink;
+        let result = catch_unwind(AssertUnwindSafe(|| sink.rotate(unix, ask)));
+        let rotated = result.unwrap_or_else(|_| Err(SinkError::fatal("the sink panicked", 0)));
+        match rotated {
+            Ok(false) => false,
+            Ok(true) => {
+                self.note_rotation(Ok(()));
+                true
+            }
+            Err(error) => {
+                self.note_rotation(Err(error));
+                true
+            }
+        }
+    }
+
+    /// Counts a rotation that failed, and says it once until one works.
+    fn note_rotation(&mut self, result: Result<(), SinkError>) {
+        match result {
+            Ok(()) => self.unrotated = false,
+            Err(error) => {
+                self.errors += 1;
+                if !std::mem::replace(&mut self.unrotated, true) {
+                    self.announce(&error, &format!("{}: {error}; it goes on as it is, and that is tried again", self.name));
+                }
+            }
+        }
     }
 
     fn is_due(&self, now: u64) -> bool {

@@ -4,6 +4,9 @@
 
 mod compression;
 pub(crate) mod naming;
+mod rotation;
 pub(crate) mod words;
 
 pub use compression::Compression;
+pub(crate) use rotation::Schedule;
+pub use rotation::{Interval, Rotation, Size};
