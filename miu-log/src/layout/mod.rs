@@ -20,7 +20,6 @@ pub use colour::ColourChoice;
 pub(crate) use colour::enabled;
 pub(crate) use line::PatternLayout;
 pub use pattern::{Pattern, PatternError};
-pub use stamp::Zone;
 pub(crate) use stamp::moment;
 
 /// Writes records as text.

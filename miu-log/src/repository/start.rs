@@ -124,7 +124,7 @@ fn about(config: &LogConfig, specs: &[DomainSpec], clock: &Clock, log_folder: &P
         prefix: config.file_prefix.clone(),
         level_files: config.level_files,
         pattern: config.layout.as_str().to_owned(),
-        zone: config.zone,
+        zone: config.zone.pinned(),
         domains: specs
             .iter()
             .map(|spec| NamedDomain { name: spec.name.to_owned(), file: spec.file.to_owned() })
@@ -135,7 +135,7 @@ fn about(config: &LogConfig, specs: &[DomainSpec], clock: &Clock, log_folder: &P
 /// Builds the sinks: files by domain and level, console, sinks added by hand.
 pub(super) fn router(config: &mut LogConfig, folder: &Folder, specs: &[DomainSpec]) -> Result<Router, Error> {
     let mut layouts: Vec<Box<dyn Layout>> =
-        vec![Box::new(PatternLayout::new(&config.layout, false, config.zone))];
+        vec![Box::new(PatternLayout::new(&config.layout, false, &config.zone))];
     let stems: Vec<&str> = specs.iter().map(|spec| spec.file).collect();
     let mut slots = standard_slots(folder, config.file_prefix.as_deref(), &stems, config.level_files, 0)
         .map_err(|error| Error::explained(&error))?;
@@ -150,7 +150,7 @@ pub(super) fn router(config: &mut LogConfig, folder: &Folder, specs: &[DomainSpe
         let own_layout = colour || choice.layout.is_some();
         let layout = if own_layout {
             let pattern = choice.layout.unwrap_or_else(|| config.layout.clone());
-            layouts.push(Box::new(PatternLayout::new(&pattern, colour, config.zone)));
+            layouts.push(Box::new(PatternLayout::new(&pattern, colour, &config.zone)));
             layouts.len() - 1
         } else {
             0
