@@ -144,7 +144,7 @@ pub use self::{
     message::{Message, Target},
     queue::OverflowPolicy,
     repository::{Endpoint, QueueHandle, ShutdownReport, recover},
-    rotate::Compression,
+    rotate::{Compression, CompressionChoice, Period, Retention, Room, Size},
     router::Durability,
     sink::{Batch, FilePosition, Line, Sink, SinkError},
     stats::{DomainStats, DropReason, RingStats, SinkState, SinkStats, Stats},
