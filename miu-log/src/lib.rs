@@ -148,7 +148,7 @@ pub use self::{
     queue::OverflowPolicy,
     record::{FieldValue, LogRecord},
     repository::{Endpoint, QueueHandle, ShutdownReport, recover},
-    rotate::Compression,
+    rotate::{Compression, CompressionChoice, Period, Retention, Room, Size},
     router::Durability,
     sink::{Batch, FilePosition, Line, Sink, SinkError},
     stats::{DomainStats, DropReason, RingStats, SinkState, SinkStats, Stats},
