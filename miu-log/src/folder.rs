@@ -90,7 +90,12 @@ impl Folder {
                 Ok(fd) => (fd, false),
                 Err(Errno::NOENT) => {
                     let make = flags | OFlags::CREATE | OFlags::EXCL;
-                    match rustix::fs::openat(self.fd(), name, make, Mode::from_raw_mode(mode.unwrap_or(FILE_MODE) & FILE_MODE)) {
+                    match rustix::fs::openat(
+                        self.fd(),
+                        name,
+                        make,
+                        Mode::from_raw_mode(mode.unwrap_or(FILE_MODE) & FILE_MODE),
+                    ) {
                         Ok(fd) => (fd, true),
                         Err(Errno::EXIST) => continue,
                         Err(errno) => return Err(self.explain(name, errno)),
@@ -187,7 +192,9 @@ impl Folder {
             Ok(_) => return Err(Errno::EXIST),
             Err(errno) => return Err(errno),
         }
-        if rustix::fs::readlinkat(self.fd(), name, Vec::new()).is_ok_and(|old| old.as_bytes() == target.as_bytes()) {
+        if rustix::fs::readlinkat(self.fd(), name, Vec::new())
+            .is_ok_and(|old| old.as_bytes() == target.as_bytes())
+        {
             return Ok(());
         }
         let new = format!(".{name}.part");
@@ -242,7 +249,6 @@ impl Folder {
         }
         Ok(true)
     }
-
 
     /// Whether the folder itself is gone: it is open, but has no name any more.
     fn is_removed(&self) -> bool {
@@ -456,7 +462,11 @@ mod tests {
     fn a_name_cannot_leave_the_folder() {
         let (_dir, folder) = folder();
         for name in ["../x.log", "a/b.log", "/etc/passwd", ".", "..", "", "a\0b", ".hidden"] {
-            assert_eq!(folder.open_log(name, None).unwrap_err().kind(), io::ErrorKind::InvalidInput, "{name:?}");
+            assert_eq!(
+                folder.open_log(name, None).unwrap_err().kind(),
+                io::ErrorKind::InvalidInput,
+                "{name:?}"
+            );
         }
     }
 

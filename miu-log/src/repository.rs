@@ -155,6 +155,9 @@ impl Core {
     /// Gives the repository its listener.
     pub(crate) fn start(&self, config: LogConfig) -> Result<(), Error> {
         config.validate()?;
+        if let Some(problem) = config.zone.complaint() {
+            notice("zone", &problem);
+        }
         let Core { inner, specs, .. } = self;
         if specs.len() > MAX_DOMAINS {
             return Err(Error::config(format!(
@@ -332,7 +335,7 @@ impl Core {
     ///
     /// When the time is over first, or the files are another process's.
     pub fn rotate(&self) -> Result<(), Error> {
-        if !self.inner.has_own_listener() {
+        if !self.inner.has_own_listener() || self.inner.queue.is_ended() {
             return Err(Error::closed(
                 "this process does not have the log files: only the one that has can rotate them",
             ));

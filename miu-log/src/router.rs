@@ -557,7 +557,10 @@ impl Station {
             Err(error) => {
                 self.errors += 1;
                 if !std::mem::replace(&mut self.unrotated, true) {
-                    self.announce(&error, &format!("{}: {error}; it goes on as it is, and that is tried again", self.name));
+                    self.announce(
+                        &error,
+                        &format!("{}: {error}; it goes on as it is, and that is tried again", self.name),
+                    );
                 }
             }
         }

@@ -60,7 +60,12 @@ impl Files<'_> {
     /// # Errors
     ///
     /// When it is no name of a log file.
-    pub(crate) fn naming(&self, template: &str, domain: Option<&str>, level: Option<&str>) -> io::Result<Naming> {
+    pub(crate) fn naming(
+        &self,
+        template: &str,
+        domain: Option<&str>,
+        level: Option<&str>,
+    ) -> io::Result<Naming> {
         let keys = Keys { domain, level, app: self.app, pid: std::process::id() };
         Naming::new(template, keys, &self.zone).map_err(unfit)
     }

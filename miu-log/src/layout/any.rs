@@ -11,8 +11,8 @@ use super::LineLayout;
 use super::custom::{CustomLayout, Layout, Shared};
 use super::line::PatternLayout;
 use super::pattern::Pattern;
-use super::stamp::Zone;
 use crate::reading::{Reading, put_counted};
+use crate::zone::Zone;
 
 /// A layout of any kind: a [`Pattern`], or any [`Layout`] of your own.
 ///
@@ -63,7 +63,7 @@ impl AnyLayout {
     }
 
     /// A layout that writes. Only patterns know colours.
-    pub(crate) fn build(&self, colour: bool, zone: Zone) -> Box<dyn LineLayout> {
+    pub(crate) fn build(&self, colour: bool, zone: &Zone) -> Box<dyn LineLayout> {
         match &self.0 {
             Kind::Pattern(pattern) => Box::new(PatternLayout::new(pattern, colour, zone)),
             Kind::Custom(shared) => Box::new(CustomLayout::new(Arc::clone(shared))),
@@ -145,7 +145,7 @@ impl Layouts {
             self.known.iter().position(|(known, coloured)| *coloured == colour && known.is_same(layout));
         found.unwrap_or_else(|| {
             self.known.push((layout.clone(), colour));
-            self.built.push(layout.build(colour, self.zone));
+            self.built.push(layout.build(colour, &self.zone));
             self.built.len() - 1
         })
     }

@@ -24,7 +24,6 @@ pub use colour::ColourChoice;
 pub(crate) use colour::enabled;
 pub use custom::Layout;
 pub use pattern::{Pattern, PatternError};
-pub use stamp::Zone;
 pub(crate) use stamp::moment;
 
 /// Writes records as text, straight into a sink's buffer. Programs bring layouts along by [`Layout`].

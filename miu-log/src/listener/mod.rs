@@ -193,8 +193,9 @@ impl Listener {
             }
         }
         let unix = self.calibration.unix(now);
-        let files_changed =
-            self.router.tick(monotonic, unix, &mut |files| _ = save(&mut self.checkpoint, &self.calibration, files));
+        let files_changed = self
+            .router
+            .tick(monotonic, unix, &mut |files| _ = save(&mut self.checkpoint, &self.calibration, files));
         if due || (flushing && complete) {
             self.looked = monotonic;
             self.report_losses();
@@ -236,9 +237,9 @@ impl Listener {
         let begun = self.flush;
         let (request, deadline) =
             *self.flush.get_or_insert_with(|| (request, Instant::now() + self.sink_timeout));
-        let state = self
-            .router
-            .poll_flush(begun.is_none(), &mut |files| _ = save(&mut self.checkpoint, &self.calibration, files));
+        let state = self.router.poll_flush(begun.is_none(), &mut |files| {
+            _ = save(&mut self.checkpoint, &self.calibration, files)
+        });
         if begun.is_none() {
             // Records that were held may stand in the files now.
             self.write_checkpoint();
@@ -372,6 +373,12 @@ impl Listener {
             let kept = self.kept.iter().map(|(key, position)| (*key, *position));
             checkpoint.keep_rings(self.readers.positions().chain(kept));
         }
+        self.write_checkpoint_as_of_last();
+    }
+
+    /// Writes down where the files stand, with the rings as far as they were read at the last checkpoint: everything that was read has been
+    /// written.
+    fn write_checkpoint_as_of_last(&mut self) {
         if save(&mut self.checkpoint, &self.calibration, &self.router.positions()) {
             self.router.mark_files();
         }

@@ -18,9 +18,9 @@ use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
 use super::Compression;
 use crate::folder::valid_stem;
-use crate::zone::Zone;
 use crate::record::UnixNanos;
 use crate::sync::lock;
+use crate::zone::Zone;
 
 /// Longest name: behind it there must be room for a date, a number and how it is compressed, in the 255 bytes of a file name.
 const LONGEST: usize = 200;
@@ -355,7 +355,9 @@ fn format_of(pieces: &[Piece]) -> String {
     for piece in pieces {
         match piece {
             Piece::Separator(separator) => format.push(*separator),
-            piece => format.push_str(PIECES.iter().find(|(_, it)| it == piece).map_or("", |(token, _)| token)),
+            piece => {
+                format.push_str(PIECES.iter().find(|(_, it)| it == piece).map_or("", |(token, _)| token))
+            }
         }
     }
     format

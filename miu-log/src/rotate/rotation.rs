@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::amount::{Period, Size};
 use super::naming::Unit;
 use super::words::{self, WordError};
 use crate::record::UnixNanos;
@@ -38,18 +39,15 @@ pub struct Rotation(Rule);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Rule {
     Never,
-    Size(Given<u64>),
-    DailyAt(Given<(u8, u8, u8)>),
+    Size(Size),
+    DailyAt(Result<(u8, u8, u8), WordError>),
     Hourly,
-    Every(Given<Duration>),
+    Every(Period),
     OnStart,
     AnyOf(Vec<Rotation>),
     /// A text that is none of these.
     Unknown(String),
 }
-
-/// A value, or what was wrong with the text that should have been one.
-type Given<T> = Result<T, WordError>;
 
 /// The names are those of the kinds of rotation, as if they were variants of an enum: texts can be given to them, and a malformed one is told when the
 /// repository is opened.
@@ -66,7 +64,7 @@ impl Rotation {
 
     /// Before the file grows past this: `"10 MB"`, `"10 MiB"`, or a number of bytes.
     pub fn Size(limit: impl Into<Size>) -> Rotation {
-        Rotation(Rule::Size(limit.into().0))
+        Rotation(Rule::Size(limit.into()))
     }
 
     /// Once a day at this time, `"00:00"` or `"13:30:05"`. Where that time is skipped, when summer time begins, at the first moment after it; where it comes
@@ -76,8 +74,8 @@ impl Rotation {
     }
 
     /// So long after the file was begun: a `Duration` or `"6 hours"`, at least a second.
-    pub fn Every(interval: impl Into<Interval>) -> Rotation {
-        Rotation(Rule::Every(interval.into().0))
+    pub fn Every(interval: impl Into<Period>) -> Rotation {
+        Rotation(Rule::Every(interval.into()))
     }
 
     /// When one of these says so.
@@ -99,19 +97,19 @@ impl Rotation {
     }
 
     fn add_to(&self, schedule: &mut Schedule) -> Result<(), String> {
-        fn get<T: Clone>(given: &Given<T>) -> Result<T, String> {
-            given.clone().map_err(|error| format!("rotation is {error}"))
-        }
+        let named = |problem: String| format!("rotation is {problem}");
         match &self.0 {
             Rule::Never => {}
             Rule::Size(size) => {
-                let size = get(size)?;
+                let size = size.check().map_err(named)?;
                 schedule.size = Some(schedule.size.map_or(size, |other| other.min(size)));
             }
-            Rule::DailyAt(time) => schedule.daily.push(get(time)?),
+            Rule::DailyAt(time) => {
+                schedule.daily.push(time.clone().map_err(|error| named(error.to_string()))?)
+            }
             Rule::Hourly => schedule.hourly = true,
             Rule::Every(interval) => {
-                let interval = get(interval)?;
+                let interval = interval.check().map_err(named)?;
                 if interval < Duration::from_secs(1) {
                     return Err(format!("rotation is every {interval:?}; at least a second is accepted"));
                 }
@@ -137,7 +135,7 @@ impl Rotation {
 impl Default for Rotation {
     /// At 10 MB.
     fn default() -> Rotation {
-        Rotation(Rule::Size(Ok(10_000_000)))
+        Rotation::Size(10_000_000)
     }
 }
 
@@ -149,11 +147,11 @@ impl From<&str> for Rotation {
             "daily" => Rotation::DailyAt("00:00"),
             "on start" => Rotation::OnStart,
             _ => {
-                let size = words::size(text).map(|size| Rule::Size(Ok(size)));
-                let time = || words::time_of_day(text).map(|time| Rule::DailyAt(Ok(time)));
-                let every = || words::duration(text).map(|interval| Rule::Every(Ok(interval)));
-                let unknown = |_| Rule::Unknown(text.to_owned());
-                Rotation(size.or_else(|_| time()).or_else(|_| every()).unwrap_or_else(unknown))
+                let size = words::size(text).map(Rotation::Size);
+                let time = || words::time_of_day(text).map(|time| Rotation(Rule::DailyAt(Ok(time))));
+                let every = || words::duration(text).map(Rotation::Every);
+                let unknown = |_| Rotation(Rule::Unknown(text.to_owned()));
+                size.or_else(|_| time()).or_else(|_| every()).unwrap_or_else(unknown)
             }
         }
     }
@@ -162,50 +160,6 @@ impl From<&str> for Rotation {
 impl From<String> for Rotation {
     fn from(text: String) -> Rotation {
         Rotation::from(text.as_str())
-    }
-}
-
-/// A number of bytes, as [`Rotation::Size`] takes it: in words, or as a number.
-#[derive(Clone, Debug)]
-pub struct Size(Given<u64>);
-
-impl From<&str> for Size {
-    fn from(text: &str) -> Size {
-        Size(words::size(text))
-    }
-}
-
-impl From<String> for Size {
-    fn from(text: String) -> Size {
-        Size::from(text.as_str())
-    }
-}
-
-impl From<u64> for Size {
-    fn from(bytes: u64) -> Size {
-        Size(words::size(&bytes.to_string()))
-    }
-}
-
-/// A time that passes, as [`Rotation::Every`] takes it: in words, or as a `Duration`.
-#[derive(Clone, Debug)]
-pub struct Interval(Given<Duration>);
-
-impl From<&str> for Interval {
-    fn from(text: &str) -> Interval {
-        Interval(words::duration(text))
-    }
-}
-
-impl From<String> for Interval {
-    fn from(text: String) -> Interval {
-        Interval::from(text.as_str())
-    }
-}
-
-impl From<Duration> for Interval {
-    fn from(interval: Duration) -> Interval {
-        Interval(Ok(interval))
     }
 }
 
@@ -223,7 +177,9 @@ pub(crate) struct Schedule {
 impl Schedule {
     /// The first moment at which a file is to be rotated that was begun at `begun` and has lines up to `last`.
     pub(crate) fn due(&self, zone: &Zone, begun: UnixNanos, last: UnixNanos) -> Option<UnixNanos> {
-        let daily = self.daily.iter().map(|&(hour, minute, second)| zone.next_time_of_day(last, hour.into(), minute.into(), second.into()));
+        let daily = self.daily.iter().map(|&(hour, minute, second)| {
+            zone.next_time_of_day(last, hour.into(), minute.into(), second.into())
+        });
         let hourly = self.hourly.then(|| zone.next_hour(last));
         let nanos = |interval: Duration| i64::try_from(interval.as_nanos()).unwrap_or(i64::MAX);
         let every = self.every.map(|interval| begun.saturating_add(nanos(interval)));
@@ -269,9 +225,11 @@ mod tests {
 
     #[test]
     fn a_malformed_rule_is_named_with_what_is_accepted() {
-        assert!(problem("often".into()).contains("rotation is \"often\"; expected is a size such as \"10 MB\""));
+        assert!(
+            problem("often".into()).contains("rotation is \"often\"; expected is a size such as \"10 MB\"")
+        );
         assert!(problem(Rotation::Size("ten")).contains("rotation is \"ten\""));
-        assert!(problem(Rotation::Size(0)).contains("rotation is \"0\""));
+        assert!(problem(Rotation::Size(0)).contains("rotation is 0 bytes"));
         assert!(problem(Rotation::DailyAt("25:00")).contains("a time of day such as"));
         assert!(problem(Rotation::Every(Duration::from_millis(1))).contains("at least a second"));
         assert!(problem(Rotation::AnyOf(["10 MB", "never ever"])).contains("never ever"));

@@ -16,7 +16,7 @@ const HOURS_OF_MONTH: u32 = 730;
 const HOURS_OF_YEAR: u32 = 12 * HOURS_OF_MONTH;
 
 /// Longest duration: past it, "for ever" is meant.
-const LONGEST: Duration = Duration::from_secs(100 * HOURS_OF_YEAR as u64 * 60 * 60);
+pub(crate) const LONGEST: Duration = Duration::from_secs(100 * HOURS_OF_YEAR as u64 * 60 * 60);
 
 /// Longest text of which an error shows all.
 const SHOWN: usize = 64;
@@ -31,7 +31,7 @@ const SHARES: &str = "a share such as \"10 %\" or \"2.5 %\" is expected";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WordError {
     given: String,
-    reason: String,
+    pub(crate) reason: String,
     expected: &'static str,
 }
 

@@ -210,7 +210,10 @@ impl Append for File {
             ino: stat.st_ino,
             len: u64::try_from(stat.st_size).unwrap_or(0),
             deleted: stat.st_nlink == 0,
-            modified: stat.st_mtime.saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec.cast_signed()),
+            modified: stat
+                .st_mtime
+                .saturating_mul(1_000_000_000)
+                .saturating_add(stat.st_mtime_nsec.cast_signed()),
         })
     }
 

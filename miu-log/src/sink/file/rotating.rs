@@ -45,7 +45,10 @@ pub(crate) struct Plan {
 
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plan").field("naming", &self.naming).field("schedule", &self.schedule).finish_non_exhaustive()
+        f.debug_struct("Plan")
+            .field("naming", &self.naming)
+            .field("schedule", &self.schedule)
+            .finish_non_exhaustive()
     }
 }
 
@@ -170,7 +173,8 @@ impl<P: Place> FileSink<P> {
             return Ok(());
         };
         let names = self.place.names().map_err(|errno| self.cannot_rotate(errno))?;
-        let compressed = [Compression::Gz, Compression::Zstd].map(|it| format!("{}{}", self.name, it.ending()));
+        let compressed =
+            [Compression::Gz, Compression::Zstd].map(|it| format!("{}{}", self.name, it.ending()));
         if next == self.name || names.iter().any(|name| compressed.contains(name)) {
             match self.place.occupant(&self.name) {
                 Ok(Some(occupant)) if occupant == identity => self.move_away(&names, last)?,

@@ -4,15 +4,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
-
 use super::super::tests::entry;
 use super::super::{Entry, Held, Sink};
 use super::tests::plan;
 use super::*;
-use crate::sync::{AtomicUsize, Ordering};
 use crate::level::Level;
 use crate::rotate::Rotation;
 use crate::rotate::naming::{Keys, Naming};
+use crate::sync::{AtomicU64, Ordering};
 use crate::zone::Zone;
 
 const SECOND: i64 = 1_000_000_000;
@@ -51,7 +50,9 @@ impl Bench {
             .unwrap()
             .map(Result::unwrap)
             .filter(|entry| entry.file_type().unwrap().is_file())
-            .map(|entry| (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap()))
+            .map(|entry| {
+                (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap())
+            })
             .collect();
         files.sort();
         files
@@ -94,11 +95,11 @@ fn pairs<'a>(files: &'a [(String, String)]) -> Vec<(&'a str, &'a str)> {
 fn a_file_never_grows_past_its_size_but_by_one_record_that_is_larger() {
     let bench = Bench::new("app.log", Rotation::Size(10));
     let mut sink = bench.sink();
-    assert_eq!(deliver(&mut sink, &[(DAY, "1234\n"), (DAY + SECOND, "5678\n"), (DAY + 2 * SECOND, "9\n")]), 2);
     assert_eq!(
-        pairs(&bench.files()),
-        [("app.2026-11-20_00-00-01.log", "1234\n5678\n"), ("app.log", "9\n")]
+        deliver(&mut sink, &[(DAY, "1234\n"), (DAY + SECOND, "5678\n"), (DAY + 2 * SECOND, "9\n")]),
+        2
     );
+    assert_eq!(pairs(&bench.files()), [("app.2026-11-20_00-00-01.log", "1234\n5678\n"), ("app.log", "9\n")]);
     deliver(&mut sink, &[(DAY + 3 * SECOND, "longer than ten\n"), (DAY + 3 * SECOND, "x\n")]);
     assert_eq!(
         pairs(&bench.files())[1..],
@@ -117,12 +118,18 @@ fn rotated_files_of_one_second_are_numbered_behind_those_there_are() {
     deliver(&mut sink, &[(DAY, "a\n"), (DAY, "b\n"), (DAY, "c\n"), (DAY, "d\n")]);
     assert_eq!(
         bench.names(),
-        ["app.2026-11-20_00-00-00.1.log", "app.2026-11-20_00-00-00.2.log", "app.2026-11-20_00-00-00.log", "app.log"]
+        [
+            "app.2026-11-20_00-00-00.1.log",
+            "app.2026-11-20_00-00-00.2.log",
+            "app.2026-11-20_00-00-00.log",
+            "app.log"
+        ]
     );
     // The oldest are deleted, one is compressed: the next number is a higher one still.
     fs::remove_file(bench.dir.path().join("app.2026-11-20_00-00-00.log")).unwrap();
     let compressed = |name| bench.dir.path().join(name);
-    fs::rename(compressed("app.2026-11-20_00-00-00.2.log"), compressed("app.2026-11-20_00-00-00.2.log.gz")).unwrap();
+    fs::rename(compressed("app.2026-11-20_00-00-00.2.log"), compressed("app.2026-11-20_00-00-00.2.log.gz"))
+        .unwrap();
     deliver(&mut sink, &[(DAY, "e\n")]);
     assert!(bench.names().contains(&"app.2026-11-20_00-00-00.3.log".to_owned()), "{:?}", bench.names());
 }
@@ -131,20 +138,36 @@ fn rotated_files_of_one_second_are_numbered_behind_those_there_are() {
 fn a_day_ends_with_its_last_record_and_not_with_the_batch() {
     let bench = Bench::new("app.log", "daily");
     let mut sink = bench.sink();
-    let batch = [(DAY - 2 * SECOND, "a\n"), (DAY - 1, "b\n"), (DAY, "c\n"), (DAY + HOUR, "d\n"), (DAY + 24 * HOUR, "e\n")];
+    let batch = [
+        (DAY - 2 * SECOND, "a\n"),
+        (DAY - 1, "b\n"),
+        (DAY, "c\n"),
+        (DAY + HOUR, "d\n"),
+        (DAY + 24 * HOUR, "e\n"),
+    ];
     assert_eq!(deliver(&mut sink, &batch), 3);
     assert_eq!(
         pairs(&bench.files()),
-        [("app.2026-11-19_23-59-59.log", "a\nb\n"), ("app.2026-11-20_01-00-00.log", "c\nd\n"), ("app.log", "e\n")]
+        [
+            ("app.2026-11-19_23-59-59.log", "a\nb\n"),
+            ("app.2026-11-20_01-00-00.log", "c\nd\n"),
+            ("app.log", "e\n")
+        ]
     );
 }
 
 #[test]
 fn a_dated_file_keeps_its_name_and_a_link_leads_to_the_current_one() {
-    let bench = Bench::new("app_{time:YYYY-MM-DD}.log", Rotation::AnyOf([Rotation::DailyAt("00:00"), Rotation::Size(4)]));
+    let bench = Bench::new(
+        "app_{time:YYYY-MM-DD}.log",
+        Rotation::AnyOf([Rotation::DailyAt("00:00"), Rotation::Size(4)]),
+    );
     let mut sink = bench.sink();
     assert!(bench.files().is_empty(), "it comes with its first record");
-    deliver(&mut sink, &[(DAY - 1, "a\n"), (DAY, "b\n"), (DAY, "c\n"), (DAY, "d\n"), (DAY, "e\n"), (DAY, "f\n")]);
+    deliver(
+        &mut sink,
+        &[(DAY - 1, "a\n"), (DAY, "b\n"), (DAY, "c\n"), (DAY, "d\n"), (DAY, "e\n"), (DAY, "f\n")],
+    );
     assert_eq!(
         pairs(&bench.files()),
         [
@@ -171,7 +194,10 @@ fn a_file_that_has_the_links_name_is_left_alone() {
 fn a_month_in_the_name_is_one_file() {
     let bench = Bench::new("app_{time:YYYY-MM}.log", Rotation::Never);
     let mut sink = bench.sink();
-    deliver(&mut sink, &[(DAY, "a\n"), (DAY + 30 * HOUR, "b\n"), (DAY + 60 * HOUR, "c\n"), (DAY + 300 * HOUR, "d\n")]);
+    deliver(
+        &mut sink,
+        &[(DAY, "a\n"), (DAY + 30 * HOUR, "b\n"), (DAY + 60 * HOUR, "c\n"), (DAY + 300 * HOUR, "d\n")],
+    );
     assert_eq!(pairs(&bench.files()), [("app_2026-11.log", "a\nb\nc\n"), ("app_2026-12.log", "d\n")]);
 }
 
@@ -180,9 +206,13 @@ fn an_hour_that_comes_twice_makes_two_files() {
     // 2026-10-25 in Berlin: 02:00 to 03:00 comes twice, from 00:00 and from 01:00 UTC.
     let berlin = Zone::bundled("Europe/Berlin");
     let first = 1_792_886_400 * SECOND;
-    let bench = Bench::new("x.log", Rotation::Never).with_zone("app_{time:YYYY-MM-DD_HH}.log", berlin.clone());
+    let bench =
+        Bench::new("x.log", Rotation::Never).with_zone("app_{time:YYYY-MM-DD_HH}.log", berlin.clone());
     let mut sink = bench.sink();
-    deliver(&mut sink, &[(first - 1, "1\n"), (first, "2a\n"), (first + HOUR, "2b\n"), (first + 2 * HOUR, "3\n")]);
+    deliver(
+        &mut sink,
+        &[(first - 1, "1\n"), (first, "2a\n"), (first + HOUR, "2b\n"), (first + 2 * HOUR, "3\n")],
+    );
     assert_eq!(
         pairs(&bench.files()),
         [
@@ -195,10 +225,17 @@ fn an_hour_that_comes_twice_makes_two_files() {
     let bench = Bench::new("x.log", Rotation::Hourly).with_zone("app.log", berlin);
     let mut sink = bench.sink();
     let half = HOUR / 2;
-    deliver(&mut sink, &[(first + half, "a\n"), (first + HOUR + half, "b\n"), (first + 2 * HOUR + half, "c\n")]);
+    deliver(
+        &mut sink,
+        &[(first + half, "a\n"), (first + HOUR + half, "b\n"), (first + 2 * HOUR + half, "c\n")],
+    );
     assert_eq!(
         pairs(&bench.files()),
-        [("app.2026-10-25_02-30-00.1.log", "b\n"), ("app.2026-10-25_02-30-00.log", "a\n"), ("app.log", "c\n")]
+        [
+            ("app.2026-10-25_02-30-00.1.log", "b\n"),
+            ("app.2026-10-25_02-30-00.log", "a\n"),
+            ("app.log", "c\n")
+        ]
     );
 }
 
@@ -265,7 +302,11 @@ fn a_clock_that_steps_makes_no_storm_and_overwrites_nothing() {
     let bench = Bench::new("app.log", "hourly");
     let mut sink = bench.sink();
     let mut expected = String::new();
-    for (number, time) in [0, HOUR - 1, -HOUR, 2 * HOUR, -HOUR, HOUR / 2, 2 * HOUR + 1, 24 * HOUR, 0, 24 * HOUR].iter().enumerate() {
+    for (number, time) in
+        [0, HOUR - 1, -HOUR, 2 * HOUR, -HOUR, HOUR / 2, 2 * HOUR + 1, 24 * HOUR, 0, 24 * HOUR]
+            .iter()
+            .enumerate()
+    {
         let text = format!("{number}\n");
         deliver(&mut sink, &[(DAY + time, &text)]);
         expected += &text;
@@ -283,10 +324,7 @@ fn a_name_that_was_compressed_already_is_not_made_again() {
     fs::write(bench.dir.path().join("app_2026-11-20.log.gz"), "compressed\n").unwrap();
     let mut sink = bench.sink();
     deliver(&mut sink, &[(DAY, "a\n"), (DAY + 24 * HOUR, "b\n")]);
-    assert_eq!(
-        bench.names(),
-        ["app_2026-11-20.1.log", "app_2026-11-20.log.gz", "app_2026-11-21.log"]
-    );
+    assert_eq!(bench.names(), ["app_2026-11-20.1.log", "app_2026-11-20.log.gz", "app_2026-11-21.log"]);
 }
 
 #[test]
@@ -352,7 +390,7 @@ fn a_mode_is_kept_whatever_the_file_had() {
 #[test]
 fn a_former_file_is_in_use_until_a_checkpoint_is_done_with_it() {
     let mut bench = Bench::new("app.log", Rotation::Size(2));
-    let calls = Arc::new(AtomicUsize::new(0));
+    let calls = Arc::new(AtomicU64::new(0));
     let count = calls.clone();
     bench.plan.rotated = Some(Arc::new(move || _ = count.fetch_add(1, Ordering::Relaxed)));
     let in_use = bench.plan.in_use.clone();

@@ -5,10 +5,10 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use super::super::tests::held;
+use super::*;
 use crate::rotate::Schedule;
 use crate::rotate::naming::{InUse, Keys, Naming};
 use crate::zone::Zone;
-use super::*;
 
 /// What the double answers to one call.
 #[derive(Clone, Copy)]
