@@ -9,12 +9,15 @@ use std::sync::{Arc, Mutex};
 
 use super::LineLayout;
 use super::custom::{CustomLayout, Layout, Shared};
+use super::json::Json;
 use super::line::PatternLayout;
+use super::logfmt::Logfmt;
+use super::otel::OtelJson;
 use super::pattern::Pattern;
 use super::stamp::Zone;
 use crate::reading::{Reading, put_counted};
 
-/// A layout of any kind: a [`Pattern`], or any [`Layout`] of your own.
+/// A layout of any kind: a [`Pattern`], [`Json`], [`Logfmt`], [`OtelJson`], or any [`Layout`] of your own.
 ///
 /// Clones are the same layout: given to several files and sinks, a record is formatted once for all of them.
 ///
@@ -34,6 +37,9 @@ pub struct AnyLayout(Kind);
 #[derive(Clone)]
 enum Kind {
     Pattern(Pattern),
+    Json(Json),
+    Logfmt(Logfmt),
+    OtelJson(OtelJson),
     Custom(Shared),
 }
 
@@ -43,17 +49,23 @@ const SAVED_VERSION: u8 = 1;
 /// Second byte: the kind. Never reuse a number.
 mod saved {
     pub(super) const PATTERN: u8 = 0;
+    pub(super) const JSON: u8 = 1;
+    pub(super) const LOGFMT: u8 = 2;
+    pub(super) const OTEL_JSON: u8 = 3;
     /// A program's own layout, which nobody else can build.
     pub(super) const CUSTOM: u8 = 255;
 }
 
 impl AnyLayout {
-    /// Whether both write the same lines: equal patterns, or clones of one layout of your own.
+    /// Whether both write the same lines: layouts of one kind with the same options, or clones of one layout of your own.
     pub fn is_same(&self, other: &AnyLayout) -> bool {
         match (&self.0, &other.0) {
             (Kind::Pattern(one), Kind::Pattern(other)) => one == other,
+            (Kind::Json(one), Kind::Json(other)) => one == other,
+            (Kind::Logfmt(one), Kind::Logfmt(other)) => one == other,
+            (Kind::OtelJson(one), Kind::OtelJson(other)) => one == other,
             (Kind::Custom(one), Kind::Custom(other)) => Arc::ptr_eq(one, other),
-            (Kind::Pattern(_) | Kind::Custom(_), _) => false,
+            _ => false,
         }
     }
 
@@ -66,6 +78,9 @@ impl AnyLayout {
     pub(crate) fn build(&self, colour: bool, zone: Zone) -> Box<dyn LineLayout> {
         match &self.0 {
             Kind::Pattern(pattern) => Box::new(PatternLayout::new(pattern, colour, zone)),
+            Kind::Json(json) => Box::new(json.build(zone)),
+            Kind::Logfmt(logfmt) => Box::new(logfmt.build(zone)),
+            Kind::OtelJson(otel) => Box::new(otel.build()),
             Kind::Custom(shared) => Box::new(CustomLayout::new(Arc::clone(shared))),
         }
     }
@@ -77,6 +92,18 @@ impl AnyLayout {
             Kind::Pattern(pattern) => {
                 out.push(saved::PATTERN);
                 put_counted(&mut out, pattern.as_str().as_bytes());
+            }
+            Kind::Json(json) => {
+                out.push(saved::JSON);
+                json.save_to(&mut out);
+            }
+            Kind::Logfmt(logfmt) => {
+                out.push(saved::LOGFMT);
+                logfmt.save_to(&mut out);
+            }
+            Kind::OtelJson(otel) => {
+                out.push(saved::OTEL_JSON);
+                otel.save_to(&mut out);
             }
             Kind::Custom(_) => out.push(saved::CUSTOM),
         }
@@ -91,6 +118,9 @@ impl AnyLayout {
         }
         match bytes.u8()? {
             saved::PATTERN => Pattern::parse(bytes.text()?).ok().map(AnyLayout::from),
+            saved::JSON => Json::restore(&mut bytes).map(AnyLayout::from),
+            saved::LOGFMT => Logfmt::restore(&mut bytes).map(AnyLayout::from),
+            saved::OTEL_JSON => OtelJson::restore(&mut bytes).map(AnyLayout::from),
             _ => None,
         }
     }
@@ -109,6 +139,24 @@ impl From<Pattern> for AnyLayout {
     }
 }
 
+impl From<Json> for AnyLayout {
+    fn from(json: Json) -> AnyLayout {
+        AnyLayout(Kind::Json(json))
+    }
+}
+
+impl From<Logfmt> for AnyLayout {
+    fn from(logfmt: Logfmt) -> AnyLayout {
+        AnyLayout(Kind::Logfmt(logfmt))
+    }
+}
+
+impl From<OtelJson> for AnyLayout {
+    fn from(otel: OtelJson) -> AnyLayout {
+        AnyLayout(Kind::OtelJson(otel))
+    }
+}
+
 impl<L: Layout + 'static> From<L> for AnyLayout {
     fn from(layout: L) -> AnyLayout {
         AnyLayout(Kind::Custom(Arc::new(Mutex::new(layout))))
@@ -119,8 +167,33 @@ impl fmt::Debug for AnyLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Pattern(pattern) => pattern.fmt(f),
+            Kind::Json(json) => json.fmt(f),
+            Kind::Logfmt(logfmt) => logfmt.fmt(f),
+            Kind::OtelJson(otel) => otel.fmt(f),
             Kind::Custom(_) => f.write_str("a layout of the program's own"),
         }
+    }
+}
+
+/// Writes a zone, for [`read_zone`].
+pub(crate) fn put_zone(zone: Zone, out: &mut Vec<u8>) {
+    let (kind, seconds) = match zone {
+        Zone::Utc => (0, 0),
+        Zone::Fixed(seconds) => (1, seconds),
+        Zone::Local => (2, 0),
+    };
+    out.push(kind);
+    out.extend(seconds.to_le_bytes());
+}
+
+/// Reads a zone. None where it makes no sense.
+pub(crate) fn read_zone(bytes: &mut Reading<'_>) -> Option<Zone> {
+    let (kind, seconds) = (bytes.u8()?, bytes.u32()?.cast_signed());
+    match kind {
+        0 => Some(Zone::Utc),
+        1 => Some(Zone::Fixed(seconds)),
+        2 => Some(Zone::Local),
+        _ => None,
     }
 }
 
@@ -158,6 +231,7 @@ impl Layouts {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{JsonKey, TimePrecision};
     use super::*;
 
     fn pattern(text: &str) -> AnyLayout {
@@ -171,13 +245,30 @@ mod tests {
         })
     }
 
+    /// Layouts of which no two are the same.
+    fn known() -> Vec<AnyLayout> {
+        vec![
+            AnyLayout::default(),
+            pattern("{message} |"),
+            Json::new().into(),
+            Json::new().flatten(true).into(),
+            Json::new().zone(Zone::Fixed(-60)).precision(TimePrecision::Nanos).into(),
+            Json::new().rename(JsonKey::Level, "ö \"severity").without(JsonKey::File).into(),
+            Logfmt::new().into(),
+            Logfmt::new().zone(Zone::Utc).precision(TimePrecision::Seconds).into(),
+            OtelJson::default().into(),
+            OtelJson::new("orders").into(),
+        ]
+    }
+
     #[test]
     fn layouts_are_the_same_by_value_and_a_programs_own_by_identity() {
         let own = custom();
-        let distinct = [AnyLayout::default(), pattern("{message}"), own.clone(), custom()];
+        let mut distinct = known();
+        distinct.extend([own.clone(), custom()]);
         for (at, one) in distinct.iter().enumerate() {
             for (other_at, other) in distinct.iter().enumerate() {
-                assert_eq!(one.is_same(other), at == other_at, "{one:?} {other:?}");
+                assert_eq!(one.is_same(&other.clone()), at == other_at, "{one:?} {other:?}");
             }
         }
         assert!(own.is_same(&own.clone()) && pattern("{message}").is_same(&pattern("{message}")));
@@ -197,9 +288,11 @@ mod tests {
 
     #[test]
     fn a_saved_layout_is_restored_but_for_a_programs_own() {
-        for layout in [AnyLayout::default(), pattern("{message} |")] {
-            let restored = AnyLayout::restore(&layout.save()).unwrap();
+        for layout in known() {
+            let saved = layout.save();
+            let restored = AnyLayout::restore(&saved).unwrap();
             assert!(restored.is_same(&layout), "{restored:?} {layout:?}");
+            assert!((0..saved.len()).all(|len| AnyLayout::restore(&saved[..len]).is_none()), "{layout:?}");
         }
         assert!(AnyLayout::restore(&custom().save()).is_none());
         assert!(AnyLayout::restore(&[]).is_none());

@@ -10,20 +10,33 @@
 mod any;
 mod colour;
 mod custom;
+mod json;
+mod json_text;
+mod keys;
 mod line;
+mod logfmt;
+#[cfg(test)]
+mod machine_tests;
+mod origin;
+mod otel;
 mod pattern;
 mod percent;
+mod rfc3339;
 mod stamp;
 
 use crate::codec::Corrupt;
 use crate::record::Record;
 
 pub use any::AnyLayout;
-pub(crate) use any::Layouts;
+pub(crate) use any::{Layouts, put_zone, read_zone};
 pub use colour::ColourChoice;
 pub(crate) use colour::enabled;
 pub use custom::Layout;
+pub use json::{Json, JsonKey};
+pub use logfmt::Logfmt;
+pub use otel::OtelJson;
 pub use pattern::{Pattern, PatternError};
+pub use rfc3339::TimePrecision;
 pub use stamp::Zone;
 pub(crate) use stamp::moment;
 

@@ -105,7 +105,7 @@ fn digit(number: u32) -> u8 {
 
 /// Date and time of day in the Gregorian calendar, extended to all years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Civil {
+pub(super) struct Civil {
     year: i64,
     month: i64,
     day: i64,
@@ -118,7 +118,7 @@ impl Civil {
     /// The arithmetic follows Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms"
     /// (`civil_from_days`): the calendar repeats every 400 years, and in a year that starts in March
     /// the leap day is the last, so that month and day come from the day of the year by division.
-    fn from_seconds(seconds: i64) -> Civil {
+    pub(super) fn from_seconds(seconds: i64) -> Civil {
         const DAYS_PER_ERA: i64 = 146_097;
         // Days from 0000-03-01 to 1970-01-01.
         const TO_MARCH_OF_YEAR_0: i64 = 719_468;

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::clock::nanos;
-use crate::layout::Zone;
+use crate::layout::{Zone, put_zone, read_zone};
 use crate::queue::OverflowPolicy;
 use crate::reading::{Reading, put_counted};
 use crate::ring::control::PAGE;
@@ -74,13 +74,7 @@ impl About {
         put_counted(&mut out, self.prefix.as_deref().unwrap_or("").as_bytes());
         out.push(u8::from(self.level_files));
         put_counted(&mut out, &self.layout);
-        let (zone, seconds) = match self.zone {
-            Zone::Utc => (0, 0),
-            Zone::Fixed(seconds) => (1, seconds),
-            Zone::Local => (2, 0),
-        };
-        out.push(zone);
-        out.extend(seconds.to_le_bytes());
+        put_zone(self.zone, &mut out);
         out.extend((self.domains.len() as u32).to_le_bytes());
         for domain in &self.domains {
             put_counted(&mut out, domain.name.as_bytes());
@@ -125,13 +119,7 @@ impl About {
         let prefix = Some(bytes.text()?.to_owned()).filter(|prefix| !prefix.is_empty());
         let level_files = bytes.u8()? != 0;
         let layout = bytes.counted()?.to_owned();
-        let (zone, seconds) = (bytes.u8()?, bytes.u32()?.cast_signed());
-        let zone = match zone {
-            0 => Zone::Utc,
-            1 => Zone::Fixed(seconds),
-            2 => Zone::Local,
-            _ => return None,
-        };
+        let zone = read_zone(&mut bytes)?;
         let count = bytes.u32()?;
         let mut domains = Vec::new();
         for _ in 0..count.min(crate::domain::MAX_DOMAINS as u32) {
