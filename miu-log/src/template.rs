@@ -21,7 +21,9 @@ use crate::escape::escape_into;
 
 pub(crate) use field::write_field;
 pub(crate) use spec::{Align, Spec};
-pub(crate) use value::{pad, write_plain, write_value};
+#[cfg(test)]
+pub(crate) use value::write_plain;
+pub(crate) use value::{pad, write_value};
 
 /// A parsed message. The default is an empty one.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::layout::{AnyLayout, ColourChoice, Zone};
+use crate::layout::{AnyLayout, ColourChoice};
 use crate::level::Level;
 use crate::queue::OverflowPolicy;
 use crate::ring::segment::SMALLEST;
@@ -17,16 +17,15 @@ use crate::router::Durability;
 use crate::sink::Sink;
 use crate::testing::ManualListener;
 use crate::worker::{OnWorker, WorkerEvent};
+use crate::zone::Zone;
 
 /// Default of [`LogConfig::ring_limit`]: 2 MiB. The records of all rings are merged by time, so a full ring may have to wait until
 /// the others are read as well: with more than this, that takes longer than the default policy lets a caller wait.
 const RING_LIMIT: usize = 2 * 1024 * 1024;
 /// Largest ring: 1 GiB.
 const LARGEST_RING: usize = 1024 * 1024 * 1024;
-/// A day in seconds.
-const DAY: u32 = 24 * 60 * 60;
 /// A day: more would be for ever.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(DAY as u64);
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Default of [`LogConfig::heartbeat`].
 const HEARTBEAT: Duration = Duration::from_secs(60);
 /// Shortest heartbeat: what is shorter costs more than it tells.
@@ -167,9 +166,10 @@ impl LogConfig {
         self
     }
 
-    /// The time zone of the lines' time.
-    pub fn zone(mut self, zone: Zone) -> LogConfig {
-        self.zone = zone;
+    /// The time zone: of the time in lines, and of the times at which files are rotated. A [`Zone`], or a text such as `"Europe/Berlin"`, `"UTC"` or
+    /// `"+05:30"`. Default: the system's. An unknown name is an error of `open`.
+    pub fn zone(mut self, zone: impl Into<Zone>) -> LogConfig {
+        self.zone = zone.into();
         self
     }
 
@@ -280,12 +280,10 @@ impl LogConfig {
                 "durability is SyncEvery(0ns); a time is expected, such as one second",
             ));
         }
-        if let Zone::Fixed(seconds) = self.zone
-            && seconds.unsigned_abs() >= DAY
-        {
-            return Err(Error::config(format!(
-                "zone is Fixed({seconds}); an offset of less than {DAY} seconds either way is expected"
-            )));
+        self.zone.check()?;
+        self.layout.check()?;
+        if let Some(layout) = self.console.as_ref().and_then(|console| console.layout.as_ref()) {
+            layout.check()?;
         }
         if self.folder.as_os_str().is_empty() {
             return Err(Error::config("the log folder's path is empty; a path such as \"logs\" is expected"));
@@ -361,6 +359,7 @@ impl From<Option<Console>> for ConsoleChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::Json;
 
     #[test]
     fn a_value_out_of_range_is_named_with_what_is_accepted() {
@@ -370,6 +369,11 @@ mod tests {
             (
                 LogConfig::new("logs").zone(Zone::Fixed(i32::MIN)),
                 ["zone is Fixed(-2147483648)", "86400 seconds"],
+            ),
+            (LogConfig::new("logs").zone("+25:00"), ["zone is \"+25:00\"", "\"Europe/Berlin\""]),
+            (
+                LogConfig::new("logs").console(Console::stderr().layout(Json::new().zone("+25:00"))),
+                ["zone is \"+25:00\"", "\"Europe/Berlin\""],
             ),
             (LogConfig::new("logs").heartbeat(Duration::ZERO), ["heartbeat is 0ns", "10ms to 86400s"]),
             (LogConfig::new(""), ["path is empty", "\"logs\""]),

@@ -14,8 +14,9 @@ use super::line::PatternLayout;
 use super::logfmt::Logfmt;
 use super::otel::OtelJson;
 use super::pattern::Pattern;
-use super::stamp::Zone;
+use crate::error::Error;
 use crate::reading::{Reading, put_counted};
+use crate::zone::Zone;
 
 /// A layout of any kind: a [`Pattern`], [`Json`], [`Logfmt`], [`OtelJson`], or any [`Layout`] of your own.
 ///
@@ -74,8 +75,27 @@ impl AnyLayout {
         matches!(self.0, Kind::Pattern(_))
     }
 
+    /// Reads what its own zone needs, and says what is wrong with that.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let zone = match &self.0 {
+            Kind::Json(json) => json.own_zone(),
+            Kind::Logfmt(logfmt) => logfmt.own_zone(),
+            Kind::Pattern(_) | Kind::OtelJson(_) | Kind::Custom(_) => None,
+        };
+        zone.map_or(Ok(()), Zone::check)
+    }
+
+    /// The same layout in the repository's zone, where its own cannot be had on this system.
+    pub(crate) fn with_a_zone_that_is_there(self) -> AnyLayout {
+        match (self.check(), self.0) {
+            (Err(_), Kind::Json(json)) => json.without_zone().into(),
+            (Err(_), Kind::Logfmt(logfmt)) => logfmt.without_zone().into(),
+            (_, kind) => AnyLayout(kind),
+        }
+    }
+
     /// A layout that writes. Only patterns know colours.
-    pub(crate) fn build(&self, colour: bool, zone: Zone) -> Box<dyn LineLayout> {
+    pub(crate) fn build(&self, colour: bool, zone: &Zone) -> Box<dyn LineLayout> {
         match &self.0 {
             Kind::Pattern(pattern) => Box::new(PatternLayout::new(pattern, colour, zone)),
             Kind::Json(json) => Box::new(json.build(zone)),
@@ -175,26 +195,16 @@ impl fmt::Debug for AnyLayout {
     }
 }
 
-/// Writes a zone, for [`read_zone`].
-pub(crate) fn put_zone(zone: Zone, out: &mut Vec<u8>) {
-    let (kind, seconds) = match zone {
-        Zone::Utc => (0, 0),
-        Zone::Fixed(seconds) => (1, seconds),
-        Zone::Local => (2, 0),
-    };
-    out.push(kind);
-    out.extend(seconds.to_le_bytes());
+/// Writes a layout's own zone, for [`read_zone`].
+pub(super) fn put_zone(zone: Option<&Zone>, out: &mut Vec<u8>) {
+    let name = zone.map(|zone| zone.pinned().to_string());
+    put_counted(out, name.unwrap_or_default().as_bytes());
 }
 
-/// Reads a zone. None where it makes no sense.
-pub(crate) fn read_zone(bytes: &mut Reading<'_>) -> Option<Zone> {
-    let (kind, seconds) = (bytes.u8()?, bytes.u32()?.cast_signed());
-    match kind {
-        0 => Some(Zone::Utc),
-        1 => Some(Zone::Fixed(seconds)),
-        2 => Some(Zone::Local),
-        _ => None,
-    }
+/// Reads a layout's own zone, if it has one. None where it makes no sense.
+pub(super) fn read_zone(bytes: &mut Reading<'_>) -> Option<Option<Zone>> {
+    let name = bytes.text()?;
+    Some(Some(name).filter(|name| !name.is_empty()).map(Zone::from))
 }
 
 /// The distinct layouts of a repository, each built once.
@@ -207,8 +217,8 @@ pub(crate) struct Layouts {
 
 impl Layouts {
     /// None yet. All of them write times in this zone.
-    pub(crate) fn new(zone: Zone) -> Layouts {
-        Layouts { zone, known: Vec::new(), built: Vec::new() }
+    pub(crate) fn new(zone: &Zone) -> Layouts {
+        Layouts { zone: zone.clone(), known: Vec::new(), built: Vec::new() }
     }
 
     /// The number of a layout, for the router. It is built if it is not there yet.
@@ -218,7 +228,7 @@ impl Layouts {
             self.known.iter().position(|(known, coloured)| *coloured == colour && known.is_same(layout));
         found.unwrap_or_else(|| {
             self.known.push((layout.clone(), colour));
-            self.built.push(layout.build(colour, self.zone));
+            self.built.push(layout.build(colour, &self.zone));
             self.built.len() - 1
         })
     }
@@ -231,8 +241,8 @@ impl Layouts {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{JsonKey, TimePrecision};
     use super::*;
+    use crate::layout::{JsonKey, TimePrecision};
 
     fn pattern(text: &str) -> AnyLayout {
         Pattern::parse(text).unwrap().into()
@@ -276,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_layout_is_built_once_and_colours_are_for_patterns() {
-        let mut layouts = Layouts::new(Zone::Utc);
+        let mut layouts = Layouts::new(&Zone::Utc);
         let own = custom();
         assert_eq!(layouts.number_of(&pattern("{level}"), false), 0);
         assert_eq!(layouts.number_of(&pattern("{level}"), true), 1);
@@ -294,6 +304,10 @@ mod tests {
             assert!(restored.is_same(&layout), "{restored:?} {layout:?}");
             assert!((0..saved.len()).all(|len| AnyLayout::restore(&saved[..len]).is_none()), "{layout:?}");
         }
+        let nowhere = AnyLayout::from(Json::new().flatten(true).zone("Middle/Earth"));
+        assert!(nowhere.check().is_err());
+        let somewhere = AnyLayout::restore(&nowhere.save()).unwrap().with_a_zone_that_is_there();
+        assert!(somewhere.is_same(&Json::new().flatten(true).into()), "{somewhere:?}");
         assert!(AnyLayout::restore(&custom().save()).is_none());
         assert!(AnyLayout::restore(&[]).is_none());
         assert!(AnyLayout::restore(&[SAVED_VERSION + 1, saved::PATTERN, 0, 0, 0, 0]).is_none());

@@ -6,6 +6,7 @@
 use crate::codec::{Corrupt, Value};
 use crate::reading::{Reading, put_counted};
 use crate::record::{Record, Site, exception, known};
+use crate::zone::Zone;
 
 use super::any::{put_zone, read_zone};
 use super::json_text::{
@@ -14,7 +15,6 @@ use super::json_text::{
 use super::keys::Keys;
 use super::origin::{Kept, Origins};
 use super::rfc3339::{Rfc3339, TimePrecision};
-use super::stamp::Zone;
 use super::{LineLayout, Unwritten};
 
 /// A record as a JSON object on one line.
@@ -165,9 +165,10 @@ impl Json {
         self
     }
 
-    /// The time zone, whatever the repository's is. The offset is of whole minutes, less than a day.
-    pub fn zone(mut self, zone: Zone) -> Json {
-        self.zone = Some(zone);
+    /// The time zone, whatever the repository's is: a [`Zone`] or its name, such as `"Europe/Berlin"`. One that is no zone is an error when the
+    /// repository is opened.
+    pub fn zone(mut self, zone: impl Into<Zone>) -> Json {
+        self.zone = Some(zone.into());
         self
     }
 
@@ -191,7 +192,7 @@ impl Json {
     }
 
     /// The layout that writes; `zone` is the repository's.
-    pub(super) fn build(&self, zone: Zone) -> JsonLayout {
+    pub(super) fn build(&self, zone: &Zone) -> JsonLayout {
         let mut taken = Keys::default();
         let mut names = self.names.clone();
         if self.flatten {
@@ -205,15 +206,25 @@ impl Json {
         };
         JsonLayout {
             origins: Origins::new(),
-            stamp: Rfc3339::new(self.zone.unwrap_or(zone), self.precision),
+            stamp: Rfc3339::new(self.zone.as_ref().unwrap_or(zone).clone(), self.precision),
             spare: Vec::new(),
             form: Form { keys, reserved: taken, placement },
         }
     }
 
+    /// Its own zone, if it has one.
+    pub(super) fn own_zone(&self) -> Option<&Zone> {
+        self.zone.as_ref()
+    }
+
+    /// The same in the repository's zone.
+    pub(super) fn without_zone(self) -> Json {
+        Json { zone: None, ..self }
+    }
+
     pub(super) fn save_to(&self, out: &mut Vec<u8>) {
-        out.extend([u8::from(self.flatten), self.precision as u8, u8::from(self.zone.is_some())]);
-        put_zone(self.zone.unwrap_or_default(), out);
+        out.extend([u8::from(self.flatten), self.precision as u8]);
+        put_zone(self.zone.as_ref(), out);
         for name in &self.names {
             out.push(u8::from(name.is_some()));
             put_counted(out, name.as_deref().unwrap_or_default().as_bytes());
@@ -223,8 +234,7 @@ impl Json {
     pub(super) fn restore(bytes: &mut Reading<'_>) -> Option<Json> {
         let flatten = bytes.u8()? != 0;
         let precision = TimePrecision::from_index(bytes.u8()?)?;
-        let has_zone = bytes.u8()? != 0;
-        let zone = Some(read_zone(bytes)?).filter(|_| has_zone);
+        let zone = read_zone(bytes)?;
         let mut names = JsonKey::ALL.map(|_| None);
         for name in &mut names {
             let wanted = bytes.u8()? != 0;

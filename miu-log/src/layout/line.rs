@@ -14,10 +14,11 @@ use crate::escape::{DETAIL_MARK, escape_into, push_indented};
 use crate::level::Level;
 use crate::record::{Record, Site};
 use crate::template::{Align, Spec, pad, write_field};
+use crate::zone::Zone;
 
 use super::colour::level_name;
 use super::pattern::{Key, Pattern, Step};
-use super::stamp::{Stamp, Zone};
+use super::stamp::Stamp;
 use super::{LineLayout, Unwritten};
 
 /// Writes records in a pattern.
@@ -170,7 +171,7 @@ impl Fixed {
 }
 
 impl PatternLayout {
-    pub(crate) fn new(pattern: &Pattern, colour: bool, zone: Zone) -> PatternLayout {
+    pub(crate) fn new(pattern: &Pattern, colour: bool, zone: &Zone) -> PatternLayout {
         let part = |step: &Step| match *step {
             Step::Literal(ref text) => Part::Literal(Fixed::new(text)),
             Step::Key(Key::Level) => Part::Level(level_texts(&Spec::DISPLAY, colour)),
@@ -191,7 +192,7 @@ impl PatternLayout {
         close(&mut stretch, &mut parts);
         PatternLayout {
             parts,
-            stamp: Stamp::new(zone),
+            stamp: Stamp::new(zone.clone()),
             guards_start: !matches!(pattern.steps().first(), Some(Step::Key(Key::Time | Key::Level))),
         }
     }

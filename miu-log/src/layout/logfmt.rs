@@ -7,13 +7,13 @@ use crate::escape::is_harmless;
 use crate::reading::Reading;
 use crate::record::{Record, exception, known};
 use crate::template::write_plain;
+use crate::zone::Zone;
 
 use super::any::{put_zone, read_zone};
 use super::json_text::{escape_tail, push_integer, push_marked_base64, push_string};
 use super::keys::Keys;
 use super::origin::{Kept, Origins};
 use super::rfc3339::{Rfc3339, TimePrecision};
-use super::stamp::Zone;
 use super::{LineLayout, Unwritten};
 
 /// A record in logfmt: `key=value` pairs on one line, for people and for machines.
@@ -76,30 +76,40 @@ impl Logfmt {
         self
     }
 
-    /// The time zone, whatever the repository's is. The offset is of whole minutes, less than a day.
-    pub fn zone(mut self, zone: Zone) -> Logfmt {
-        self.zone = Some(zone);
+    /// The time zone, whatever the repository's is: a [`Zone`] or its name, such as `"Europe/Berlin"`. One that is no zone is an error when the
+    /// repository is opened.
+    pub fn zone(mut self, zone: impl Into<Zone>) -> Logfmt {
+        self.zone = Some(zone.into());
         self
     }
 
     /// The layout that writes; `zone` is the repository's.
-    pub(super) fn build(&self, zone: Zone) -> LogfmtLayout {
+    pub(super) fn build(&self, zone: &Zone) -> LogfmtLayout {
         LogfmtLayout {
             origins: Origins::new(),
-            stamp: Rfc3339::new(self.zone.unwrap_or(zone), self.precision),
+            stamp: Rfc3339::new(self.zone.as_ref().unwrap_or(zone).clone(), self.precision),
             spare: Vec::new(),
         }
     }
 
+    /// Its own zone, if it has one.
+    pub(super) fn own_zone(&self) -> Option<&Zone> {
+        self.zone.as_ref()
+    }
+
+    /// The same in the repository's zone.
+    pub(super) fn without_zone(self) -> Logfmt {
+        Logfmt { zone: None, ..self }
+    }
+
     pub(super) fn save_to(&self, out: &mut Vec<u8>) {
-        out.extend([self.precision as u8, u8::from(self.zone.is_some())]);
-        put_zone(self.zone.unwrap_or_default(), out);
+        out.push(self.precision as u8);
+        put_zone(self.zone.as_ref(), out);
     }
 
     pub(super) fn restore(bytes: &mut Reading<'_>) -> Option<Logfmt> {
         let precision = TimePrecision::from_index(bytes.u8()?)?;
-        let has_zone = bytes.u8()? != 0;
-        let zone = Some(read_zone(bytes)?).filter(|_| has_zone);
+        let zone = read_zone(bytes)?;
         Some(Logfmt { precision, zone })
     }
 }

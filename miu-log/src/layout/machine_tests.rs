@@ -13,9 +13,10 @@ use crate::escape::{DETAIL_MARK, is_harmless};
 use crate::level::Level;
 use crate::record::Site;
 use crate::template::{Template, write_plain};
+use crate::zone::Zone;
 
 fn line(layout: &AnyLayout, record: &Record<'_>) -> String {
-    let mut layout = layout.build(false, Zone::Utc);
+    let mut layout = layout.build(false, &Zone::Utc);
     let mut out = b"before\n".to_vec();
     // The second time what is kept of the origin is copied.
     layout.write(record, &mut out).unwrap();
@@ -584,7 +585,7 @@ proptest! {
         let site = site("{} {:>4} {:?}", &["field"]);
         for layout in [AnyLayout::from(Json::new()), Logfmt::new().into(), OtelJson::default().into()] {
             let mut out = b"kept".to_vec();
-            match layout.build(false, Zone::Utc).write(&record(&site, &args), &mut out) {
+            match layout.build(false, &Zone::Utc).write(&record(&site, &args), &mut out) {
                 Ok(()) => prop_assert!(out.ends_with(b"\n")),
                 Err(unwritten) => prop_assert_eq!((unwritten, &out[..]), (Unwritten::Corrupt, &b"kept"[..])),
             }

@@ -28,7 +28,7 @@ use crate::codec::Corrupt;
 use crate::record::Record;
 
 pub use any::AnyLayout;
-pub(crate) use any::{Layouts, put_zone, read_zone};
+pub(crate) use any::Layouts;
 pub use colour::ColourChoice;
 pub(crate) use colour::enabled;
 pub use custom::Layout;
@@ -37,7 +37,6 @@ pub use logfmt::Logfmt;
 pub use otel::OtelJson;
 pub use pattern::{Pattern, PatternError};
 pub use rfc3339::TimePrecision;
-pub use stamp::Zone;
 pub(crate) use stamp::moment;
 
 /// Writes records as text, straight into a sink's buffer. Programs bring layouts along by [`Layout`].

@@ -5,10 +5,8 @@
 //! in time. An offset of zero is written as `Z`. Called by the layouts for machines.
 
 use crate::record::UnixNanos;
+use crate::zone::{Civil, NANOS_PER_SECOND, Zone};
 
-use super::stamp::{Civil, Zone};
-
-const NANOS_PER_SECOND: i64 = 1_000_000_000;
 /// Length of `2026-11-20T12:00:00`.
 const SECONDS_LEN: usize = 19;
 /// The longest offset either way: `23:59`.
@@ -85,10 +83,10 @@ impl Rfc3339 {
     #[cold]
     fn turn_to(&mut self, second: i64) {
         let offset = self.zone.offset_at(second).clamp(-LONGEST_OFFSET, LONGEST_OFFSET) / 60;
+        let Civil { year, month, day, hour, minute, second: shown, .. } = Civil::new(second, 0, offset * 60);
         // Nanoseconds of 64 bits span the years 1677 to 2262: the text always has this length.
-        self.text = Civil::from_seconds(second.saturating_add(offset * 60)).to_string().into_bytes();
+        self.text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{shown:02}").into_bytes();
         self.text.resize(SECONDS_LEN, b'0');
-        self.text[10] = b'T';
         if self.digits > 0 {
             self.text.push(b'.');
             self.text.resize(SECONDS_LEN + 1 + self.digits, b'0');

@@ -56,7 +56,7 @@ pub(in crate::layout) fn record<'a>(site: &'a Site, args: &'a [u8]) -> Record<'a
 }
 
 fn layout(pattern: &str) -> PatternLayout {
-    PatternLayout::new(&Pattern::parse(pattern).unwrap(), false, Zone::Utc)
+    PatternLayout::new(&Pattern::parse(pattern).unwrap(), false, &Zone::Utc)
 }
 
 fn line(layout: &mut PatternLayout, record: &Record<'_>) -> String {
@@ -110,7 +110,7 @@ fn detail_follows_indented() {
 #[test]
 fn only_the_level_is_coloured() {
     let pattern = Pattern::parse("{level:<8}|{level:^9}|{level} {message}").unwrap();
-    let mut coloured = PatternLayout::new(&pattern, true, Zone::Utc);
+    let mut coloured = PatternLayout::new(&pattern, true, &Zone::Utc);
     let site = site("\u{1b}[31mred", &[]);
     let shown = format!("{:?}", line(&mut coloured, &record(&site, &[])));
     insta::assert_snapshot!(shown, @r#""\u{1b}[33mWARNING\u{1b}[0m | \u{1b}[33mWARNING\u{1b}[0m |\u{1b}[33mWARNING\u{1b}[0m \\u{1b}[31mred\n""#);
@@ -249,7 +249,7 @@ proptest! {
 #[test]
 fn kept_text_serves_the_same_origin_only() {
     let pattern: Pattern = "{level} {thread} {location} {message}".parse().unwrap();
-    let mut layout = PatternLayout::new(&pattern, false, Zone::Utc);
+    let mut layout = PatternLayout::new(&pattern, false, &Zone::Utc);
     let site = Site { id: 5, ..site("plain", &[]) };
     let first = record(&site, &[]);
     let other = Record { ring: 1, thread: "other", ..first };

@@ -15,10 +15,12 @@ use crate::layout::AnyLayout;
 use crate::listener::Listener;
 use crate::listener::checkpoint::Checkpoint;
 use crate::listener::replay::Previous;
+use crate::notice::notice;
 use crate::queue::Queue;
 use crate::runtime::about::ClockKind;
 use crate::runtime::{CHECKPOINT, RuntimeDir};
 use crate::worker::Recovery;
+use crate::zone::Zone;
 
 /// How long the log files may make no progress.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -70,11 +72,19 @@ pub fn recover(log_folder: impl AsRef<Path>) -> Result<Recovery, Error> {
         .iter()
         .map(|domain| DomainSpec { name: interned(&domain.name), file: interned(&domain.file), level: None })
         .collect();
+    // Records are worth more than the hour they are given: a zone that this system lacks does not keep them back.
+    let zone = match about.zone.check() {
+        Ok(()) => about.zone.clone(),
+        Err(error) => {
+            notice("zone", &format!("{error}; times are written in UTC"));
+            Zone::Utc
+        }
+    };
     let mut config = LogConfig::new(log_folder)
         .console(false)
         .level_files(about.level_files)
-        .layout(AnyLayout::restore(&about.layout).unwrap_or_default())
-        .zone(about.zone)
+        .layout(AnyLayout::restore(&about.layout).unwrap_or_default().with_a_zone_that_is_there())
+        .zone(zone)
         .sink_timeout(PATIENCE);
     if let Some(prefix) = &about.prefix {
         config = config.file_prefix(prefix.clone());

@@ -124,7 +124,7 @@ fn about(config: &LogConfig, specs: &[DomainSpec], clock: &Clock, log_folder: &P
         prefix: config.file_prefix.clone(),
         level_files: config.level_files,
         layout: config.layout.save(),
-        zone: config.zone,
+        zone: config.zone.pinned(),
         domains: specs
             .iter()
             .map(|spec| NamedDomain { name: spec.name.to_owned(), file: spec.file.to_owned() })
@@ -134,7 +134,7 @@ fn about(config: &LogConfig, specs: &[DomainSpec], clock: &Clock, log_folder: &P
 
 /// Builds the sinks: files by domain and level, console, sinks added by hand.
 pub(super) fn router(config: &mut LogConfig, folder: &Folder, specs: &[DomainSpec]) -> Result<Router, Error> {
-    let mut layouts = Layouts::new(config.zone);
+    let mut layouts = Layouts::new(&config.zone);
     let standard = layouts.number_of(&config.layout, false);
     let stems: Vec<&str> = specs.iter().map(|spec| spec.file).collect();
     let mut slots =

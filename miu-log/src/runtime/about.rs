@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! page 4096 | length u32 | log folder, counted | clock u8 | policy u8, nanoseconds u64 | ring limit u64 | heartbeat u64
-//!           | prefix, counted | level files u8 | layout, counted | zone u8, seconds i32 | domains u32, each: name, file stem, counted |
+//!           | prefix, counted | level files u8 | layout, counted | zone, counted | domains u32, each: name, file stem, counted |
 //! ```
 //!
 //! Written once, before the file has its name. Numbers are little-endian.
@@ -16,10 +16,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::clock::nanos;
-use crate::layout::{Zone, put_zone, read_zone};
 use crate::queue::OverflowPolicy;
 use crate::reading::{Reading, put_counted};
 use crate::ring::control::PAGE;
+use crate::zone::Zone;
 
 /// No description is nearly as long.
 const LONGEST: u32 = 1 << 20;
@@ -74,7 +74,7 @@ impl About {
         put_counted(&mut out, self.prefix.as_deref().unwrap_or("").as_bytes());
         out.push(u8::from(self.level_files));
         put_counted(&mut out, &self.layout);
-        put_zone(self.zone, &mut out);
+        put_counted(&mut out, self.zone.to_string().as_bytes());
         out.extend((self.domains.len() as u32).to_le_bytes());
         for domain in &self.domains {
             put_counted(&mut out, domain.name.as_bytes());
@@ -119,7 +119,7 @@ impl About {
         let prefix = Some(bytes.text()?.to_owned()).filter(|prefix| !prefix.is_empty());
         let level_files = bytes.u8()? != 0;
         let layout = bytes.counted()?.to_owned();
-        let zone = read_zone(&mut bytes)?;
+        let zone = Zone::from(bytes.text()?);
         let count = bytes.u32()?;
         let mut domains = Vec::new();
         for _ in 0..count.min(crate::domain::MAX_DOMAINS as u32) {
