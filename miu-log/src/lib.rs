@@ -141,7 +141,10 @@ pub use self::{
     domain::{DomainSet, DomainSpec, UnknownDomain},
     error::Error,
     inspect::{Holder, Inspection, LeftBehind, RingState, Unreadable, inspect},
-    layout::{AnyLayout, ColourChoice, Layout, Pattern, PatternError},
+    layout::{
+        AnyLayout, ColourChoice, Json, JsonKey, Layout, Logfmt, OtelJson, Pattern, PatternError,
+        TimePrecision,
+    },
     logger::{AsLogger, CappedLogger, Logger},
     message::{Message, Target},
     queue::OverflowPolicy,

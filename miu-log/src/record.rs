@@ -11,6 +11,7 @@ use crate::level::Level;
 use crate::template::Template;
 
 pub use view::{FieldValue, LogRecord};
+pub(crate) use view::{exception, known};
 
 /// A point in time as nanoseconds since 1970-01-01 00:00 UTC.
 pub(crate) type UnixNanos = i64;

@@ -21,9 +21,7 @@ use crate::escape::escape_into;
 
 pub(crate) use field::write_field;
 pub(crate) use spec::{Align, Spec};
-#[cfg(test)]
-pub(crate) use value::write_plain;
-pub(crate) use value::{pad, write_value};
+pub(crate) use value::{pad, write_plain, write_value};
 
 /// A parsed message. The default is an empty one.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

@@ -363,6 +363,10 @@ impl LogConfig {
                 "file_mode is {mode:#o}; permissions are expected that let the owner read and write, such as 0o600 or 0o640"
             )));
         }
+        self.layout.check()?;
+        if let Some(layout) = self.console.as_ref().and_then(|console| console.layout.as_ref()) {
+            layout.check()?;
+        }
         if self.folder.as_os_str().is_empty() {
             return Err(Error::config("the log folder's path is empty; a path such as \"logs\" is expected"));
         }
@@ -437,6 +441,7 @@ impl From<Option<Console>> for ConsoleChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::Json;
 
     #[test]
     fn a_value_out_of_range_is_named_with_what_is_accepted() {
@@ -448,6 +453,10 @@ mod tests {
                 ["zone is Fixed(-2147483648)", "86400 seconds"],
             ),
             (LogConfig::new("logs").zone("+25:00"), ["zone is \"+25:00\"", "\"Europe/Berlin\""]),
+            (
+                LogConfig::new("logs").console(Console::stderr().layout(Json::new().zone("+25:00"))),
+                ["zone is \"+25:00\"", "\"Europe/Berlin\""],
+            ),
             (LogConfig::new("logs").heartbeat(Duration::ZERO), ["heartbeat is 0ns", "10ms to 86400s"]),
             (LogConfig::new(""), ["path is empty", "\"logs\""]),
         ] {

@@ -10,9 +10,18 @@
 mod any;
 mod colour;
 mod custom;
+mod json;
+mod json_text;
+mod keys;
 mod line;
+mod logfmt;
+#[cfg(test)]
+mod machine_tests;
+mod origin;
+mod otel;
 mod pattern;
 mod percent;
+mod rfc3339;
 mod stamp;
 
 use crate::codec::Corrupt;
@@ -23,7 +32,11 @@ pub(crate) use any::Layouts;
 pub use colour::ColourChoice;
 pub(crate) use colour::enabled;
 pub use custom::Layout;
+pub use json::{Json, JsonKey};
+pub use logfmt::Logfmt;
+pub use otel::OtelJson;
 pub use pattern::{Pattern, PatternError};
+pub use rfc3339::TimePrecision;
 pub(crate) use stamp::moment;
 
 /// Writes records as text, straight into a sink's buffer. Programs bring layouts along by [`Layout`].

@@ -84,7 +84,7 @@ pub fn recover(log_folder: impl AsRef<Path>) -> Result<Recovery, Error> {
     let mut config = LogConfig::new(log_folder)
         .console(false)
         .level_files(about.level_files)
-        .layout(AnyLayout::restore(&about.layout).unwrap_or_default())
+        .layout(AnyLayout::restore(&about.layout).unwrap_or_default().with_a_zone_that_is_there())
         .zone(zone)
         // What is rotated, and what that leads to, is for the service to say.
         .rotation(Rotation::Never)

@@ -135,7 +135,7 @@ fn about(config: &LogConfig, specs: &[DomainSpec], clock: &Clock, log_folder: &P
 
 /// Builds the sinks: files by domain and level, console, sinks added by hand.
 pub(super) fn router(config: &mut LogConfig, folder: &Folder, specs: &[DomainSpec]) -> Result<Router, Error> {
-    let mut layouts = Layouts::new(config.zone.clone());
+    let mut layouts = Layouts::new(&config.zone);
     let standard = layouts.number_of(&config.layout, false);
     let stems: Vec<&str> = specs.iter().map(|spec| spec.file).collect();
     let files = Files {
