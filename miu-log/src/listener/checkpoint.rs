@@ -7,10 +7,12 @@
 //! ```text
 //! slot | checksum u64 | length u32 | sequence u64 | anchor: ticks u64, unix i64, nanoseconds per tick f64
 //!      | files u32, each: device u64, inode u64, length u64, name u32 + bytes
-//!      | rings u32, each: member u32, number u64, generation u32, position u64 |
+//!      | rings u32, each: member u32, number u64, generation u32, position u64
+//!      | held u32, each: number of the file u64, length u64, untold u64 for each level, name u32 + bytes |
 //! ```
 //!
 //! Numbers are little-endian. The checksum is FNV-1a over what follows it. A file that is not there yet has device, inode and length 0.
+//! What is held is what waits for log files that fail (`router::mirror`).
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -21,8 +23,10 @@ use crate::clock::Anchor;
 #[cfg(feature = "failpoints")]
 use crate::failpoint;
 use crate::hash::fnv1a;
+use crate::level::Level;
 use crate::reading::{Reading, put_counted};
 use crate::ring::segment::file_may_have;
+use crate::router::mirror::HeldMark;
 use crate::sink::FilePosition;
 
 /// Distance of the two slots: room for some 50,000 rings. The file is sparse.
@@ -62,6 +66,7 @@ pub(crate) struct Mark {
     pub(crate) anchor: Anchor,
     pub(crate) files: Vec<FileMark>,
     pub(crate) rings: HashMap<RingKey, Position>,
+    pub(crate) held: Vec<HeldMark>,
 }
 
 /// Reads the last checkpoint of a file. None where there is no whole one.
@@ -99,7 +104,16 @@ fn read_slot(file: &File, at: u64) -> Option<Mark> {
         let key = RingKey { member: bytes.u32()?, ring: bytes.u64()? };
         rings.insert(key, Position { generation: bytes.u32()?, bytes: bytes.u64()? });
     }
-    Some(Mark { sequence, anchor, files, rings })
+    let mut held = Vec::new();
+    for _ in 0..bytes.u32()? {
+        let (number, len) = (bytes.u64()?, bytes.u64()?);
+        let mut untold = [0; Level::ALL.len()];
+        for count in &mut untold {
+            *count = bytes.u64()?;
+        }
+        held.push(HeldMark { number, len, untold, name: bytes.text()?.to_owned() });
+    }
+    Some(Mark { sequence, anchor, files, rings, held })
 }
 
 /// Writes checkpoints.
@@ -138,11 +152,12 @@ impl Checkpoint {
         self.rings.extend(rings);
     }
 
-    /// Writes where the files stand now, and how far the rings have been read.
+    /// Writes where the files stand now, what waits for them, and how far the rings have been read.
     pub(crate) fn write<'a>(
         &mut self,
         anchor: Anchor,
         files: impl Iterator<Item = (&'a str, FilePosition)>,
+        held: impl Iterator<Item = HeldMark>,
     ) -> io::Result<()> {
         self.sequence += 1;
         let bytes = &mut self.bytes;
@@ -163,6 +178,12 @@ impl Checkpoint {
             bytes.extend(key.ring.to_le_bytes());
             bytes.extend(position.generation.to_le_bytes());
             bytes.extend(position.bytes.to_le_bytes());
+        });
+        counted(bytes, held, |bytes, mark| {
+            bytes.extend(mark.number.to_le_bytes());
+            bytes.extend(mark.len.to_le_bytes());
+            mark.untold.iter().for_each(|count| bytes.extend(count.to_le_bytes()));
+            put_counted(bytes, mark.name.as_bytes());
         });
         let length = bytes.len() as u32;
         bytes[8..12].copy_from_slice(&length.to_le_bytes());
@@ -204,7 +225,8 @@ mod tests {
         let position = FilePosition { dev: 1, ino: 2, len, torn: false };
         let ring = (RingKey { member: 3, ring: 7 }, Position { generation: 1, bytes: len * 2 });
         checkpoint.keep_rings([ring].into_iter());
-        checkpoint.write(ANCHOR, [("db.log", position)].into_iter()).unwrap();
+        let held = HeldMark { name: "db.log".to_owned(), number: 4, len, untold: [0, 0, 1, 0, 0, 0, len] };
+        checkpoint.write(ANCHOR, [("db.log", position)].into_iter(), [held].into_iter()).unwrap();
     }
 
     #[test]
@@ -217,6 +239,9 @@ mod tests {
             let mark = read(&file).unwrap();
             assert_eq!((mark.sequence, mark.files[0].len), (len, len));
             assert_eq!(mark.files[0].name, "db.log");
+            let held =
+                HeldMark { name: "db.log".to_owned(), number: 4, len, untold: [0, 0, 1, 0, 0, 0, len] };
+            assert_eq!(mark.held, [held]);
             assert_eq!((mark.anchor.unix, mark.anchor.nanos_per_tick), (-2, 0.5));
             let ring = mark.rings[&RingKey { member: 3, ring: 7 }];
             assert_eq!(ring, Position { generation: 1, bytes: len * 2 });

@@ -176,6 +176,8 @@ impl Listener {
         self.now = monotonic;
         self.look_at_peers(monotonic, due);
         self.refresh();
+        // Behind what was held, and before what comes now: there they are missing.
+        self.tell_losses();
         let mut progress = Progress::default();
         let mut complete = true;
         while let Some(turn) = self.readers.turn(horizon) {
@@ -188,13 +190,13 @@ impl Listener {
                 break;
             }
         }
-        let files_changed = self.router.tick(monotonic);
+        let files_changed = self.router.tick(monotonic, false);
         if due || (flushing && complete) {
             self.looked = monotonic;
             self.report_losses();
         }
         failpoint::reach("after-read");
-        if self.router.pending_records() > 0 {
+        if self.router.pending_records() > 0 || self.router.is_retry_due() {
             self.deliver();
         } else if files_changed {
             self.write_checkpoint();
@@ -230,6 +232,9 @@ impl Listener {
         let begun = self.flush;
         let (request, deadline) =
             *self.flush.get_or_insert_with(|| (request, Instant::now() + self.sink_timeout));
+        if begun.is_none() && self.router.prepare(true) {
+            self.write_checkpoint_as_of_last();
+        }
         let state = self.router.poll_flush(begun.is_none());
         if begun.is_none() {
             // Records that were held may stand in the files now.
@@ -338,7 +343,7 @@ impl Listener {
         // In a ring that went on elsewhere during the pass there were more than were seen at its beginning.
         self.count_accepted();
         // A file that is new since the last checkpoint is written down before it gets its first line.
-        if self.router.prepare() {
+        if self.router.prepare(false) {
             self.write_checkpoint_as_of_last();
         }
         self.router.deliver();
@@ -360,6 +365,8 @@ impl Listener {
         if let Some(checkpoint) = &mut self.checkpoint {
             let kept = self.kept.iter().map(|(key, position)| (*key, *position));
             checkpoint.keep_rings(self.readers.positions().chain(kept));
+            self.router.secure();
+            failpoint::reach("held-written");
         }
         self.write_checkpoint_as_of_last();
     }
@@ -367,8 +374,12 @@ impl Listener {
     /// Writes down where the files stand, with the rings as far as they were read at the last checkpoint.
     fn write_checkpoint_as_of_last(&mut self) {
         let Some(checkpoint) = &mut self.checkpoint else { return };
-        match checkpoint.write(self.calibration.anchor(), self.router.positions()) {
-            Ok(()) => self.router.mark_files(),
+        match checkpoint.write(self.calibration.anchor(), self.router.positions(), self.router.held_marks()) {
+            Ok(()) => {
+                self.router.mark_files();
+                failpoint::reach("held-marked");
+                self.router.discard_mirrors();
+            }
             Err(error) => {
                 // An old one would have lines cut off that are not written again.
                 checkpoint.invalidate();
@@ -425,6 +436,27 @@ impl Listener {
         }
     }
 
+    /// What log files had to do without, in those that work again.
+    fn tell_losses(&mut self) {
+        for untold in self.router.take_untold() {
+            for message in losses::of_a_file(&untold) {
+                let (slot, domain) = (untold.slot, untold.domain);
+                self.say_by(usize::from(domain), Level::Warning, &message, |router, record| {
+                    router.route_to(slot, record, domain)
+                });
+            }
+        }
+    }
+
+    /// The end is near: gives the sinks what they have not taken, and tells what that comes to.
+    fn offer_all(&mut self) {
+        if self.router.prepare(true) {
+            self.write_checkpoint_as_of_last();
+        }
+        self.router.offer_all();
+        self.tell_losses();
+    }
+
     fn report_corrupt_rings(&mut self, rings: &[String]) {
         self.queue.counters.corrupt.fetch_add(rings.len() as u64, Ordering::Relaxed);
         for ring in rings {
@@ -434,6 +466,16 @@ impl Listener {
 
     /// Writes a record of the listener's own.
     fn say(&mut self, domain: usize, level: Level, message: &str) {
+        self.say_by(domain, level, message, |router, record| router.route(record, domain as u16));
+    }
+
+    fn say_by(
+        &mut self,
+        domain: usize,
+        level: Level,
+        message: &str,
+        route: impl FnOnce(&mut Router, &Record<'_>) -> Result<(), Corrupt>,
+    ) {
         let mut bytes = vec![tag::RENDERED];
         bytes.extend((message.len() as u32).to_le_bytes());
         bytes.extend(message.as_bytes());
@@ -450,7 +492,7 @@ impl Listener {
             site: &self.own_site,
             args: Args::new(&bytes),
         };
-        if self.router.route(&record, domain as u16).is_err() {
+        if route(&mut self.router, &record).is_err() {
             notice("own", message);
         }
     }
@@ -517,6 +559,11 @@ impl Listener {
         })
     }
 
+    /// Whether lines wait for a log file that fails.
+    pub(crate) fn holds_lines(&self) -> bool {
+        self.router.held() > 0
+    }
+
     /// The end: everything that is in the rings, then the sinks.
     pub(crate) fn finish(mut self) {
         let start = Instant::now();
@@ -534,6 +581,7 @@ impl Listener {
                 break;
             }
         }
+        self.offer_all();
         self.router.shutdown(Instant::now() + self.sink_timeout);
         self.write_checkpoint();
         self.publish_stats();

@@ -264,7 +264,7 @@ fn a_panicking_sink_is_off_for_longer_each_time_while_others_go_on() {
     let (mut router, [bad, good]) = with_memories("panicking");
     bad.mood(Mood::Panic);
     let mut now = 0;
-    router.tick(now);
+    router.tick(now, false);
     log(&mut router, 0, Level::Info, "1").unwrap();
     assert_eq!(router.deliver(), DeliveryReport { written: 1, held: 1, errors: 1, dropped: 0 });
     assert_eq!(router.stats()[0].state, SinkState::Disabled);
@@ -272,17 +272,17 @@ fn a_panicking_sink_is_off_for_longer_each_time_while_others_go_on() {
     // Not tried before its second is over.
     assert_eq!(router.deliver(), DeliveryReport { written: 1, held: 2, ..DeliveryReport::default() });
     now += SECOND;
-    router.tick(now);
+    router.tick(now, false);
     assert_eq!(router.deliver().errors, 1);
     now += SECOND;
-    router.tick(now);
+    router.tick(now, false);
     assert_eq!(router.deliver().errors, 0);
     now += SECOND;
-    router.tick(now);
+    router.tick(now, false);
     // The third time, the record it panicked on first is given up.
     assert_eq!(router.deliver(), DeliveryReport { errors: 1, dropped: 1, held: 1, written: 0 });
     bad.mood(Mood::Fine);
-    router.tick(now + 4 * SECOND);
+    router.tick(now + 4 * SECOND, false);
     assert_eq!(router.deliver(), DeliveryReport { written: 1, ..DeliveryReport::default() });
     assert_eq!(bad.text(), "app INFO 2\n");
     assert_eq!(good.text(), "app INFO 1\napp INFO 2\n");
@@ -305,7 +305,7 @@ fn what_a_sink_did_not_take_is_offered_again_exactly_once() {
     log(&mut router, 0, Level::Info, "4").unwrap();
     assert_eq!(router.deliver(), DeliveryReport { held: 3, ..DeliveryReport::default() });
     memory.mood(Mood::Fine);
-    router.tick(SECOND);
+    router.tick(SECOND, false);
     assert_eq!(router.deliver(), DeliveryReport { written: 3, ..DeliveryReport::default() });
     assert_eq!(memory.text(), "app INFO 1\napp INFO 2\napp INFO 3\napp INFO 4\n");
     assert_eq!(router.stats()[0].retries, 1);
@@ -356,7 +356,7 @@ fn a_failing_sink_holds_a_bounded_amount_and_errors_last() {
     assert_eq!(stats[0].held + stats[0].dropped, total);
     assert!(stats[0].dropped > 5000);
     bad.mood(Mood::Fine);
-    router.tick(SECOND);
+    router.tick(SECOND, false);
     router.deliver();
     let kept = bad.text();
     assert_eq!(kept.lines().filter(|line| line.contains("ERROR")).count(), 100);
@@ -389,9 +389,12 @@ fn a_disk_that_is_full_for_a_while_loses_nothing() {
         assert!(router.deliver().held > 0);
     }
     fs::remove_dir(dir.path().join("trace.log")).unwrap();
-    assert!(router.tick(SECOND));
-    assert!(!router.tick(2 * SECOND));
+    assert!(!router.is_retry_due());
+    router.tick(SECOND, false);
+    assert!(router.is_retry_due() && router.prepare(false), "the file is new");
     assert_eq!(router.deliver().held, 0);
+    router.tick(2 * SECOND, false);
+    assert!(!router.is_retry_due());
     assert_eq!(fs::read_to_string(dir.path().join("trace.log")).unwrap(), "app TRACE 1\napp TRACE 2\n");
     assert_eq!(fs::read_to_string(dir.path().join("app.log")).unwrap(), "app TRACE 1\napp TRACE 2\n");
 }
@@ -434,7 +437,7 @@ fn a_removed_folder_is_told_once_and_counted_for_each_file() {
     let mut router = Router::new(domains(), vec![Box::new(Plain(""))], slots);
     fs::remove_dir_all(&path).unwrap();
     assert!(!router.slots[0].folder_told.load(Ordering::Relaxed));
-    router.tick(SECOND);
+    router.tick(SECOND, false);
     assert!(router.slots.iter().all(|station| !station.is_first_to_miss_the_folder()));
     // Two domain files and four level files; the others are not open yet.
     assert_eq!(router.stats().iter().map(|sink| sink.errors).sum::<u64>(), 6);
@@ -475,10 +478,100 @@ fn stats_show_the_faults_behind_a_queue() {
         errors: 1,
         retries: 0,
         state: SinkState::Failing,
+        fault: None,
     };
     assert_eq!(router.stats(), std::slice::from_ref(&expected));
     memory.mood(Mood::Fine);
     log(&mut router, 0, Level::Info, "4").unwrap();
     flush(&mut router);
     assert_eq!(router.stats(), [SinkStats { written: 2, state: SinkState::Working, ..expected }]);
+}
+
+/// A router with `app.log` and `db.log`, of which the first cannot be written: it is gone and something is in its place.
+fn with_a_file_in_the_way() -> (tempfile::TempDir, Router) {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::open(dir.path()).unwrap();
+    let slots = standard_slots(&folder, None, &["app", "db"], false, 0).unwrap();
+    let mut router = Router::new(domains(), vec![Box::new(Plain(""))], slots);
+    fs::remove_file(dir.path().join("app.log")).unwrap();
+    fs::create_dir(dir.path().join("app.log")).unwrap();
+    router.tick(SECOND, false);
+    (dir, router)
+}
+
+#[test]
+fn what_waits_is_copied_once_and_taken_up_by_the_next_run() {
+    let (dir, mut router) = with_a_file_in_the_way();
+    let memory = tempfile::tempdir().unwrap();
+    router.secure_in(memory.path().to_owned(), 1);
+    let len = || fs::metadata(memory.path().join("held-1")).unwrap().len();
+    let mut lengths = Vec::new();
+    for text in ["1", "2"] {
+        log(&mut router, 0, Level::Info, text).unwrap();
+        router.deliver();
+        router.secure();
+        router.secure();
+        lengths.push(len());
+    }
+    assert_eq!(lengths[1], 2 * lengths[0], "only what is new is appended");
+    let marks: Vec<_> = router.held_marks().collect();
+    assert_eq!((marks.len(), marks[0].name.as_str(), marks[0].len), (1, "app.log", lengths[1]));
+    drop(router);
+
+    fs::remove_dir(dir.path().join("app.log")).unwrap();
+    let folder = Folder::open(dir.path()).unwrap();
+    let slots = standard_slots(&folder, None, &["app", "db"], false, 0).unwrap();
+    let mut router = Router::new(domains(), vec![Box::new(Plain(""))], slots);
+    router.secure_in(memory.path().to_owned(), 1);
+    assert_eq!(router.adopt(&marks[0], None), Some(2));
+    router.secure();
+    assert_eq!(router.held_marks().collect::<Vec<_>>(), marks, "it is where it was");
+    log(&mut router, 0, Level::Info, "3").unwrap();
+    router.deliver();
+    assert_eq!(
+        fs::read_to_string(dir.path().join("app.log")).unwrap(),
+        "app INFO 1\napp INFO 2\napp INFO 3\n"
+    );
+    router.secure();
+    assert_eq!(router.held_marks().count(), 0);
+    assert_eq!(len(), lengths[1], "a checkpoint names it still");
+    router.discard_mirrors();
+    assert!(!memory.path().join("held-1").exists());
+}
+
+#[test]
+fn what_cannot_be_copied_is_counted_and_waits_in_memory() {
+    let (dir, mut router) = with_a_file_in_the_way();
+    router.secure_in(dir.path().join("nowhere"), 1);
+    let errors = router.stats()[0].errors;
+    log(&mut router, 0, Level::Info, "1").unwrap();
+    router.deliver();
+    router.secure();
+    router.secure();
+    assert_eq!(router.held_marks().count(), 0);
+    assert_eq!((router.stats()[0].held, router.stats()[0].errors), (1, errors + 2), "tried once a second");
+    fs::remove_dir(dir.path().join("app.log")).unwrap();
+    router.tick(3 * SECOND, false);
+    router.deliver();
+    assert_eq!(fs::read_to_string(dir.path().join("app.log")).unwrap(), "app INFO 1\n");
+}
+
+#[test]
+fn a_file_that_works_again_tells_what_it_had_to_do_without() {
+    let (dir, mut router) = with_a_file_in_the_way();
+    let text = "x".repeat(1 << 20);
+    for level in [Level::Info, Level::Info, Level::Info, Level::Info, Level::Debug, Level::Error] {
+        log(&mut router, 0, level, &text).unwrap();
+        router.deliver();
+    }
+    assert!(router.take_untold().is_empty(), "it does not work yet");
+    fs::remove_dir(dir.path().join("app.log")).unwrap();
+    router.tick(3 * SECOND, false);
+    router.deliver();
+    let [untold] = &router.take_untold()[..] else { panic!("nothing to tell") };
+    assert_eq!((untold.slot, untold.domain, untold.lost), (0, 0, 0));
+    assert_eq!(untold.dropped.iter().sum::<u64>(), router.stats()[0].dropped);
+    assert!(untold.dropped[Level::Debug as usize] == 1 && untold.dropped[Level::Error as usize] == 0);
+    assert!(untold.cause.contains("it is a folder"), "{}", untold.cause);
+    assert!(router.take_untold().is_empty(), "it is told once");
 }

@@ -10,7 +10,7 @@ const RECORDS: u64 = 20_000;
 
 /// The first round that is like this.
 fn round(wanted: impl Fn(&Round) -> bool) -> Round {
-    let found = (0..2000).map(|number| Round::new(SEED, number, RECORDS)).find(wanted);
+    let found = (0..20_000).map(|number| Round::new(SEED, number, RECORDS)).find(wanted);
     found.unwrap_or_else(|| panic!("no round is like this"))
 }
 

@@ -27,6 +27,7 @@ mod flush;
 mod forks;
 mod formats;
 mod heartbeats;
+mod held_lines;
 mod hostile;
 mod huge;
 mod in_use;

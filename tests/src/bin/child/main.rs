@@ -9,6 +9,7 @@ mod allocator;
 mod chaos;
 mod crashes;
 mod destructors;
+mod disks;
 mod ends;
 mod forks;
 mod handlers;
@@ -75,6 +76,9 @@ fn main() {
         "ten-records" => load::ten_records(folder),
         "never-initialised" => load::never_initialised(),
         "eight-threads" => load::eight_threads(folder),
+        "file-in-the-way" => disks::file_in_the_way(folder),
+        "killed-while-held" => disks::killed_while_held(folder),
+        "full-disk" => disks::full_disk(folder, more),
         "few-descriptors-at-open" => limits::few_descriptors_at_open(folder),
         "few-descriptors-later" => limits::few_descriptors_later(folder),
         "signal-storm" => signals::storm(folder, more.first()),
