@@ -381,6 +381,9 @@ impl Router {
         if at_once || self.now.saturating_sub(self.looked) >= SECOND {
             self.looked = self.now;
             for station in &mut self.slots {
+                if at_once {
+                    station.due = self.now;
+                }
                 if station.state == SinkState::Working {
                     let before = station.sink.file_position();
                     let _ = station.call("look after its destination", |sink| sink.tick());

@@ -41,6 +41,7 @@ use crate::level::Level;
 use crate::notice::notice;
 use crate::queue::Queue;
 use crate::record::{Record, Site};
+use crate::ring::signal_action;
 use crate::router::{FlushState, Router};
 use crate::stats::{Published, RingStats};
 use crate::sync::{Ordering, lock};
@@ -97,6 +98,8 @@ pub(crate) struct Listener {
     tally: Vec<u64>,
     /// Monotonic time of the last look at losses.
     looked: u64,
+    /// How often SIGHUP had come at the last look at the log files.
+    hangups: u64,
     published: Arc<Mutex<Published>>,
     process: String,
     answered: u64,
@@ -140,6 +143,7 @@ impl Listener {
             now: 0,
             tally: vec![0; domains * Level::ALL.len()],
             looked: 0,
+            hangups: signal_action::hangups(),
             published,
             process: "main".to_owned(),
             answered: queue.answered(),
@@ -190,7 +194,9 @@ impl Listener {
                 break;
             }
         }
-        let files_changed = self.router.tick(monotonic, false);
+        let hangups = signal_action::hangups();
+        let at_once = std::mem::replace(&mut self.hangups, hangups) != hangups;
+        let files_changed = self.router.tick(monotonic, at_once);
         if due || (flushing && complete) {
             self.looked = monotonic;
             self.report_losses();

@@ -33,6 +33,7 @@ mod huge;
 mod in_use;
 mod injected;
 mod lifecycle;
+mod logrotate;
 mod main_job;
 mod overflow;
 mod processes;

@@ -1,7 +1,8 @@
 //! Roles whose log files fail while they log.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use miu_log::{Level, SinkState, SinkStats};
@@ -100,4 +101,29 @@ pub(crate) fn full_disk(folder: &str, more: &[String]) {
         sink(&repo, "app.log").dropped,
         start.elapsed().as_secs(),
     );
+}
+
+/// Logs numbers all the time until stdin ends; then says how many, and how many of them `app.log` has lost as far as is known.
+pub(crate) fn numbers_until_told(folder: &str, more: &[String]) {
+    let repo = logs::Repository::open(config(folder).handle_signals(!more.is_empty())).unwrap();
+    let stop = AtomicBool::new(false);
+    let logged = std::thread::scope(|scope| {
+        let logging = scope.spawn(|| {
+            let mut number = 0;
+            while !stop.load(Ordering::Relaxed) {
+                repo.app.info(format_args!("number {number}"));
+                number += 1;
+                if number % 50 == 0 {
+                    std::thread::park_timeout(Duration::from_millis(1));
+                }
+            }
+            number
+        });
+        println!("logging");
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        stop.store(true, Ordering::Relaxed);
+        logging.join().unwrap()
+    });
+    repo.shutdown();
+    println!("logged={logged} lost={}", sink(&repo, "app.log").dropped);
 }

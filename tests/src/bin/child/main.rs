@@ -78,6 +78,7 @@ fn main() {
         "eight-threads" => load::eight_threads(folder),
         "file-in-the-way" => disks::file_in_the_way(folder),
         "killed-while-held" => disks::killed_while_held(folder),
+        "numbers-until-told" => disks::numbers_until_told(folder, more),
         "full-disk" => disks::full_disk(folder, more),
         "few-descriptors-at-open" => limits::few_descriptors_at_open(folder),
         "few-descriptors-later" => limits::few_descriptors_later(folder),
