@@ -182,6 +182,10 @@ impl Listener {
         self.refresh();
         // Behind what was held, and before what comes now: there they are missing.
         self.tell_losses();
+        if let Some(nanos) = self.calibration.take_step() {
+            let seconds = nanos as f64 / 1e9;
+            self.say(0, Level::Warning, &format!("clock stepped by {seconds:+.3} s"));
+        }
         let mut progress = Progress::default();
         let mut complete = true;
         while let Some(turn) = self.readers.turn(horizon) {
