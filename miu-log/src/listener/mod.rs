@@ -43,6 +43,7 @@ use crate::queue::Queue;
 use crate::record::{Record, Site};
 use crate::ring::signal_action;
 use crate::router::{FlushState, Router};
+use crate::spare;
 use crate::stats::{Published, RingStats};
 use crate::sync::{Ordering, lock};
 
@@ -152,6 +153,7 @@ impl Listener {
             sink_timeout,
             queue,
         };
+        spare::keep();
         listener.publish_stats();
         listener
     }
@@ -230,8 +232,11 @@ impl Listener {
                 self.flush(request);
             }
         }
-        if due && !flushed {
-            self.publish_stats();
+        if due {
+            spare::keep();
+            if !flushed {
+                self.publish_stats();
+            }
         }
         progress
     }

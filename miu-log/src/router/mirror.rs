@@ -14,7 +14,6 @@
 //!
 //! Called by the router, which says what is to be in it, and when.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -26,6 +25,7 @@ use crate::level::Level;
 use crate::reading::{Reading, put_counted};
 use crate::runtime::{open_to_read, private_file};
 use crate::sink::{Entry, Held};
+use crate::spare;
 
 /// What the names of these files begin with.
 pub(crate) const HELD_PREFIX: &str = "held-";
@@ -90,8 +90,7 @@ pub(super) fn append(folder: &Path, number: u64, len: u64, bytes: &[u8]) -> io::
     if limit.is_some_and(|limit| len + bytes.len() as u64 > limit) {
         return Err(Errno::FBIG.into());
     }
-    let file: File = private_file(&path(folder, number), len == 0)?;
-    file.write_all_at(bytes, len)
+    spare::with(|| private_file(&path(folder, number), len == 0)?.write_all_at(bytes, len))
 }
 
 /// The lines that a checkpoint names, and whether all of them could be read.

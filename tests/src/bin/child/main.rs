@@ -81,6 +81,7 @@ fn main() {
         "numbers-until-told" => disks::numbers_until_told(folder, more),
         "full-disk" => disks::full_disk(folder, more),
         "few-descriptors-at-open" => limits::few_descriptors_at_open(folder),
+        "few-descriptors-killed" => limits::few_descriptors_killed(folder),
         "few-descriptors-later" => limits::few_descriptors_later(folder),
         "signal-storm" => signals::storm(folder, more.first()),
         "signal-first-calls" => signals::first_calls(folder),
