@@ -1,6 +1,7 @@
 //! Lines that wait for a log file that fails: they survive a kill, come in their place, and are there once.
 // F25, F29 (later), P4, P5
 
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 
 use miu_log_tests::{Outcome, Place, names, run};
@@ -52,6 +53,20 @@ fn lines_that_waited_when_the_process_was_killed_are_written_by_the_next_start()
         assert!(told.contains("40 lines had waited for log files that failed"), "{told}");
         assert_nothing_left(&place);
     }
+}
+
+// F60
+#[test]
+fn what_waits_is_for_its_owner_alone_whatever_the_umask() {
+    let place = Place::new();
+    let script = "umask 000; exec \"$0\" \"$@\"";
+    let outcome = run(&mut child_under("sh", ["-c", script], &place, "killed-while-held"));
+    assert_eq!(outcome.status.signal(), Some(9), "{outcome:?}");
+    let folder = place.runtime().join(&names(&place.runtime())[0]);
+    let held: Vec<String> = names(&folder).into_iter().filter(|name| name.starts_with("held-")).collect();
+    assert_eq!(held.len(), 1, "{held:?}");
+    let mode = |path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    assert_eq!((mode(folder.join(&held[0])), mode(folder)), (0o600, 0o700));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use miu_log::{Level, SinkState, SinkStats};
 use miu_log_tests::{logs, wait_until};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{FLUSH, config};
 
@@ -126,4 +127,34 @@ pub(crate) fn numbers_until_told(folder: &str, more: &[String]) {
     });
     repo.shutdown();
     println!("logged={logged} lost={}", sink(&repo, "app.log").dropped);
+}
+
+/// For each line on stdin one SUCCESS record, whose file is made by the first of them, and what has become of it.
+pub(crate) fn success_on_command(folder: &str) {
+    let repo = logs::Repository::open(config(folder)).unwrap();
+    for (number, _) in std::io::stdin().lines().enumerate() {
+        repo.app.success(format_args!("number {number}"));
+        let _ = repo.flush(FLUSH);
+        let SinkStats { state, held, fault, .. } = sink(&repo, "success.log");
+        println!("{state:?} held={held} {}", fault.unwrap_or_default());
+    }
+}
+
+/// The files come to the limit of their size, which is then raised again.
+pub(crate) fn file_size_limit(folder: &str) {
+    let repo = logs::Repository::open(config(folder).overflow(miu_log::OverflowPolicy::Block)).unwrap();
+    let log = |numbers: std::ops::Range<u32>| {
+        numbers.for_each(|number| repo.app.info(format_args!("number {number} {:>100}", "of many")));
+        repo.flush(FLUSH)
+    };
+    log(0..10).unwrap();
+    let before = getrlimit(Resource::Fsize);
+    setrlimit(Resource::Fsize, Rlimit { current: Some(300_000), ..before }).unwrap();
+    assert!(log(10..3000).is_err());
+    let full = sink(&repo, "app.log");
+    assert!(full.fault.as_ref().is_some_and(|fault| fault.contains("File too large")), "{full:?}");
+    assert!(std::fs::metadata(Path::new(folder).join("app.log")).unwrap().len() <= 300_000);
+    setrlimit(Resource::Fsize, before).unwrap();
+    log(3000..3010).unwrap();
+    assert_eq!((sink(&repo, "app.log").state, sink(&repo, "app.log").dropped), (SinkState::Working, 0));
 }
