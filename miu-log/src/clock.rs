@@ -21,10 +21,24 @@ pub(crate) enum Clock {
     Tsc,
     /// `CLOCK_MONOTONIC`, in nanoseconds.
     Monotonic,
-    /// Nanoseconds since 1970 that a test sets: ticks and wall-clock time are the same.
-    Manual(Arc<AtomicU64>),
+    /// A clock that a test sets.
+    Manual(Arc<ManualTime>),
     /// Such a clock in the listener's process, seen from another one.
     Elsewhere(Arc<Control>),
+}
+
+/// What a test sets, in nanoseconds: ticks, which are also the monotonic time, and how far ahead of them the wall clock is (as `i64`).
+#[derive(Debug, Default)]
+pub(crate) struct ManualTime {
+    pub(crate) now: AtomicU64,
+    pub(crate) ahead: AtomicU64,
+}
+
+impl ManualTime {
+    /// Nanoseconds since 1970.
+    fn unix(&self) -> UnixNanos {
+        self.now.load(Ordering::Acquire).wrapping_add(self.ahead.load(Ordering::Acquire)).cast_signed()
+    }
 }
 
 impl Clock {
@@ -47,7 +61,7 @@ impl Clock {
         match self {
             Clock::Tsc => tsc::ticks(),
             Clock::Monotonic => read(ClockId::Monotonic) as u64,
-            Clock::Manual(now) => now.load(Ordering::Acquire),
+            Clock::Manual(time) => time.now.load(Ordering::Acquire),
             Clock::Elsewhere(control) => control.page().listener.manual_now.load(Ordering::Acquire),
         }
     }
@@ -59,7 +73,11 @@ impl Clock {
 
     /// Nanoseconds since 1970.
     pub(crate) fn unix_now(&self) -> UnixNanos {
-        if self.is_manual() { self.slow_ticks() as i64 } else { read(ClockId::Realtime) }
+        match self {
+            Clock::Manual(time) => time.unix(),
+            Clock::Elsewhere(_) => self.slow_ticks().cast_signed(),
+            _ => read(ClockId::Realtime),
+        }
     }
 
     /// The monotonic time in nanoseconds, for time-outs and intervals.
@@ -83,6 +101,8 @@ fn read(clock: ClockId) -> i64 {
 
 /// Nanoseconds a renewed anchor lasts.
 const RENEW_AFTER: u64 = 100_000_000;
+/// A wall clock that moves more than this against the monotonic one was set; what is less is what both are slewed by.
+const STEP: u64 = 1_000_000_000;
 /// How long the first measurement of the counter's rate takes, in nanoseconds. The listener spends it, once.
 const FIRST_BASELINE: i64 = 200_000;
 
@@ -102,6 +122,16 @@ pub(crate) struct Calibration {
     /// Ticks and monotonic time at the start: the rate is measured from here.
     baseline: (u64, i64),
     last: UnixNanos,
+    /// Wall-clock time less monotonic time, at the last renewal.
+    ahead: i64,
+    /// How far the wall clock was set since that was last asked for.
+    stepped: Option<i64>,
+}
+
+/// How far the wall clock was set, if it was: by its distance from the monotonic clock, before and now.
+fn step(before: i64, now: i64) -> Option<i64> {
+    let step = now.wrapping_sub(before);
+    (step.unsigned_abs() > STEP).then_some(step)
 }
 
 impl Calibration {
@@ -113,14 +143,16 @@ impl Calibration {
             }
         }
         let anchor = Anchor { ticks: 0, unix: 0, nanos_per_tick: 1.0 };
-        let mut calibration = Calibration { clock, anchor, baseline, last: i64::MIN };
+        let mut calibration = Calibration { baseline, ..Calibration::of_run(clock, anchor) };
         calibration.renew();
+        // There was no time before.
+        calibration.stepped = None;
         calibration
     }
 
     /// A converter of an earlier run's ticks: by that run's last anchor, which stays as it is.
     pub(crate) fn of_run(clock: Clock, anchor: Anchor) -> Calibration {
-        Calibration { clock, anchor, baseline: (0, 0), last: i64::MIN }
+        Calibration { clock, anchor, baseline: (0, 0), last: i64::MIN, ahead: 0, stepped: None }
     }
 
     /// The clock this converts for.
@@ -136,16 +168,23 @@ impl Calibration {
     /// Renews the anchor where it is old. Called once a pass.
     pub(crate) fn keep(&mut self, now_ticks: u64) {
         let age = now_ticks.wrapping_sub(self.anchor.ticks) as f64 * self.anchor.nanos_per_tick;
-        if age > RENEW_AFTER as f64 {
+        // A clock that is turned by hand may be set without any time passing.
+        if age > RENEW_AFTER as f64 || self.clock.is_manual() {
             self.renew();
         }
+    }
+
+    /// How far the wall clock was set, in nanoseconds, if it was since the last call: against the monotonic clock, by more than a second.
+    pub(crate) fn take_step(&mut self) -> Option<i64> {
+        self.stepped.take()
     }
 
     fn renew(&mut self) {
         match &self.clock {
             clock if clock.is_manual() => {
-                let now = clock.slow_ticks();
-                self.anchor = Anchor { ticks: now, unix: now as i64, nanos_per_tick: 1.0 };
+                let (now, unix) = (clock.slow_ticks(), clock.unix_now());
+                self.anchor = Anchor { ticks: now, unix, nanos_per_tick: 1.0 };
+                self.note(unix.wrapping_sub(now.cast_signed()));
             }
             clock => {
                 // The wall clock is read between two tick readings, so that an interruption shows as a wide gap.
@@ -167,8 +206,16 @@ impl Calibration {
                     _ => 1.0,
                 };
                 self.anchor = Anchor { ticks, unix, nanos_per_tick };
+                self.note(unix - monotonic);
             }
         }
+    }
+
+    fn note(&mut self, ahead: i64) {
+        if let Some(step) = step(self.ahead, ahead) {
+            self.stepped = Some(self.stepped.unwrap_or(0).saturating_add(step));
+        }
+        self.ahead = ahead;
     }
 
     /// The wall-clock time of a record. Records come in the order of their ticks, and their times never go back by less
@@ -203,10 +250,42 @@ mod tests {
 
     #[test]
     fn small_steps_back_are_levelled_and_large_ones_are_followed() {
-        let now = Arc::new(AtomicU64::new(10_000_000_000));
-        let mut calibration = Calibration::new(Clock::Manual(now));
+        let time = Arc::new(ManualTime::default());
+        time.now.store(10_000_000_000, Ordering::Release);
+        let mut calibration = Calibration::new(Clock::Manual(time));
         assert_eq!(calibration.unix(10_000_000_500), 10_000_000_500);
         assert_eq!(calibration.unix(10_000_000_100), 10_000_000_500);
         assert_eq!(calibration.unix(5_000_000_000), 5_000_000_000);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_told_from_one_that_is_slewed() {
+        let second = 1_000_000_000;
+        for (before, now, expected) in [
+            (0, 0, None),
+            (5 * second, 6 * second, None),
+            (5 * second, 4 * second, None),
+            (0, 3600 * second, Some(3600 * second)),
+            (86_400 * second, 0, Some(-86_400 * second)),
+            (0, second + 1, Some(second + 1)),
+            (i64::MAX, i64::MIN, None),
+        ] {
+            assert_eq!(step(before, now), expected, "{before} {now}");
+        }
+    }
+
+    #[test]
+    fn the_system_s_clocks_do_not_step_by_themselves() {
+        let mut calibration = Calibration::new(Clock::system());
+        for _ in 0..100 {
+            calibration.renew();
+        }
+        assert_eq!(calibration.take_step(), None);
+        // As if the wall clock had been an hour ahead at the last look.
+        calibration.ahead += 3600 * 1_000_000_000;
+        calibration.renew();
+        let step = calibration.take_step().unwrap();
+        assert_eq!(step / 1_000_000_000, -3600, "{step}");
+        assert_eq!(calibration.take_step(), None);
     }
 }

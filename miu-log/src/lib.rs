@@ -101,6 +101,7 @@ mod router;
 mod runtime;
 #[cfg(not(loom))]
 mod sink;
+mod spare;
 #[cfg(not(loom))]
 mod stats;
 mod sync;

@@ -13,12 +13,17 @@
 //! The listener's thread calls it; the configuration builds it.
 
 mod durability;
+pub(crate) mod mirror;
+mod secure;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
 pub use durability::Durability;
+use mirror::{HeldMark, Mirror};
+use secure::Mirrors;
+pub(crate) use secure::Untold;
 
 use crate::codec::Corrupt;
 use crate::failpoint;
@@ -83,8 +88,8 @@ pub(crate) enum FlushState {
     Failed,
 }
 
-/// Writes these files into a checkpoint, before the first line is written to one that is new.
-pub(crate) type Save<'a> = &'a mut dyn FnMut(&[FileMark]);
+/// Writes a checkpoint with these files, and with what waits for them, before the first line is written to a file that is new.
+pub(crate) type Save<'a> = &'a mut dyn FnMut(&[FileMark], &[HeldMark]);
 
 /// Takes records apart into slots, and slots to their sinks.
 pub(crate) struct Router {
@@ -106,6 +111,8 @@ pub(crate) struct Router {
     synced: u64,
     /// Of deliveries that nobody has been told of yet.
     unreported: DeliveryReport,
+    /// Where what waits for log files is copied to.
+    mirrors: Option<Mirrors>,
 }
 
 /// The slots of one domain and level, by layout.
@@ -154,6 +161,15 @@ struct Station {
     /// Whether its file has got something that is not durable yet, and whether that has to be at once.
     unsynced: bool,
     urgent: bool,
+    /// Number of its layout.
+    layout: usize,
+    /// Where what it holds is copied to.
+    mirror: Mirror,
+    /// Records that its log file should tell of: dropped, by level, and lost after they were written.
+    untold: [u64; LEVELS],
+    untold_lost: u64,
+    /// The last fault, in words.
+    cause: String,
 }
 
 impl Router {
@@ -200,6 +216,11 @@ impl Router {
             more: false,
             unsynced: false,
             urgent: false,
+            layout: slot.layout,
+            mirror: Mirror::default(),
+            untold: [0; LEVELS],
+            untold_lost: 0,
+            cause: String::new(),
         };
         Router {
             leads: Vec::with_capacity(layouts.len()),
@@ -214,6 +235,7 @@ impl Router {
             durability: Durability::Os,
             synced: 0,
             unreported: DeliveryReport::default(),
+            mirrors: None,
         }
     }
 
@@ -261,7 +283,7 @@ impl Router {
         for (group, lead) in route.groups.iter().zip(leads.iter()) {
             let Some(lead) = *lead else {
                 for &slot in &group.slots {
-                    slots[slot].dropped += 1;
+                    slots[slot].drop_one(record.level);
                     self.unreported.dropped += 1;
                 }
                 continue;
@@ -277,7 +299,7 @@ impl Router {
                     let (start, end) = (start as u32, text.len() as u32);
                     station.held.entries.push(Entry { start, end, ..like });
                 } else if !(station.accepts(record.level) && station.held.push(line, like)) {
-                    station.dropped += 1;
+                    station.drop_one(record.level);
                     self.unreported.dropped += 1;
                     continue;
                 }
@@ -312,6 +334,7 @@ impl Router {
     pub(crate) fn forget_held(&mut self) {
         for station in &mut self.slots {
             station.held.clear();
+            station.mirror.outdated = true;
             let _ = catch_unwind(AssertUnwindSafe(|| station.sink.forget()));
         }
     }
@@ -331,20 +354,29 @@ impl Router {
         report
     }
 
-    /// Takes note of the time (`now` is monotonic, in nanoseconds): offers held records whose pause is over, and
-    /// once a second lets the sinks look at their destinations, and rotate what is due. Says whether that may have changed a
-    /// file, or which file it is: then a checkpoint made before is out of date.
-    pub(crate) fn tick(&mut self, now: u64, unix: UnixNanos, save: Save<'_>) -> bool {
+    /// Offers everything, also where a pause is not over.
+    pub(crate) fn offer_all(&mut self, save: Save<'_>) {
+        self.unreported = self.offer(true, save);
+    }
+
+    /// Whether a sink that failed is to be tried again.
+    pub(crate) fn is_retry_due(&self) -> bool {
+        self.slots.iter().any(|station| station.state != SinkState::Working && station.is_due(self.now))
+    }
+
+    /// Takes note of the time (`now` is monotonic, in nanoseconds), and once a second, or `at_once`, lets the sinks look at their
+    /// destinations, and rotate what is due. Says whether that may have changed a file, or which file it is: then a checkpoint made
+    /// before is out of date.
+    pub(crate) fn tick(&mut self, now: u64, unix: UnixNanos, at_once: bool) -> bool {
         let mut changed = false;
         self.now = self.now.max(now);
-        if self.slots.iter().any(|station| station.state != SinkState::Working && station.is_due(self.now)) {
-            self.unreported = self.offer(false, save);
-            changed = true;
-        }
         self.sync_due();
-        if self.now.saturating_sub(self.looked) >= SECOND {
+        if at_once || self.now.saturating_sub(self.looked) >= SECOND {
             self.looked = self.now;
             for station in &mut self.slots {
+                if at_once {
+                    station.due = self.now;
+                }
                 if station.state == SinkState::Working {
                     let before = station.sink.file_position();
                     let _ = station.call("look after its destination", |sink| sink.tick());
@@ -367,7 +399,7 @@ impl Router {
     /// sink to hand it on; later calls look how that is going.
     pub(crate) fn poll_flush(&mut self, begin: bool, save: Save<'_>) -> FlushState {
         if begin {
-            self.unreported = self.offer(true, save);
+            self.offer_all(save);
         }
         for station in &mut self.slots {
             if begin {
@@ -395,6 +427,7 @@ impl Router {
         for station in &mut self.slots {
             let _ = station.call("hand over what is left", |sink| sink.tick());
         }
+        let mut unwritten = Vec::new();
         for station in &mut self.slots {
             let before = station.total_dropped();
             if station.call("close", |sink| sink.close(deadline)).is_err() {
@@ -402,13 +435,16 @@ impl Router {
             }
             let left = station.held.entries.len();
             if left > 0 {
-                // A key of its own: the fault itself may have been told a moment ago.
-                let text = format!("{left} records for {} could not be written before the end", station.name);
-                notice(&format!("end of {}", station.name), &text);
+                unwritten.push(format!("{left} records for {}", station.name));
             }
             station.dropped += left as u64;
             station.held.clear();
             report.dropped += station.total_dropped() - before;
+        }
+        if !unwritten.is_empty() {
+            // A key of its own: the fault itself may have been told a moment ago.
+            let text = format!("{} could not be written before the end", unwritten.join(", "));
+            notice("end", &text);
         }
         report.held = 0;
         report
@@ -432,6 +468,7 @@ impl Router {
                 errors: station.errors + health.errors,
                 retries: station.retries + health.retries,
                 state,
+                fault: (station.state != SinkState::Working).then(|| station.cause.clone()),
             }
         };
         self.slots.iter().map(stats).collect()
@@ -454,22 +491,26 @@ impl Router {
         self.unreported = DeliveryReport::default();
         self.pending_bytes = 0;
         self.pending_records = 0;
-        let (now, domains, durability) = (self.now, &self.domains, self.durability);
+        let (now, durability) = (self.now, self.durability);
         let mut first = true;
         loop {
             let mut new = false;
             for station in &mut self.slots {
                 let offered = if first { force || station.is_due(now) } else { station.more };
-                if offered && !station.held.entries.is_empty() {
-                    new |= station.prepare(domains);
+                // One that failed may owe the rest of a line.
+                if offered && (!station.held.entries.is_empty() || station.state != SinkState::Working) {
+                    new |= station.prepare(&self.domains);
                 }
             }
             if new {
                 let touched: Vec<FileMark> =
                     self.slots.iter().flat_map(|station| &station.touched).cloned().collect();
-                save(&touched);
+                // What waits is as it was at the last full checkpoint: it changes with the next one.
+                let held: Vec<HeldMark> = self.held_marks().collect();
+                save(&touched, &held);
                 failpoint::reach("file-marked");
             }
+            let domains = &self.domains;
             for station in &mut self.slots {
                 let (taken, dropped, errors) = (station.taken, station.total_dropped(), station.errors);
                 let offered = if first { force || station.is_due(now) } else { station.more };
@@ -483,7 +524,7 @@ impl Router {
                         station.resume(now);
                     }
                 }
-                station.lost = station.lost.max(station.sink.lost());
+                station.note_lost();
                 report.written += station.taken - taken;
                 report.dropped += station.total_dropped() - dropped;
                 report.errors += station.errors - errors;
@@ -593,12 +634,24 @@ impl Station {
         let sink = &mut *self.sink;
         let result = catch_unwind(AssertUnwindSafe(|| call(sink)))
             .unwrap_or_else(|_| Err(SinkError::fatal("the sink panicked", 0)));
-        self.lost = self.lost.max(self.sink.lost());
+        self.note_lost();
         if let Err(error) = &result {
             self.errors += 1;
+            self.cause = error.to_string();
             self.announce(error, &format!("{} could not {deed}: {error}", self.name));
         }
         result
+    }
+
+    /// Asks the sink how many records it has lost.
+    fn note_lost(&mut self) {
+        let lost = self.sink.lost();
+        if lost > self.lost {
+            if self.sink.is_log_file() {
+                self.untold_lost += lost - self.lost;
+            }
+            self.lost = lost;
+        }
     }
 
     /// Offers the held records to the sink, and draws the consequences.
@@ -612,7 +665,7 @@ impl Station {
         match catch_unwind(AssertUnwindSafe(|| sink.write(&batch))) {
             Ok(Ok(())) => {
                 self.taken += count as u64;
-                self.held.discard(count);
+                self.discard(count);
                 self.more = !self.held.entries.is_empty();
                 self.recovered();
             }
@@ -622,15 +675,15 @@ impl Station {
                 self.suspects = 0;
                 let delivered = error.delivered().min(count);
                 self.taken += delivered as u64;
-                self.held.discard(delivered);
+                self.discard(delivered);
+                self.cause = error.to_string();
                 if error.may_retry() {
                     self.state = SinkState::Failing;
                     self.due = now + SECOND;
-                    self.dropped += self.held.shrink(HOLD_LIMIT, HOLD_RESERVE);
+                    self.shrink();
                     self.tell(&error, "its records are held, up to 4 MiB, and tried again every second");
                 } else {
-                    self.dropped += self.held.entries.len() as u64;
-                    self.held.clear();
+                    self.drop_first(count - delivered);
                     // The sink itself may go on: the next batch is offered as usual.
                     self.state = SinkState::Working;
                     self.tell(&error, "records that it does not take are dropped and counted");
@@ -642,11 +695,11 @@ impl Station {
                 self.suspects = if self.panics == 1 { count } else { self.suspects.min(count) };
                 if self.panics.is_multiple_of(PANICS_PER_BATCH) {
                     // Perhaps it is these records that it panics on: they must not stop all that follow.
-                    self.dropped += self.suspects as u64;
-                    self.held.discard(self.suspects);
+                    self.drop_first(self.suspects);
                     self.suspects = self.held.entries.len();
                 }
-                self.dropped += self.held.shrink(HOLD_LIMIT, HOLD_RESERVE);
+                self.shrink();
+                "the sink panicked".clone_into(&mut self.cause);
                 self.suspects = self.suspects.min(self.held.entries.len());
                 let pause = SECOND.saturating_mul(1 << (self.panics - 1).min(6)).min(LONGEST_PAUSE);
                 self.state = SinkState::Disabled;
@@ -682,11 +735,16 @@ impl Station {
     /// Says a fault; one that other slots have as well only once for all of them.
     fn announce(&self, fault: &SinkError, text: &str) {
         if !fault.is_folder_removed() {
-            notice(&self.name, text);
+            notice(self.key(), text);
         } else if self.is_first_to_miss_the_folder() {
             let plan = "until then the records of every file are held, up to 4 MiB, then dropped and counted";
             notice("folder", &format!("{fault}; {plan}"));
         }
+    }
+
+    /// What its notices count as: a full disk is one fault for all files on it, and worth one line a second.
+    fn key(&self) -> &str {
+        if self.sink.is_log_file() { "log files" } else { &self.name }
     }
 
     fn is_first_to_miss_the_folder(&self) -> bool {
@@ -697,7 +755,7 @@ impl Station {
         if self.state != SinkState::Working || self.told {
             let text =
                 format!("{} works again; {} of its records are lost in all", self.name, self.total_dropped());
-            notice(&self.name, &text);
+            notice(self.key(), &text);
         }
         self.state = SinkState::Working;
         self.told = false;

@@ -224,9 +224,14 @@ impl RuntimeDir {
         Ok(())
     }
 
-    /// Other processes go on in the directory: dropping it leaves everything as it is.
+    /// Other processes go on in the directory, or there is something in it to be recovered: dropping it leaves everything as it is.
     pub(crate) fn keep(&mut self) {
         self.keep = true;
+    }
+
+    /// What is in it is written, or counted, before it is dropped.
+    pub(crate) fn give_up(&mut self) {
+        self.keep = false;
     }
 }
 

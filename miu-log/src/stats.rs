@@ -259,6 +259,9 @@ pub struct SinkStats {
     pub retries: u64,
     /// How it is doing now.
     pub state: SinkState,
+    /// Why it does not work, where it does not: the error in words, such as a full disk. Of a sink with a thread of its own, and of one that
+    /// has just been found to work again, there is none.
+    pub fault: Option<String>,
 }
 
 impl Stats {

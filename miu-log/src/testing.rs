@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, ManualTime};
 use crate::listener::Listener;
 use crate::queue::Queue;
-use crate::sync::{AtomicU64, Ordering, lock};
+use crate::sync::{Ordering, lock};
 
 /// A listener without a thread, with a clock that stands still until it is turned. Worker processes have the same clock.
 ///
@@ -34,7 +34,7 @@ use crate::sync::{AtomicU64, Ordering, lock};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct ManualListener {
-    now: Arc<AtomicU64>,
+    time: Arc<ManualTime>,
     listener: Arc<Mutex<Option<Listener>>>,
     /// Whose worker processes see the clock too.
     queue: Arc<Mutex<Weak<Queue>>>,
@@ -58,26 +58,34 @@ impl ManualListener {
 
     /// Sets the clock, forwards or backwards.
     pub fn set_unix_time(&self, since_1970: Duration) {
-        self.now.store(since_1970.as_nanos() as u64, Ordering::Release);
+        let ahead = self.time.ahead.load(Ordering::Acquire);
+        self.time.now.store((since_1970.as_nanos() as u64).wrapping_sub(ahead), Ordering::Release);
         self.show();
     }
 
     /// Turns the clock forward.
     pub fn advance(&self, by: Duration) {
-        self.now.fetch_add(by.as_nanos() as u64, Ordering::AcqRel);
+        self.time.now.fetch_add(by.as_nanos() as u64, Ordering::AcqRel);
         self.show();
+    }
+
+    /// Sets the wall clock alone: forward by so many seconds, or back where there are fewer than none. As when an administrator sets it, or
+    /// the system learns the right time: no time passes, and whatever waits for a time to pass is not touched.
+    pub fn shift_wall_clock(&self, seconds: i64) {
+        let nanos = seconds.wrapping_mul(1_000_000_000).cast_unsigned();
+        self.time.ahead.fetch_add(nanos, Ordering::AcqRel);
     }
 
     /// Lets other processes see what time it is.
     fn show(&self) {
         let queue = lock(&self.queue);
         if let Some(queue) = queue.upgrade() {
-            queue.page().listener.manual_now.store(self.now.load(Ordering::Acquire), Ordering::Release);
+            queue.page().listener.manual_now.store(self.time.now.load(Ordering::Acquire), Ordering::Release);
         }
     }
 
     pub(crate) fn clock(&self) -> Clock {
-        Clock::Manual(self.now.clone())
+        Clock::Manual(self.time.clone())
     }
 
     /// Other processes that join this queue have this clock.

@@ -108,6 +108,8 @@ pub struct Recovery {
     pub records: u64,
     /// How many rings or records could not be read. Their files are kept beside the rings, in a directory `left-behind-<number>`.
     pub corrupt: u64,
+    /// How many lines had waited for log files that failed: the same records' lines, counted once per file.
+    pub held_lines: u64,
     /// Whose records, in the order in which the processes joined.
     pub processes: Vec<RecoveredProcess>,
 }
@@ -129,7 +131,7 @@ pub struct RecoveredProcess {
 impl Recovery {
     /// Whether there was nothing to recover: every earlier run has ended properly.
     pub fn is_empty(&self) -> bool {
-        self.processes.is_empty()
+        self.processes.is_empty() && self.held_lines == 0
     }
 }
 

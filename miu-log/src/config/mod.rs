@@ -217,6 +217,9 @@ impl LogConfig {
     /// run. A second signal meanwhile ends it at once. The first process of a container, which the system spares such a death, exits with 128 and
     /// the signal's number.
     ///
+    /// SIGHUP does not end the program either, but has the log files looked at, which otherwise happens once a second: a file that was renamed
+    /// or removed is made anew, one that failed is tried again. That is for programs that rotate log files from outside, such as logrotate.
+    ///
     /// A signal that is ignored (as under `nohup`) or has a handler when the first repository with this option is opened is left alone; for a handler a
     /// line on stderr says so. A handler that the program installs later takes the signal over; call `flush` or `shutdown` where it ends the program.
     pub fn handle_signals(mut self, wanted: bool) -> LogConfig {

@@ -1,5 +1,7 @@
 //! `handle_signals`: SIGTERM and SIGINT end the program after everything logged before is written.
 //!
+//! SIGHUP has the listener look at its log files at once, as programs expect that rotate them from outside.
+//!
 //! One thread, `miu-log-signals`, serves all repositories of the process. When a signal comes it has each of them say why it ends, closes them,
 //! waits for their listeners as `shutdown` does, and then ends the process by that very signal, with its default meaning. Repositories without the
 //! option are ended too: the process ends.
@@ -16,10 +18,10 @@ use std::sync::Mutex;
 
 use super::exit;
 use crate::notice::notice;
-use crate::ring::signal_action::{self, Disposition, INTERRUPT, TERMINATE};
+use crate::ring::signal_action::{self, Disposition, HANGUP, INTERRUPT, TERMINATE};
 use crate::sync::lock;
 
-/// From now on the two signals end the program properly. Looks at them once a process.
+/// From now on two signals end the program properly, and SIGHUP does not end it. Looks at them once a process.
 pub(crate) fn handle() -> io::Result<()> {
     static HANDLED: Mutex<bool> = Mutex::new(false);
     let mut handled = lock(&HANDLED);
@@ -29,11 +31,13 @@ pub(crate) fn handle() -> io::Result<()> {
     // First the one who waits, then what it waits for.
     std::thread::Builder::new().name("miu-log-signals".to_owned()).spawn(end_by_signal)?;
     *handled = true;
-    for signal in [TERMINATE, INTERRUPT] {
+    for signal in [TERMINATE, INTERRUPT, HANGUP] {
         match signal_action::disposition(signal) {
             Disposition::Default => signal_action::install(signal)?,
             // As `nohup` and shells do for background jobs; it stays so without a word.
             Disposition::Ignored => {}
+            // Log files are looked at once a second anyhow.
+            Disposition::Handled if signal == HANGUP => {}
             Disposition::Handled => notice(
                 name(signal),
                 &format!(

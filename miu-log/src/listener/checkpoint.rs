@@ -7,10 +7,12 @@
 //! ```text
 //! slot | checksum u64 | length u32 | sequence u64 | anchor: ticks u64, unix i64, nanoseconds per tick f64
 //!      | files u32, each: device u64, inode u64, length u64, name u32 + bytes
-//!      | rings u32, each: member u32, number u64, generation u32, position u64 |
+//!      | rings u32, each: member u32, number u64, generation u32, position u64
+//!      | held u32, each: number of the file u64, length u64, untold u64 for each level, name u32 + bytes |
 //! ```
 //!
 //! Numbers are little-endian. The checksum is FNV-1a over what follows it. A file that is not there yet has device, inode and length 0.
+//! What is held is what waits for log files that fail (`router::mirror`).
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -21,8 +23,10 @@ use crate::clock::Anchor;
 #[cfg(feature = "failpoints")]
 use crate::failpoint;
 use crate::hash::fnv1a;
+use crate::level::Level;
 use crate::reading::{Reading, put_counted};
 use crate::ring::segment::file_may_have;
+use crate::router::mirror::HeldMark;
 use crate::sink::FileMark;
 
 /// Distance of the two slots: room for some 50,000 rings. The file is sparse.
@@ -53,6 +57,7 @@ pub(crate) struct Mark {
     pub(crate) anchor: Anchor,
     pub(crate) files: Vec<FileMark>,
     pub(crate) rings: HashMap<RingKey, Position>,
+    pub(crate) held: Vec<HeldMark>,
 }
 
 /// Reads the last checkpoint of a file. None where there is no whole one.
@@ -90,7 +95,16 @@ fn read_slot(file: &File, at: u64) -> Option<Mark> {
         let key = RingKey { member: bytes.u32()?, ring: bytes.u64()? };
         rings.insert(key, Position { generation: bytes.u32()?, bytes: bytes.u64()? });
     }
-    Some(Mark { sequence, anchor, files, rings })
+    let mut held = Vec::new();
+    for _ in 0..bytes.u32()? {
+        let (number, len) = (bytes.u64()?, bytes.u64()?);
+        let mut untold = [0; Level::ALL.len()];
+        for count in &mut untold {
+            *count = bytes.u64()?;
+        }
+        held.push(HeldMark { number, len, untold, name: bytes.text()?.to_owned() });
+    }
+    Some(Mark { sequence, anchor, files, rings, held })
 }
 
 /// Writes checkpoints.
@@ -129,8 +143,8 @@ impl Checkpoint {
         self.rings.extend(rings);
     }
 
-    /// Writes where the files stand now, and how far the rings have been read.
-    pub(crate) fn write(&mut self, anchor: Anchor, files: &[FileMark]) -> io::Result<()> {
+    /// Writes where the files stand now, what waits for them, and how far the rings have been read.
+    pub(crate) fn write(&mut self, anchor: Anchor, files: &[FileMark], held: &[HeldMark]) -> io::Result<()> {
         self.sequence += 1;
         let bytes = &mut self.bytes;
         bytes.clear();
@@ -150,6 +164,12 @@ impl Checkpoint {
             bytes.extend(key.ring.to_le_bytes());
             bytes.extend(position.generation.to_le_bytes());
             bytes.extend(position.bytes.to_le_bytes());
+        });
+        counted(bytes, held.iter(), |bytes, mark| {
+            bytes.extend(mark.number.to_le_bytes());
+            bytes.extend(mark.len.to_le_bytes());
+            mark.untold.iter().for_each(|count| bytes.extend(count.to_le_bytes()));
+            put_counted(bytes, mark.name.as_bytes());
         });
         let length = bytes.len() as u32;
         bytes[8..12].copy_from_slice(&length.to_le_bytes());
@@ -191,7 +211,8 @@ mod tests {
         let file = FileMark { name: "db.log".to_owned(), dev: 1, ino: 2, len };
         let ring = (RingKey { member: 3, ring: 7 }, Position { generation: 1, bytes: len * 2 });
         checkpoint.keep_rings([ring].into_iter());
-        checkpoint.write(ANCHOR, &[file]).unwrap();
+        let held = HeldMark { name: "db.log".to_owned(), number: 4, len, untold: [0, 0, 1, 0, 0, 0, len] };
+        checkpoint.write(ANCHOR, &[file], &[held]).unwrap();
     }
 
     #[test]
@@ -204,6 +225,9 @@ mod tests {
             let mark = read(&file).unwrap();
             assert_eq!((mark.sequence, mark.files[0].len), (len, len));
             assert_eq!(mark.files[0].name, "db.log");
+            let held =
+                HeldMark { name: "db.log".to_owned(), number: 4, len, untold: [0, 0, 1, 0, 0, 0, len] };
+            assert_eq!(mark.held, [held]);
             assert_eq!((mark.anchor.unix, mark.anchor.nanos_per_tick), (-2, 0.5));
             let ring = mark.rings[&RingKey { member: 3, ring: 7 }];
             assert_eq!(ring, Position { generation: 1, bytes: len * 2 });

@@ -7,6 +7,7 @@
 use std::fmt::Write;
 
 use crate::level::Level;
+use crate::router::Untold;
 use crate::stats::{Counters, DropReason};
 
 /// Reasons that a line can still be written for: after the shutdown there is no listener.
@@ -127,6 +128,22 @@ impl Losses {
         }
         text
     }
+}
+
+/// What a log file says of the records that it had to do without while it failed.
+pub(super) fn of_a_file(untold: &Untold) -> Vec<String> {
+    let mut messages = Vec::new();
+    let total: u64 = untold.dropped.iter().sum();
+    let cause = &untold.cause;
+    if total > 0 {
+        let of_level = |(level, count): (Level, &u64)| (*count > 0).then(|| format!("{count} {level}"));
+        let parts: Vec<String> = Level::ALL.into_iter().zip(&untold.dropped).filter_map(of_level).collect();
+        messages.push(format!("dropped {} of this file ({cause}): {}", records(total), parts.join(", ")));
+    }
+    if untold.lost > 0 {
+        messages.push(format!("lost {} of this file ({cause})", records(untold.lost)));
+    }
+    messages
 }
 
 fn records(count: u64) -> String {

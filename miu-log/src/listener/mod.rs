@@ -41,8 +41,11 @@ use crate::level::Level;
 use crate::notice::notice;
 use crate::queue::Queue;
 use crate::record::{Record, Site};
+use crate::ring::signal_action;
+use crate::router::mirror::HeldMark;
 use crate::router::{FlushState, Router};
 use crate::sink::FileMark;
+use crate::spare;
 use crate::stats::{Published, RingStats};
 use crate::sync::{Ordering, lock};
 
@@ -98,6 +101,8 @@ pub(crate) struct Listener {
     tally: Vec<u64>,
     /// Monotonic time of the last look at losses.
     looked: u64,
+    /// How often SIGHUP had come at the last look at the log files.
+    hangups: u64,
     published: Arc<Mutex<Published>>,
     process: String,
     answered: u64,
@@ -143,6 +148,7 @@ impl Listener {
             now: 0,
             tally: vec![0; domains * Level::ALL.len()],
             looked: 0,
+            hangups: signal_action::hangups(),
             published,
             process: "main".to_owned(),
             answered: queue.answered(),
@@ -152,6 +158,7 @@ impl Listener {
             rotated: 0,
             queue,
         };
+        spare::keep();
         listener.publish_stats();
         listener
     }
@@ -180,6 +187,12 @@ impl Listener {
         self.now = monotonic;
         self.look_at_peers(monotonic, due);
         self.refresh();
+        // Behind what was held, and before what comes now: there they are missing.
+        self.tell_losses();
+        if let Some(nanos) = self.calibration.take_step() {
+            let seconds = nanos as f64 / 1e9;
+            self.say(0, Level::Warning, &format!("clock stepped by {seconds:+.3} s"));
+        }
         let mut progress = Progress::default();
         let mut complete = true;
         while let Some(turn) = self.readers.turn(horizon) {
@@ -192,16 +205,15 @@ impl Listener {
                 break;
             }
         }
-        let unix = self.calibration.unix(now);
-        let files_changed = self
-            .router
-            .tick(monotonic, unix, &mut |files| _ = save(&mut self.checkpoint, &self.calibration, files));
+        let hangups = signal_action::hangups();
+        let at_once = std::mem::replace(&mut self.hangups, hangups) != hangups;
+        let files_changed = self.router.tick(monotonic, self.calibration.unix(now), at_once);
         if due || (flushing && complete) {
             self.looked = monotonic;
             self.report_losses();
         }
         failpoint::reach("after-read");
-        if self.router.pending_records() > 0 {
+        if self.router.pending_records() > 0 || self.router.is_retry_due() {
             self.deliver();
         } else if files_changed {
             self.write_checkpoint();
@@ -225,8 +237,11 @@ impl Listener {
                 self.flush(request);
             }
         }
-        if due && !flushed {
-            self.publish_stats();
+        if due {
+            spare::keep();
+            if !flushed {
+                self.publish_stats();
+            }
         }
         progress
     }
@@ -237,8 +252,8 @@ impl Listener {
         let begun = self.flush;
         let (request, deadline) =
             *self.flush.get_or_insert_with(|| (request, Instant::now() + self.sink_timeout));
-        let state = self.router.poll_flush(begun.is_none(), &mut |files| {
-            _ = save(&mut self.checkpoint, &self.calibration, files)
+        let state = self.router.poll_flush(begun.is_none(), &mut |files, held| {
+            _ = save(&mut self.checkpoint, &self.calibration, files, held);
         });
         if begun.is_none() {
             // Records that were held may stand in the files now.
@@ -353,7 +368,8 @@ impl Listener {
         // In a ring that went on elsewhere during the pass there were more than were seen at its beginning.
         self.count_accepted();
         // A file that is new since the last checkpoint is written down before it gets its first line.
-        self.router.deliver(&mut |files| _ = save(&mut self.checkpoint, &self.calibration, files));
+        self.router
+            .deliver(&mut |files, held| _ = save(&mut self.checkpoint, &self.calibration, files, held));
         for (index, count) in self.tally.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
             self.queue.counters.add_written(index / Level::ALL.len(), index % Level::ALL.len(), *count);
             *count = 0;
@@ -372,6 +388,8 @@ impl Listener {
         if let Some(checkpoint) = &mut self.checkpoint {
             let kept = self.kept.iter().map(|(key, position)| (*key, *position));
             checkpoint.keep_rings(self.readers.positions().chain(kept));
+            self.router.secure();
+            failpoint::reach("held-written");
         }
         self.write_checkpoint_as_of_last();
     }
@@ -379,15 +397,21 @@ impl Listener {
     /// Writes down where the files stand, with the rings as far as they were read at the last checkpoint: everything that was read has been
     /// written.
     fn write_checkpoint_as_of_last(&mut self) {
-        if save(&mut self.checkpoint, &self.calibration, &self.router.positions()) {
+        let held: Vec<HeldMark> = self.router.held_marks().collect();
+        if save(&mut self.checkpoint, &self.calibration, &self.router.positions(), &held) {
             self.router.mark_files();
+            failpoint::reach("held-marked");
+            self.router.discard_mirrors();
         }
     }
 
     /// The end of the sinks.
     fn close_sinks(&mut self) {
+        self.offer_all();
         let deadline = Instant::now() + self.sink_timeout;
-        self.router.shutdown(deadline, &mut |files| _ = save(&mut self.checkpoint, &self.calibration, files));
+        self.router.shutdown(deadline, &mut |files, held| {
+            _ = save(&mut self.checkpoint, &self.calibration, files, held);
+        });
         self.write_checkpoint();
     }
 
@@ -434,6 +458,25 @@ impl Listener {
         }
     }
 
+    /// What log files had to do without, in those that work again.
+    fn tell_losses(&mut self) {
+        for untold in self.router.take_untold() {
+            for message in losses::of_a_file(&untold) {
+                let (slot, domain) = (untold.slot, untold.domain);
+                self.say_by(usize::from(domain), Level::Warning, &message, |router, record| {
+                    router.route_to(slot, record, domain)
+                });
+            }
+        }
+    }
+
+    /// The end is near: gives the sinks what they have not taken, and tells what that comes to.
+    fn offer_all(&mut self) {
+        self.router
+            .offer_all(&mut |files, held| _ = save(&mut self.checkpoint, &self.calibration, files, held));
+        self.tell_losses();
+    }
+
     fn report_corrupt_rings(&mut self, rings: &[String]) {
         self.queue.counters.corrupt.fetch_add(rings.len() as u64, Ordering::Relaxed);
         for ring in rings {
@@ -443,6 +486,16 @@ impl Listener {
 
     /// Writes a record of the listener's own.
     fn say(&mut self, domain: usize, level: Level, message: &str) {
+        self.say_by(domain, level, message, |router, record| router.route(record, domain as u16));
+    }
+
+    fn say_by(
+        &mut self,
+        domain: usize,
+        level: Level,
+        message: &str,
+        route: impl FnOnce(&mut Router, &Record<'_>) -> Result<(), Corrupt>,
+    ) {
         let mut bytes = vec![tag::RENDERED];
         bytes.extend((message.len() as u32).to_le_bytes());
         bytes.extend(message.as_bytes());
@@ -459,7 +512,7 @@ impl Listener {
             site: &self.own_site,
             args: Args::new(&bytes),
         };
-        if self.router.route(&record, domain as u16).is_err() {
+        if route(&mut self.router, &record).is_err() {
             notice("own", message);
         }
     }
@@ -526,6 +579,11 @@ impl Listener {
         })
     }
 
+    /// Whether lines wait for a log file that fails.
+    pub(crate) fn holds_lines(&self) -> bool {
+        self.router.held() > 0
+    }
+
     /// The end: everything that is in the rings, then the sinks.
     pub(crate) fn finish(mut self) {
         let start = Instant::now();
@@ -558,10 +616,16 @@ impl Listener {
     }
 }
 
-/// Writes a checkpoint: these files, and the rings as far as they were read at the last full one. Whether nothing is in its way.
-fn save(checkpoint: &mut Option<Checkpoint>, calibration: &Calibration, files: &[FileMark]) -> bool {
+/// Writes a checkpoint: these files, what waits for them, and the rings as far as they were read at the last full one. Whether nothing
+/// is in its way.
+fn save(
+    checkpoint: &mut Option<Checkpoint>,
+    calibration: &Calibration,
+    files: &[FileMark],
+    held: &[HeldMark],
+) -> bool {
     let Some(checkpoint) = checkpoint else { return true };
-    let Err(error) = checkpoint.write(calibration.anchor(), files) else { return true };
+    let Err(error) = checkpoint.write(calibration.anchor(), files, held) else { return true };
     // An old one would have lines cut off that are not written again.
     checkpoint.invalidate();
     notice(

@@ -26,6 +26,7 @@ use crate::record::Site;
 use crate::ring::member::{self, About, Pulse, State};
 use crate::ring::segment::FILE_PREFIX;
 use crate::runtime::{is_held, open_to_note, open_to_read};
+use crate::spare;
 use crate::worker::ExitCause;
 
 /// A process is late when it has not checked in so long after it should have, in nanoseconds.
@@ -277,14 +278,12 @@ impl Peer {
     /// The arguments of a long record, and the file they are in.
     pub(crate) fn blob(&self, number: u64) -> (PathBuf, Option<Vec<u8>>) {
         let path = self.folder.join(format!("{BLOB_PREFIX}{}-{number}", self.number));
-        let read = || {
-            let file = open_to_read(&path).ok()?;
+        let bytes = spare::with(|| {
             let mut bytes = Vec::new();
-            file.take(MAX_BLOB as u64 + 1).read_to_end(&mut bytes).ok()?;
-            (bytes.len() <= MAX_BLOB).then_some(bytes)
-        };
-        let bytes = read();
-        (path, bytes)
+            open_to_read(&path)?.take(MAX_BLOB as u64 + 1).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        });
+        (path, bytes.ok().filter(|bytes| bytes.len() <= MAX_BLOB))
     }
 
     /// Removes what the process has left in the directory, its rings aside.
@@ -354,8 +353,11 @@ impl Peers {
 
 /// Names of the files in a directory, as far as they are plain.
 pub(crate) fn names(folder: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    let names = spare::with(|| {
+        let entries = std::fs::read_dir(folder)?.flatten();
+        Ok(entries.filter_map(|entry| entry.file_name().into_string().ok()).collect())
+    });
+    names.unwrap_or_default()
 }
 
 /// Removes what processes have left in a directory that died before they had joined.

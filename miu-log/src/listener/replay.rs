@@ -29,6 +29,7 @@ use crate::queue::blobs::BLOB_PREFIX;
 use crate::queue::membership::{DICTIONARY_PREFIX, MEMBER_PREFIX};
 use crate::ring::control::{self, Control};
 use crate::ring::segment::FILE_PREFIX;
+use crate::router::mirror::{self, HeldMark};
 use crate::runtime::about::About;
 use crate::runtime::{
     CHECKPOINT, CONTROL, LEFT_BEHIND, RuntimeDir, WrittenHolder, is_private, open_to_read, private_file,
@@ -51,6 +52,8 @@ pub(crate) struct Previous {
     pub(crate) sequence: u64,
     /// Where the log files stood, and how far rings were read, as of the newest run.
     mark: Option<Mark>,
+    /// What waited for log files, by the last checkpoint of the present runtime directory.
+    held: Vec<HeldMark>,
 }
 
 /// Processes that go on without a listener.
@@ -100,6 +103,7 @@ impl Previous {
             };
             if is_current {
                 previous.sequence = mark.as_ref().map_or(0, |mark| mark.sequence);
+                previous.held = mark.as_ref().map(|mark| mark.held.clone()).unwrap_or_default();
             }
             if is_newest {
                 previous.mark.clone_from(&mark);
@@ -154,7 +158,7 @@ impl Previous {
 
     /// Whether every run has ended properly.
     pub(crate) fn is_clean(&self) -> bool {
-        self.leftovers.is_empty()
+        self.leftovers.is_empty() && self.held.is_empty()
     }
 
     /// The domains of the newest run that has left something.
@@ -203,8 +207,17 @@ impl OpenedControl {
 
 impl Listener {
     /// Brings what earlier runs have left into the files. What goes on is left for later passes, from where it was read to.
-    pub(crate) fn replay(&mut self, previous: &Previous, log_folder: &Folder) -> Recovery {
+    pub(crate) fn replay(
+        &mut self,
+        previous: &Previous,
+        log_folder: &Folder,
+        runtime_folder: &Path,
+    ) -> Recovery {
         let mut recovery = Recovery::default();
+        let left = names(runtime_folder);
+        let left: Vec<u64> = left.iter().filter_map(|name| mirror::number_of(name)).collect();
+        self.router.secure_in(runtime_folder.to_owned(), left.iter().max().map_or(1, |last| last + 1));
+        recovery.held_lines += self.adopt_held(&previous.held, None, &mut recovery.corrupt);
         if let (Some(mark), Some(going_on)) = (&previous.mark, &previous.going_on) {
             let goes_on = |key: &RingKey| going_on.members.contains(&key.member);
             self.kept.extend(mark.rings.iter().filter(|(key, _)| goes_on(key)));
@@ -215,6 +228,14 @@ impl Listener {
         }
         // The log files as they are now: the ones that the newest run had, cut back, and new ones.
         self.write_checkpoint();
+        for number in left.into_iter().filter(|left| previous.held.iter().all(|mark| mark.number != *left)) {
+            // No checkpoint names it: what was in it is in a log file, or still in a ring.
+            let _ = std::fs::remove_file(runtime_folder.join(format!("{}{number}", mirror::HELD_PREFIX)));
+        }
+        if !previous.held.is_empty() {
+            // These lines are older than what is in the rings.
+            self.deliver();
+        }
         for leftover in &previous.leftovers {
             self.replay_one(leftover, log_folder, &mut recovery);
         }
@@ -224,6 +245,25 @@ impl Listener {
             self.deliver();
         }
         recovery
+    }
+
+    /// Takes up what waited for log files when a run ended. How many lines.
+    fn adopt_held(&mut self, held: &[HeldMark], folder: Option<&Path>, corrupt: &mut u64) -> u64 {
+        let mut lines = 0;
+        for mark in held {
+            match self.router.adopt(mark, folder) {
+                Some(count) => lines += count,
+                None => {
+                    *corrupt += 1;
+                    let text = format!(
+                        "what waited for {} cannot be read to its end, or there is no such log file any more",
+                        mark.name
+                    );
+                    notice("recovery", &text);
+                }
+            }
+        }
+        lines
     }
 
     fn replay_one(&mut self, leftover: &Leftover, log_folder: &Folder, recovery: &mut Recovery) {
@@ -243,6 +283,12 @@ impl Listener {
         let elsewhere = self.queue.accepted_elsewhere.load(Ordering::Relaxed);
         let written = self.queue.counters.total_written();
         let bad = self.open_leftover(leftover);
+        let mut held_lines = 0;
+        if !leftover.is_current
+            && let Some(mark) = &leftover.mark
+        {
+            held_lines = self.adopt_held(&mark.held, Some(&leftover.folder), &mut recovery.corrupt);
+        }
         let finished = self.read_leftover();
         self.calibration = own;
         self.checkpoint = self.checkpoint.take().or(checkpoint);
@@ -254,6 +300,7 @@ impl Listener {
             self.queue.accepted_elsewhere.store(elsewhere + written, Ordering::Relaxed);
             return;
         }
+        recovery.held_lines += held_lines;
         self.kept = kept_before;
         if !leftover.is_current {
             self.finish_other(leftover);
@@ -358,7 +405,7 @@ impl Listener {
                     break;
                 }
             }
-            if self.router.pending_records() > 0 {
+            if self.router.pending_records() > 0 || self.router.is_retry_due() {
                 self.hand_out();
                 failpoint::reach("replay-delivered");
                 if self.router.held() > 0 {
@@ -394,6 +441,8 @@ impl Listener {
         let reached = self.checkpoint.as_ref().and_then(Checkpoint::reached);
         if let Some(reached) = &reached {
             cut(reached, log_folder);
+            // What waited before the recovery goes on waiting.
+            self.adopt_held(&reached.held, None, &mut 0);
         }
         self.router.look();
         self.write_checkpoint();
@@ -415,7 +464,7 @@ impl Listener {
                     let written = private_file(&aside.join(CHECKPOINT), true).and_then(|file| {
                         let mut checkpoint = Checkpoint::new(file, 0);
                         checkpoint.keep_rings(reached.rings.iter().map(|(key, position)| (*key, *position)));
-                        checkpoint.write(reached.anchor, &[])
+                        checkpoint.write(reached.anchor, &[], &[])
                     });
                     if let Err(error) = written {
                         notice("recovery", &format!("cannot write down how far the recovery came: {error}"));
@@ -509,6 +558,9 @@ fn describe(recovery: &Recovery) -> String {
     }
     if recovery.corrupt > 0 {
         parts.push(format!("{} could not be read", recovery.corrupt));
+    }
+    if recovery.held_lines > 0 {
+        parts.push(format!("{} lines had waited for log files that failed", recovery.held_lines));
     }
     format!(
         "{} from a run that did not end properly: {}",

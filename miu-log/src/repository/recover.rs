@@ -55,14 +55,15 @@ pub fn recover(log_folder: impl AsRef<Path>) -> Result<Recovery, Error> {
     let folder = Folder::open(log_folder).map_err(|error| Error::explained(&error))?;
     let mut runtime = RuntimeDir::open(&folder, |name| std::env::var_os(name), None)?;
     let previous = Previous::examine(&runtime);
-    if previous.going_on.is_some() {
-        runtime.keep();
+    if previous.going_on.is_none() && previous.is_clean() {
+        return Ok(Recovery::default());
     }
+    // Until all is recovered, what is there stays as it is.
+    runtime.keep();
     if previous.is_clean() {
         return Ok(Recovery::default());
     }
     let Some(about) = previous.about() else {
-        runtime.keep();
         return Err(Error::config(format!(
             "the rings in {:?} cannot be recovered: what repository they belong to is not written down there",
             runtime.path()
@@ -102,7 +103,13 @@ pub fn recover(log_folder: impl AsRef<Path>) -> Result<Recovery, Error> {
     let checkpoint = Checkpoint::new(runtime.file(CHECKPOINT)?, previous.sequence);
     let queue = Queue::detached(&specs, clock);
     let mut listener = Listener::new(queue, router, Some(checkpoint), Arc::default(), PATIENCE);
-    let recovery = listener.replay(&previous, &folder);
-    listener.finish();
+    let recovery = listener.replay(&previous, &folder, runtime.path());
+    // Where a log file fails still, what waits for it stays where it is, for the next attempt.
+    if !listener.holds_lines() {
+        listener.finish();
+        if previous.going_on.is_none() {
+            runtime.give_up();
+        }
+    }
     Ok(recovery)
 }

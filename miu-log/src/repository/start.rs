@@ -66,12 +66,14 @@ pub(super) fn prepare(
     if let Some(going_on) = &previous.going_on {
         fits(&going_on.about)?;
     }
+    // Until all is recovered, a start that fails leaves everything as it is.
+    runtime.keep();
     previous.cut_files(&folder);
     let router = router(config, &folder, specs)?;
     let checkpoint = Checkpoint::new(runtime.file(CHECKPOINT)?, previous.sequence);
     let mut listener =
         Listener::new(queue.clone(), router, Some(checkpoint), published.clone(), config.sink_timeout);
-    let recovery = listener.replay(&previous, &folder);
+    let recovery = listener.replay(&previous, &folder, runtime.path());
     let about = about(config, specs, queue.clock(), runtime.log_folder());
     queue.with_levels_at_rest(|| {
         let file = match (previous.going_on, previous.idle) {
@@ -107,6 +109,7 @@ pub(super) fn prepare(
         ring_limit: config.ring_limit,
         heartbeat: config.heartbeat,
     };
+    runtime.give_up();
     Ok(Prepared { listener, runtime, recovery, settings })
 }
 

@@ -1,4 +1,5 @@
-//! The handler for signals that end the process: it notes the signal and wakes the thread that waits for one.
+//! The handler for signals that end the process: it notes the signal and wakes the thread that waits for one. SIGHUP is counted only: it
+//! has the log files looked at.
 //!
 //! A1. The handler calls async-signal-safe functions only (POSIX.1-2017, 2.4.3; `futex` and `getpid` as bare system calls), and touches
 //!     nothing but atomics.
@@ -18,6 +19,10 @@ use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, futex_wait, futex_
 
 pub(crate) const TERMINATE: c_int = libc::SIGTERM;
 pub(crate) const INTERRUPT: c_int = libc::SIGINT;
+pub(crate) const HANGUP: c_int = libc::SIGHUP;
+
+/// How often SIGHUP came.
+static HANGUPS: AtomicU64 = AtomicU64::new(0);
 
 /// The signal that came; 0 while none has.
 static CAME: AtomicU32 = AtomicU32::new(0);
@@ -86,11 +91,21 @@ extern "C" fn on_signal(signal: c_int) {
     if handler_of(signal).is_none_or(|handler| handler as u64 != INSTALLED.load(Ordering::Relaxed)) {
         return; // A2
     }
-    if PROCESS.load(Ordering::Relaxed) != this_process() || ENDING.swap(true, Ordering::Relaxed) {
+    let elsewhere = PROCESS.load(Ordering::Relaxed) != this_process();
+    if signal == HANGUP && !elsewhere {
+        HANGUPS.fetch_add(1, Ordering::Release);
+        return;
+    }
+    if elsewhere || ENDING.swap(true, Ordering::Relaxed) {
         die_by(signal); // A3
     }
     CAME.store(signal.cast_unsigned(), Ordering::Release);
     futex_wake(&CAME);
+}
+
+/// How often SIGHUP has come, where it is handled.
+pub(crate) fn hangups() -> u64 {
+    HANGUPS.load(Ordering::Acquire)
 }
 
 /// Waits until a signal comes: which.

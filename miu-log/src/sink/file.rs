@@ -579,6 +579,14 @@ impl<P: Place> Sink for FileSink<P> {
         self.owed = None;
     }
 
+    fn is_log_file(&self) -> bool {
+        true
+    }
+
+    fn owed(&self) -> Option<&[u8]> {
+        self.owed.as_ref().map(|owed| &*owed.line)
+    }
+
     fn file_position(&self) -> Option<FilePosition> {
         let open = self.file.as_ref()?;
         let torn = self.owed.as_ref().map_or(0, |owed| owed.sent as u64);

@@ -140,6 +140,18 @@ pub trait Sink: Send {
     #[doc(hidden)]
     fn forget(&mut self) {}
 
+    /// Whether it writes a log file, open or not: only what waits for those is kept for the next start.
+    #[doc(hidden)]
+    fn is_log_file(&self) -> bool {
+        false
+    }
+
+    /// The line, whole, of which its file holds a part only.
+    #[doc(hidden)]
+    fn owed(&self) -> Option<&[u8]> {
+        None
+    }
+
     /// Where the sink stands in its log file, if it writes one: what a checkpoint needs.
     #[doc(hidden)]
     fn file_position(&self) -> Option<FilePosition> {
@@ -324,22 +336,24 @@ impl Held {
     }
 
     /// Keeps what fits into `limit` bytes, and records from `Error` upwards into `reserve` bytes
-    /// more; the newest go first. Says how many went.
-    pub(crate) fn shrink(&mut self, limit: usize, reserve: usize) -> u64 {
+    /// more; the newest go first. Gives the levels of those that went.
+    pub(crate) fn shrink(&mut self, limit: usize, reserve: usize) -> Vec<Level> {
+        let mut gone = Vec::new();
         if self.text.len() <= limit {
-            return 0;
+            return gone;
         }
-        let before = self.entries.len();
         let mut kept = Held::default();
         for entry in &self.entries {
             let line = &self.text[entry.start as usize..entry.end as usize];
             let room = if entry.level >= Level::Error { limit + reserve } else { limit };
             if kept.text.len() + line.len() <= room {
                 kept.push(line, *entry);
+            } else {
+                gone.push(entry.level);
             }
         }
         *self = kept;
-        (before - self.entries.len()) as u64
+        gone
     }
 
     /// Empties it; the memory is kept for reuse unless one huge batch has blown it up.
@@ -503,7 +517,7 @@ pub(crate) mod tests {
         for level in [Level::Info, Level::Info, Level::Critical, Level::Info, Level::Error, Level::Error] {
             held.push(b"12345678\n\n", entry(level));
         }
-        assert_eq!(held.shrink(20, 20), 2);
+        assert_eq!(held.shrink(20, 20), [Level::Info, Level::Error]);
         let levels: Vec<Level> = held.entries.iter().map(|entry| entry.level).collect();
         assert_eq!(levels, [Level::Info, Level::Info, Level::Critical, Level::Error]);
     }

@@ -1,11 +1,12 @@
 //! What may stand at a log file's path, and folders that cannot be written.
-// F29 (at the start), F34, F59, F58, U-08, M-31, P6
+// F29, F34, F59, F58, U-08, M-31, P6
 
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use miu_log_tests::{Place, logs, names, run};
+use miu_log_tests::{Place, logs, names, run, wait, wait_until};
 
 /// Opening must fail, naming the file and the reason; what stands there stays as it is.
 fn refused(place: &Place, reason: &str) {
@@ -119,6 +120,11 @@ fn an_empty_path_is_an_error() {
 
 /// Runs the child as a user without rights, on a place whose root that user can enter.
 fn as_nobody(place: &Place) -> miu_log_tests::Outcome {
+    run(nobody(place, "open").arg(place.logs()))
+}
+
+/// The child as a user without rights, in this role.
+fn nobody(place: &Place, role: &str) -> Command {
     assert!(
         rustix::process::geteuid().is_root() && crate::is_installed("setpriv"),
         "this scenario takes root and setpriv to become a user without rights"
@@ -130,8 +136,8 @@ fn as_nobody(place: &Place) -> miu_log_tests::Outcome {
     std::fs::set_permissions(place.runtime(), PermissionsExt::from_mode(0o777)).unwrap();
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program);
-    command.arg("open").arg(place.logs()).env("MIU_LOG_RUNTIME_DIR", place.runtime());
-    run(&mut command)
+    command.arg(role).env("MIU_LOG_RUNTIME_DIR", place.runtime());
+    command
 }
 
 #[test]
@@ -164,4 +170,74 @@ fn a_folder_of_ones_own_needs_no_other_rights() {
     std::os::unix::fs::chown(place.logs(), Some(65534), Some(65534)).unwrap();
     assert_eq!(as_nobody(&place).printed(), "opened");
     assert_eq!(place.messages("app.log"), ["opened"]);
+}
+
+/// A process that logs a record for each call of `log`, and tells what has become of it.
+struct OnCommand {
+    process: std::process::Child,
+    said: BufReader<std::process::ChildStdout>,
+}
+
+impl OnCommand {
+    fn start(mut command: Command) -> OnCommand {
+        let mut process =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let said = BufReader::new(process.stdout.take().unwrap());
+        OnCommand { process, said }
+    }
+
+    fn log(&mut self) -> String {
+        writeln!(self.process.stdin.as_mut().unwrap()).unwrap();
+        let mut answer = String::new();
+        self.said.read_line(&mut answer).unwrap();
+        answer
+    }
+
+    fn end(mut self) {
+        drop(self.process.stdin.take());
+        assert!(wait(&mut self.process).success());
+    }
+}
+
+#[test]
+fn a_folder_that_becomes_read_only_has_its_lines_waiting_until_it_is_not() {
+    let place = place_with_folder();
+    std::os::unix::fs::chown(place.logs(), Some(65534), Some(65534)).unwrap();
+    let mut command = nobody(&place, "success-on-command");
+    command.arg(place.logs());
+    let mut process = OnCommand::start(command);
+    // Its first record comes after the folder has become read-only.
+    wait_until("it is open", || place.log("error.log").exists());
+    std::fs::set_permissions(place.logs(), PermissionsExt::from_mode(0o555)).unwrap();
+    for held in 1..=3 {
+        let answer = process.log();
+        assert!(answer.starts_with(&format!("Failing held={held} ")), "{answer}");
+        assert!(answer.contains("success.log") && answer.contains("Permission denied"), "{answer}");
+    }
+    std::fs::set_permissions(place.logs(), PermissionsExt::from_mode(0o755)).unwrap();
+    assert_eq!(process.log(), "Working held=0 \n");
+    process.end();
+    assert_eq!(place.messages("success.log"), ["number 0", "number 1", "number 2", "number 3"]);
+    assert_eq!(place.messages("app.log").len(), 4);
+}
+
+#[test]
+fn a_file_that_becomes_immutable_has_its_lines_waiting_until_it_is_not() {
+    let place = place_with_folder();
+    let mut process = OnCommand::start(crate::child(&place, "success-on-command"));
+    assert_eq!(process.log(), "Working held=0 \n");
+    let chattr = |change: &str| {
+        let status = Command::new("chattr").arg(change).arg(place.log("success.log")).status();
+        status.is_ok_and(|status| status.success())
+    };
+    if !chattr("+i") {
+        // Not every file system has such a mark.
+        return process.end();
+    }
+    let answers = [process.log(), process.log()];
+    assert!(chattr("-i"));
+    assert!(answers[1].starts_with("Failing held=2 ") && answers[1].contains("not permitted"), "{answers:?}");
+    assert_eq!(process.log(), "Working held=0 \n");
+    process.end();
+    assert_eq!(place.messages("success.log"), ["number 0", "number 1", "number 2", "number 3"]);
 }

@@ -1,5 +1,5 @@
 //! Times at the edges of what a clock can show.
-// F76, F74 (a step backwards), L-27
+// F76, F74, L-27
 
 use std::time::Duration;
 
@@ -85,4 +85,55 @@ fn a_clock_that_goes_back_keeps_the_order() {
     repo.app.info("three");
     listener.step();
     assert_eq!(place.messages("app.log"), ["one", "two", "three"]);
+}
+
+#[test]
+fn a_clock_that_is_set_is_told_once_and_moves_stamps_alone() {
+    for (shift, stamp) in [(-3600, "2025-11-20 11:00:00.100"), (86_400, "2025-11-21 12:00:00.100")] {
+        let place = Place::new();
+        let listener = ManualListener::new();
+        listener.set_unix_time(Duration::from_secs(1_763_640_000));
+        let repo = logs::Repository::open(place.config().zone(Zone::Utc).manual_listener(&listener)).unwrap();
+        repo.app.info("before");
+        listener.step();
+        // Within one batch: two records before, two after, and none of them is read in between.
+        repo.app.info("batch 0");
+        repo.app.info("batch 1");
+        listener.shift_wall_clock(shift);
+        listener.advance(Duration::from_millis(100));
+        repo.app.info("batch 2");
+        repo.app.info("batch 3");
+        listener.step();
+        listener.advance(Duration::from_millis(100));
+        repo.app.info("after");
+        listener.step();
+        repo.shutdown();
+        let entries = place.entries("app.log");
+        let messages: Vec<&str> = entries.iter().map(|entry| entry.message.as_str()).collect();
+        let told = format!("clock stepped by {shift:+}.000 s");
+        assert_eq!(messages, ["before", &told, "batch 0", "batch 1", "batch 2", "batch 3", "after"]);
+        assert_eq!(entries[1].level, "WARNING");
+        assert_eq!((entries[0].time.as_str(), entries[5].time.as_str()), ("2025-11-20 12:00:00.000", stamp));
+        assert_eq!(place.names().len(), 8, "no file but the usual ones");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_makes_no_timer_due_and_holds_none_up() {
+    for shift in [-3600, 86_400] {
+        let place = Place::new();
+        let listener = ManualListener::new();
+        listener.set_unix_time(Duration::from_secs(1_763_640_000));
+        let repo = logs::Repository::open(place.config().manual_listener(&listener)).unwrap();
+        listener.advance(Duration::from_secs(1));
+        listener.step();
+        std::fs::remove_file(place.log("db.log")).unwrap();
+        listener.shift_wall_clock(shift);
+        listener.step();
+        assert!(!place.log("db.log").exists(), "files are looked at once a second, which is not over");
+        listener.advance(Duration::from_secs(1));
+        listener.step();
+        assert!(place.log("db.log").exists(), "and now it is");
+        drop(repo);
+    }
 }

@@ -1,6 +1,7 @@
 //! File descriptors: few left, none leaked to programs that are started.
 // F23, F30, F24 (nothing of the logger's in a child)
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use miu_log_tests::{Place, logs, run};
@@ -48,4 +49,20 @@ fn running_out_of_descriptors_later_loses_nothing_uncounted() {
         assert!(messages.iter().any(|message| message == expected), "{expected}: {messages:?}");
     }
     assert_eq!(place.messages("success.log"), ["its file could not be made at first"]);
+}
+
+#[test]
+fn without_descriptors_lines_wait_where_they_outlive_the_process() {
+    let place = Place::new();
+    let outcome = run(&mut child(&place, "few-descriptors-killed"));
+    assert_eq!(outcome.status.signal(), Some(9), "{outcome:?}");
+    assert_eq!(outcome.stderr.lines().count(), 1, "one notice: {outcome:?}");
+    assert!(
+        outcome.stderr.contains("success.log") && outcome.stderr.contains("Too many open files"),
+        "{outcome:?}"
+    );
+    assert!(!place.log("success.log").exists());
+    run(&mut child(&place, "reopen")).printed();
+    let expected: Vec<String> = (0..10).map(|number| format!("number {number}")).collect();
+    assert_eq!(place.messages("success.log"), expected);
 }

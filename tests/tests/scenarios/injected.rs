@@ -1,5 +1,5 @@
 //! Writes that fall short, are interrupted or fail: lines stay whole, and each is there once.
-// F27 (write), F28, P6
+// F27 (write), F28, F29 (later), P6
 
 use miu_log_tests::{Place, run};
 
@@ -57,7 +57,14 @@ fn after_a_short_write_the_rest_follows() {
 
 #[test]
 fn a_failed_write_is_tried_again_with_the_same_lines() {
-    for fault in ["error=EIO:when=4", "error=ENOSPC:when=4", "error=EDQUOT:when=4"] {
+    for fault in [
+        "error=EIO:when=4",
+        "error=ENOSPC:when=4",
+        "error=EDQUOT:when=4",
+        "error=EROFS:when=4..9",
+        "error=EPERM:when=4..9",
+        "error=EIO:when=2+2",
+    ] {
         let (place, outcome) = with_fault(fault);
         assert_eq!(place.messages("app.log"), expected(), "{fault}: {outcome:?}");
         assert_eq!(place.messages("info.log"), expected(), "{fault}: the other files are not held up");

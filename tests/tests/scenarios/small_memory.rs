@@ -45,6 +45,21 @@ fn a_limit_on_the_size_of_files_kills_nobody() {
     assert_eq!(place.messages("app.log").len(), 10);
 }
 
+// F31
+#[test]
+fn files_at_the_limit_of_their_size_wait_for_it_to_be_raised() {
+    let place = Place::new();
+    let outcome = run(&mut crate::child(&place, "file-size-limit"));
+    outcome.printed();
+    assert!(outcome.stderr.contains("File too large"), "{outcome:?}");
+    for name in ["app.log", "info.log"] {
+        let messages = place.messages(name);
+        assert_eq!(messages.len(), 3010, "{name}");
+        let expected = |number: usize| format!("number {number} ");
+        assert!((0..).zip(&messages).all(|(number, message)| message.starts_with(&expected(number))));
+    }
+}
+
 #[test]
 fn a_file_system_too_small_for_a_start_is_passed_over_and_that_is_told() {
     let place = Place::new();

@@ -73,7 +73,11 @@ impl Plan {
 impl<P: Place> FileSink<P> {
     /// Opens the file that the first record goes into.
     pub(super) fn prepare_for(&mut self, batch: &Batch<'_>) -> Result<(), SinkError> {
-        let Some(first) = batch.entries.first() else { return Ok(()) };
+        let Some(first) = batch.entries.first() else {
+            // The rest of a torn line is to be written.
+            let _ = self.ready();
+            return Ok(());
+        };
         if self.file.is_none() {
             self.rename_to(self.plan.naming.current(first.time));
         }

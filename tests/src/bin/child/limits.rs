@@ -50,3 +50,25 @@ pub(crate) fn few_descriptors_later(folder: &str) {
     assert_eq!(stats.dropped, stats.dropped_for(DropReason::NoMemory));
     println!("calls={calls} accepted={} dropped={} written={}", stats.accepted, stats.dropped, stats.written);
 }
+
+/// Its level's file cannot be made, and the process is killed.
+pub(crate) fn few_descriptors_killed(folder: &str) {
+    let config = config(folder).sink_timeout(std::time::Duration::from_millis(50));
+    let repo = logs::Repository::open(config).unwrap();
+    repo.app.info("there is a ring");
+    repo.flush(FLUSH).unwrap();
+    with_room_for(0, || {
+        let mut used_up = Vec::new();
+        while let Ok(file) = std::fs::File::open("/") {
+            used_up.push(file);
+        }
+        for number in 0..10 {
+            repo.app.success(format!("number {number}"));
+            assert!(repo.flush(FLUSH).is_err());
+        }
+        let stats = repo.stats();
+        let sink = stats.sinks.iter().find(|sink| sink.name == "success.log").unwrap();
+        assert_eq!((sink.held, sink.written), (10, 0));
+        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).unwrap();
+    });
+}

@@ -9,6 +9,7 @@ mod allocator;
 mod chaos;
 mod crashes;
 mod destructors;
+mod disks;
 mod ends;
 mod forks;
 mod handlers;
@@ -76,7 +77,15 @@ fn main() {
         "ten-records" => load::ten_records(folder),
         "never-initialised" => load::never_initialised(),
         "eight-threads" => load::eight_threads(folder),
+        "file-in-the-way" => disks::file_in_the_way(folder),
+        "killed-while-held" => disks::killed_while_held(folder),
+        "numbers-until-told" => disks::numbers_until_told(folder, more),
+        "success-on-command" => disks::success_on_command(folder),
+        "file-size-limit" => disks::file_size_limit(folder),
+        "durable-twice" => simple::durable_twice(folder),
+        "full-disk" => disks::full_disk(folder, more),
         "few-descriptors-at-open" => limits::few_descriptors_at_open(folder),
+        "few-descriptors-killed" => limits::few_descriptors_killed(folder),
         "few-descriptors-later" => limits::few_descriptors_later(folder),
         "signal-storm" => signals::storm(folder, more.first()),
         "signal-first-calls" => signals::first_calls(folder),

@@ -142,3 +142,15 @@ pub(crate) fn durable(folder: &str, durability: miu_log::Durability) {
         repo.flush(FLUSH).unwrap();
     }
 }
+
+/// Two ERROR records, each written and made durable before the next thing happens.
+pub(crate) fn durable_twice(folder: &str) {
+    let repo = logs::Repository::open(config(folder).durability(miu_log::Durability::SyncOnError)).unwrap();
+    for number in 0..2 {
+        repo.app.error(format_args!("record {number}"));
+        repo.flush(FLUSH).unwrap();
+    }
+    let stats = repo.stats();
+    let sink = stats.sinks.iter().find(|sink| sink.name == "app.log").unwrap();
+    println!("errors={} written={} dropped={}", sink.errors, sink.written, sink.dropped);
+}
