@@ -11,7 +11,9 @@ mod colour;
 mod line;
 mod pattern;
 mod percent;
+mod presets;
 mod stamp;
+mod time_format;
 
 use crate::codec::Corrupt;
 use crate::record::Record;
