@@ -133,7 +133,7 @@ fn pattern_shows_a_sample_line() {
     let (code, out, err) = run(&["pattern", "{level:<8}|{domain}|{message}{fields}"]);
     assert_eq!((code, err.as_str()), (0, ""));
     assert_eq!(out, "WARNING |db|query took 81.2 ms | rows=12 user=\"Ada L.\"\n");
-    assert_eq!(run(&["pattern", "- {level}"]).1, "- WARNING\n");
+    assert_eq!(run(&["pattern", "- {message}"]).1, "- query took 81.2 ms\n");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::layout::{ColourChoice, Pattern};
+use crate::layout::{AnyLayout, ColourChoice};
 use crate::level::Level;
 use crate::queue::OverflowPolicy;
 use crate::ring::segment::SMALLEST;
@@ -42,7 +42,7 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`console`](LogConfig::console) | stdout, coloured on a terminal |
 /// | [`level_files`](LogConfig::level_files) | `true` |
 /// | [`file_prefix`](LogConfig::file_prefix) | none |
-/// | [`layout`](LogConfig::layout) | [`Pattern::DEFAULT`] |
+/// | [`layout`](LogConfig::layout) | [`Pattern::DEFAULT`](crate::Pattern::DEFAULT) |
 /// | [`zone`](LogConfig::zone) | local time |
 /// | [`overflow`](LogConfig::overflow) | wait at most 100 ms, then shed by level |
 /// | [`ring_limit`](LogConfig::ring_limit) | 2 MiB a thread |
@@ -77,7 +77,7 @@ pub struct LogConfig {
     pub(crate) console: Option<Console>,
     pub(crate) level_files: bool,
     pub(crate) file_prefix: Option<String>,
-    pub(crate) layout: Pattern,
+    pub(crate) layout: AnyLayout,
     pub(crate) zone: Zone,
     pub(crate) overflow: OverflowPolicy,
     pub(crate) ring_limit: usize,
@@ -113,7 +113,7 @@ impl LogConfig {
             console: Some(Console::stdout()),
             level_files: true,
             file_prefix: None,
-            layout: Pattern::default(),
+            layout: AnyLayout::default(),
             zone: Zone::Local,
             overflow: OverflowPolicy::default(),
             ring_limit: RING_LIMIT,
@@ -160,9 +160,9 @@ impl LogConfig {
         self
     }
 
-    /// What a line looks like, in files and on the console.
-    pub fn layout(mut self, layout: Pattern) -> LogConfig {
-        self.layout = layout;
+    /// What a line looks like, in files, sinks and on the console: a [`Pattern`](crate::Pattern), or a [`Layout`](crate::Layout) of your own.
+    pub fn layout(mut self, layout: impl Into<AnyLayout>) -> LogConfig {
+        self.layout = layout.into();
         self
     }
 
@@ -297,7 +297,7 @@ pub struct Console {
     pub(crate) stderr: bool,
     pub(crate) min_level: Level,
     pub(crate) colour: ColourChoice,
-    pub(crate) layout: Option<Pattern>,
+    pub(crate) layout: Option<AnyLayout>,
 }
 
 impl Console {
@@ -323,10 +323,10 @@ impl Console {
         Console { colour, ..self }
     }
 
-    /// What a line looks like here. Default: as in the files.
+    /// What a line looks like here. Default: as in the files. Colours come with a [`Pattern`](crate::Pattern) only.
     #[must_use]
-    pub fn layout(self, layout: Pattern) -> Console {
-        Console { layout: Some(layout), ..self }
+    pub fn layout(self, layout: impl Into<AnyLayout>) -> Console {
+        Console { layout: Some(layout.into()), ..self }
     }
 }
 

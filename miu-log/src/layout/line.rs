@@ -2,10 +2,10 @@
 //!
 //! All that does not change from record to record is made once: literal text, and every level's
 //! name with its colour and padding. A stretch of the pattern that says nothing but where a record comes from is the same
-//! for all records of a call site in a thread: its text is kept. Names that [`crate::record`] promises to be escaped are
+//! for all records of a call site in a thread: its text is kept. What [`crate::record`] promises to be escaped is
 //! copied, everything else is escaped here.
 //!
-//! Called through [`Layout`].
+//! Called through [`LineLayout`].
 
 use std::io::Write as _;
 
@@ -16,11 +16,11 @@ use crate::record::{Record, Site};
 use crate::template::{Align, Spec, pad, write_field};
 use crate::zone::Zone;
 
-use super::Layout;
 use super::colour::{Tag, codes_at_start, end, level_name};
 use super::pattern::{Field, Key, Pattern, Step};
 use super::stamp::Stamp;
 use super::time_format::TimeFormat;
+use super::{LineLayout, Unwritten};
 
 /// Writes records in a pattern.
 #[derive(Debug)]
@@ -206,14 +206,14 @@ impl PatternLayout {
     }
 }
 
-impl Layout for PatternLayout {
-    fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), Corrupt> {
+impl LineLayout for PatternLayout {
+    fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), Unwritten> {
         let start = out.len();
         let written = self.write_all(record, out);
         if written.is_err() {
             out.truncate(start);
         }
-        written
+        Ok(written?)
     }
 }
 
@@ -274,8 +274,8 @@ fn write_key(
         Key::LevelNumber => write_number(LEVEL_NUMBERS[record.level as usize], out),
         Key::Level => out.extend_from_slice(record.level.as_str().as_bytes()),
         Key::Domain => escape_into(record.domain, out),
-        Key::Process => out.extend_from_slice(record.process.as_bytes()),
-        Key::Thread => out.extend_from_slice(record.thread.as_bytes()),
+        Key::Process => escape_into(record.process, out),
+        Key::Thread => escape_into(record.thread, out),
         Key::Location => out.extend_from_slice(site.location.as_bytes()),
         Key::Message => reader.write_message(out)?,
         Key::Fields => reader.write_fields(b" | ", out)?,
@@ -390,4 +390,4 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 #[path = "tests.rs"]
-mod tests;
+pub(super) mod tests;

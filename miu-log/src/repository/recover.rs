@@ -11,7 +11,7 @@ use crate::config::LogConfig;
 use crate::domain::DomainSpec;
 use crate::error::Error;
 use crate::folder::Folder;
-use crate::layout::Pattern;
+use crate::layout::AnyLayout;
 use crate::listener::Listener;
 use crate::listener::checkpoint::Checkpoint;
 use crate::listener::replay::Previous;
@@ -27,7 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Brings what was logged into a folder's files by runs that did not end properly, without opening a repository: what the next
 /// `Repository::open` would do. The files, their names and their layout are those of the run that did not end properly; its console and the sinks
-/// that were added to it by hand get nothing.
+/// that were added to it by hand get nothing. A [`Layout`](crate::Layout) of that program's own is not known here: its records are written in
+/// [`Pattern::DEFAULT`](crate::Pattern::DEFAULT).
 ///
 /// The rings are looked for where a repository of this user would have put them: where the service had `MIU_LOG_RUNTIME_DIR`, this program needs it
 /// too, and a log folder that was moved or renamed has to be where it was. Where nothing is found the recovery is empty.
@@ -71,7 +72,6 @@ pub fn recover(log_folder: impl AsRef<Path>) -> Result<Recovery, Error> {
         .iter()
         .map(|domain| DomainSpec { name: interned(&domain.name), file: interned(&domain.file), level: None })
         .collect();
-    let pattern = Pattern::parse(&about.pattern).unwrap_or_default();
     // Records are worth more than the hour they are given: a zone that this system lacks does not keep them back.
     let zone = match about.zone.check() {
         Ok(()) => about.zone.clone(),
@@ -83,7 +83,7 @@ pub fn recover(log_folder: impl AsRef<Path>) -> Result<Recovery, Error> {
     let mut config = LogConfig::new(log_folder)
         .console(false)
         .level_files(about.level_files)
-        .layout(pattern)
+        .layout(AnyLayout::restore(&about.layout).unwrap_or_default())
         .zone(zone)
         .sink_timeout(PATIENCE);
     if let Some(prefix) = &about.prefix {

@@ -2,7 +2,12 @@
 //!
 //! Nothing in here touches a file or a clock: times come in as numbers, decisions go out.
 
+mod amount;
 mod compression;
 pub(crate) mod naming;
+pub(crate) mod retention;
+pub(crate) mod words;
 
-pub use compression::Compression;
+pub use amount::{Period, Size};
+pub use compression::{Compression, CompressionChoice};
+pub use retention::{Retention, Room};
