@@ -74,9 +74,12 @@ enum Command {
     /// The sample is written to a file and read back, as a service would write it, with the time of now. A mistake in the
     /// pattern is shown with its place.
     #[command(
-        after_help = "Keys:\n  {time} {level} {domain} {process} {thread} {pid} {tid} {module} {function} {file}\n  \
-                      {line} {location} {message} {fields}\n\nA key may be padded, as in {level:<8} or {thread:>12}; \
-                      a brace is written {{ or }}.\n\nExit codes:\n  0  the pattern is good\n  1  it is not, or no \
+        after_help = "Keys:\n  {time} {level} {level.no} {domain} {process} {thread} {pid} {tid} {module} {name}\n  \
+                      {function} {file} {file.name} {line} {location} {message} {fields} {extra}\n  {extra[key]} or \
+                      {extra[key]|default} for one field\n\nA key may be padded, as in {level:<8} or {thread:>12}; \
+                      a time has a format, as in\n{time:YYYY-MM-DD HH:mm:ss.SSS} or {time:rfc3339}; a brace is written {{ \
+                      or }}. Tags such as\n<red> and </red> are for the console.\n\nThe notation of Python's logging is read as \
+                      well, and the names loguru, service,\nservice_console, toolbox and classic.\n\nExit codes:\n  0  the pattern is good\n  1  it is not, or no \
                       sample can be written\n  2  wrong usage"
     )]
     Pattern {

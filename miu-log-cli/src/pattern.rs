@@ -1,4 +1,4 @@
-//! `miu-log pattern`: a sample line in a pattern, or the place of the mistake in it.
+//! `miu-log pattern`: a sample line in a pattern of any notation (keys in braces, `%(name)s`, the name of a preset), or the place of the mistake in it.
 //!
 //! The sample goes the way of every record: a repository is opened on a temporary folder, and its file is read back.
 //! Called by `main`.
@@ -23,7 +23,7 @@ mod logs {}
 const NAMES: u32 = 100;
 
 pub(crate) fn run(text: &str) -> anyhow::Result<Outcome> {
-    let pattern = Pattern::parse(text).map_err(|error| anyhow!(pointed_out(text, &error)))?;
+    let pattern: Pattern = text.parse().map_err(|error| anyhow!(pointed_out(text, &error)))?;
     Ok(Outcome { text: sample(pattern).context("cannot write a sample line")?, code: 0 })
 }
 
@@ -50,7 +50,6 @@ fn sample(pattern: Pattern) -> anyhow::Result<String> {
     repo.shutdown();
     let path = folder.path.join("db.log");
     let line = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path:?}"))?;
-    // A pattern may be empty; nothing at all means that the record got lost.
     if line.is_empty() {
         bail!("the record was not written to {path:?}");
     }
@@ -125,7 +124,20 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_pattern_makes_an_empty_line() {
-        assert_eq!(sample(Pattern::parse("").unwrap()).unwrap(), "\n");
+    fn every_notation_has_its_sample() {
+        for (text, ends) in [
+            ("service", " | query took 81.2 ms | rows=12 user=\"Ada L.\"\n"),
+            ("%(levelname)s - %(message)s", "WARNING - query took 81.2 ms | rows=12 user=\"Ada L.\"\n"),
+            ("<red>{level: <8}</red>|{extra[user]}|{message}", "WARNING |\"Ada L.\"|query took 81.2 ms\n"),
+        ] {
+            let line = run(text).unwrap().text;
+            assert!(line.ends_with(ends), "{line}");
+        }
+        assert!(run("").err().unwrap().to_string().contains("no {message}"));
+        let unknown = run("%(message)s %(levelnam)s").err().unwrap().to_string();
+        assert!(
+            unknown.contains("did you mean %(levelname)s?") && unknown.ends_with("\n              ^"),
+            "{unknown}"
+        );
     }
 }

@@ -133,7 +133,33 @@ fn pattern_shows_a_sample_line() {
     let (code, out, err) = run(&["pattern", "{level:<8}|{domain}|{message}{fields}"]);
     assert_eq!((code, err.as_str()), (0, ""));
     assert_eq!(out, "WARNING |db|query took 81.2 ms | rows=12 user=\"Ada L.\"\n");
-    assert_eq!(run(&["pattern", "- {level}"]).1, "- WARNING\n");
+    assert_eq!(run(&["pattern", "- {message}"]).1, "- query took 81.2 ms\n");
+}
+
+// F77: the zone is what the environment says when the program starts.
+#[test]
+fn local_time_is_that_of_the_environment_and_a_bad_one_is_told() {
+    let sample = |tz: &str| {
+        let Output { stdout, stderr, .. } =
+            program(&["pattern", "{time:Z zz} {message}"]).env("TZ", tz).output().unwrap();
+        (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+    };
+    assert_eq!(sample("XYZ-05:30"), ("+05:30 XYZ query took 81.2 ms\n".to_owned(), String::new()));
+    assert_eq!(sample(""), ("+00:00 UTC query took 81.2 ms\n".to_owned(), String::new()));
+    let (line, notice) = sample("Middle/Earth");
+    assert_eq!(line, "+00:00 UTC query took 81.2 ms\n");
+    assert!(notice.starts_with("miu-log: TZ is \"Middle/Earth\": "), "{notice}");
+    assert!(notice.ends_with("; times are written in UTC\n"), "{notice}");
+}
+
+#[test]
+fn a_pattern_may_be_a_preset_or_in_the_notation_of_python() {
+    let (code, out, _) = run(&["pattern", "service_console"]);
+    assert!(code == 0 && out.ends_with(" | query took 81.2 ms | rows=12 user=\"Ada L.\"\n"), "{out}");
+    let (code, out, _) = run(&["pattern", "[%(levelname)s] %(name)s - %(message)s"]);
+    assert_eq!((code, out.as_str()), (0, "[WARNING] db - query took 81.2 ms | rows=12 user=\"Ada L.\"\n"));
+    let (code, _, err) = run(&["pattern", "servise"]);
+    assert!(code == 1 && err.contains("did you mean \"service\"?"), "{err}");
 }
 
 #[test]

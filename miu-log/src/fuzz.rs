@@ -25,6 +25,7 @@ use crate::ring::producer::Producer;
 use crate::ring::segment::{DATA, HEADER, Header, Identity, SMALLEST, Segment};
 use crate::runtime::about::About;
 use crate::template::Template;
+use crate::zone::Zone;
 
 /// A record's arguments, decoded and rendered.
 pub fn record(template: &str, bytes: &[u8]) {
@@ -35,9 +36,20 @@ pub fn record(template: &str, bytes: &[u8]) {
     }
 }
 
-/// A layout's pattern.
+/// A layout's pattern, in any notation. What is accepted is accepted again, as another process reads it.
 pub fn pattern(text: &str) {
-    let _ = Pattern::parse(text);
+    for read in [Pattern::parse, Pattern::parse_percent, |text: &str| text.parse()] {
+        match read(text) {
+            Ok(pattern) => assert!(Pattern::parse(pattern.as_str()).is_ok_and(|again| again == pattern)),
+            Err(error) => assert!((1..=text.chars().count() + 1).contains(&error.column())),
+        }
+    }
+}
+
+/// A time zone's name, and times in it.
+pub fn zone(text: &str) {
+    let zone = Zone::from(text);
+    assert!(zone.check().is_err() || Zone::from(zone.to_string()) == zone);
 }
 
 /// A ring's content, read as records.

@@ -164,7 +164,11 @@ impl Zone {
         let (from, until) = (i64::MIN, i64::MAX);
         let Some(rules) = self.rules() else {
             let offset = self.offset_at(unix_second);
-            let abbreviation = if *self == Zone::Utc { "UTC".to_owned() } else { civil::offset_text(offset) };
+            // A zone without rules is universal time, unless it is an offset.
+            let abbreviation = match self {
+                Zone::Fixed(_) => civil::offset_text(offset),
+                _ => "UTC".to_owned(),
+            };
             return Span { from, until, offset, abbreviation };
         };
         let at = timestamp(unix_second);

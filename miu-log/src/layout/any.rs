@@ -288,11 +288,11 @@ mod tests {
     fn a_layout_is_built_once_and_colours_are_for_patterns() {
         let mut layouts = Layouts::new(&Zone::Utc);
         let own = custom();
-        assert_eq!(layouts.number_of(&pattern("{level}"), false), 0);
-        assert_eq!(layouts.number_of(&pattern("{level}"), true), 1);
+        assert_eq!(layouts.number_of(&pattern("{message}!"), false), 0);
+        assert_eq!(layouts.number_of(&pattern("{message}!"), true), 1);
         assert_eq!(layouts.number_of(&own, false), 2);
         assert_eq!(layouts.number_of(&own, true), 2);
-        assert_eq!(layouts.number_of(&pattern("{level}"), false), 0);
+        assert_eq!(layouts.number_of(&pattern("{message}!"), false), 0);
         assert_eq!(layouts.into_built().len(), 3);
     }
 

@@ -1,6 +1,6 @@
-//! Colours of the levels, and the decision whether a terminal gets any.
+//! Colours of the levels, colour tags of patterns, and the decision whether a terminal gets any.
 //!
-//! Only the level's name is coloured; padding stays outside, so that no background or underline of a
+//! Where a pattern has no tags only the level's name is coloured; padding stays outside, so that no background or underline of a
 //! theme runs into it. Escape codes come from here and from nowhere else. Called by `line`, and by
 //! whoever opens the console.
 
@@ -60,6 +60,78 @@ fn style(level: Level) -> Style {
 /// A level's name, in its colour if there are to be colours.
 pub(super) fn level_name(level: Level, colour: bool) -> String {
     if colour { style(level).paint(level.as_str()).to_string() } else { level.as_str().to_owned() }
+}
+
+/// How text between `<tag>` and `</tag>` looks on a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tag {
+    /// As the record's level.
+    Level,
+    Colour(Color),
+    Bold,
+    Dim,
+    Italic,
+    Underline,
+}
+
+/// Names of the tags.
+pub(super) const TAGS: [(&str, Tag); 21] = [
+    ("level", Tag::Level),
+    ("black", Tag::Colour(Color::Black)),
+    ("red", Tag::Colour(Color::Red)),
+    ("green", Tag::Colour(Color::Green)),
+    ("yellow", Tag::Colour(Color::Yellow)),
+    ("blue", Tag::Colour(Color::Blue)),
+    ("magenta", Tag::Colour(Color::Magenta)),
+    ("cyan", Tag::Colour(Color::Cyan)),
+    ("white", Tag::Colour(Color::White)),
+    ("light-black", Tag::Colour(Color::DarkGray)),
+    ("light-red", Tag::Colour(Color::LightRed)),
+    ("light-green", Tag::Colour(Color::LightGreen)),
+    ("light-yellow", Tag::Colour(Color::LightYellow)),
+    ("light-blue", Tag::Colour(Color::LightBlue)),
+    ("light-magenta", Tag::Colour(Color::LightMagenta)),
+    ("light-cyan", Tag::Colour(Color::LightCyan)),
+    ("light-white", Tag::Colour(Color::LightGray)),
+    ("bold", Tag::Bold),
+    ("dim", Tag::Dim),
+    ("italic", Tag::Italic),
+    ("underline", Tag::Underline),
+];
+
+impl Tag {
+    fn style(self, level: Level) -> Style {
+        match self {
+            Tag::Level => style(level),
+            Tag::Colour(colour) => colour.normal(),
+            Tag::Bold => Style::new().bold(),
+            Tag::Dim => Style::new().dimmed(),
+            Tag::Italic => Style::new().italic(),
+            Tag::Underline => Style::new().underline(),
+        }
+    }
+
+    /// What turns it on.
+    pub(super) fn begin(self, level: Level) -> String {
+        self.style(level).prefix().to_string()
+    }
+}
+
+/// What turns everything off, and on again what is still open.
+pub(super) fn end(still_open: &[Tag], level: Level) -> String {
+    let mut codes = Style::new().bold().suffix().to_string();
+    codes.extend(still_open.iter().map(|tag| tag.begin(level)));
+    codes
+}
+
+/// How many bytes of escape codes a line begins with.
+pub(super) fn codes_at_start(line: &[u8]) -> usize {
+    let mut rest = line;
+    while let Some(code) = rest.strip_prefix(b"\x1b[") {
+        let Some(end) = code.iter().position(|byte| *byte == b'm') else { break };
+        rest = &code[end + 1..];
+    }
+    line.len() - rest.len()
 }
 
 #[cfg(test)]

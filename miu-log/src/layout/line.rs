@@ -16,16 +16,16 @@ use crate::record::{Record, Site};
 use crate::template::{Align, Spec, pad, write_field};
 use crate::zone::Zone;
 
-use super::colour::level_name;
-use super::pattern::{Key, Pattern, Step};
+use super::colour::{Tag, codes_at_start, end, level_name};
+use super::pattern::{Field, Key, Pattern, Step};
 use super::stamp::Stamp;
+use super::time_format::TimeFormat;
 use super::{LineLayout, Unwritten};
 
 /// Writes records in a pattern.
 #[derive(Debug)]
 pub(crate) struct PatternLayout {
     parts: Vec<Part>,
-    stamp: Stamp,
     /// Whether a line may start with text of a record, so that its start has to be looked at.
     guards_start: bool,
 }
@@ -56,7 +56,6 @@ impl Origin {
     #[inline]
     fn write(
         &mut self,
-        stamp: &mut Stamp,
         record: &Record<'_>,
         reader: &mut Reader<'_>,
         out: &mut Vec<u8>,
@@ -75,7 +74,7 @@ impl Origin {
         }
         let start = out.len();
         for part in &mut self.parts {
-            part.write(stamp, record, reader, out)?;
+            part.write(record, reader, out)?;
         }
         kept.text.clear();
         kept.text.extend_from_slice(&out[start..]);
@@ -91,8 +90,9 @@ enum Part {
     Literal(Fixed),
     /// The text of each level, by its number.
     Level([Fixed; Level::ALL.len()]),
+    Time(Stamp),
     Key(Key),
-    Padded(Key, Spec),
+    Padded(Box<Part>, Spec),
 }
 
 impl Part {
@@ -100,26 +100,28 @@ impl Part {
     fn is_origin(&self) -> bool {
         match self {
             Part::Literal(_) | Part::Level(_) | Part::Origin(_) => true,
-            Part::Key(key) | Part::Padded(key, _) => !matches!(key, Key::Time | Key::Message | Key::Fields),
+            Part::Time(_) => false,
+            Part::Key(key) => !matches!(key, Key::Message | Key::Fields | Key::Extra | Key::Field(_)),
+            Part::Padded(part, _) => part.is_origin(),
         }
     }
 
     #[inline]
     fn write(
         &mut self,
-        stamp: &mut Stamp,
         record: &Record<'_>,
         reader: &mut Reader<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Corrupt> {
         match self {
-            Part::Origin(origin) => origin.write(stamp, record, reader, out)?,
+            Part::Origin(origin) => origin.write(record, reader, out)?,
             Part::Literal(text) => text.write(out),
             Part::Level(texts) => texts[record.level as usize].write(out),
-            Part::Key(key) => write_key(*key, stamp, record, reader, out)?,
-            Part::Padded(key, spec) => {
+            Part::Time(stamp) => stamp.write(record.time, out),
+            Part::Key(key) => write_key(key, record, reader, out)?,
+            Part::Padded(part, spec) => {
                 let start = out.len();
-                write_key(*key, stamp, record, reader, out)?;
+                part.write(record, reader, out)?;
                 pad(spec, Align::Left, start, out);
             }
         }
@@ -172,16 +174,11 @@ impl Fixed {
 
 impl PatternLayout {
     pub(crate) fn new(pattern: &Pattern, colour: bool, zone: &Zone) -> PatternLayout {
-        let part = |step: &Step| match *step {
-            Step::Literal(ref text) => Part::Literal(Fixed::new(text)),
-            Step::Key(Key::Level) => Part::Level(level_texts(&Spec::DISPLAY, colour)),
-            Step::Padded(Key::Level, spec) => Part::Level(level_texts(&spec, colour)),
-            Step::Key(key) => Part::Key(key),
-            Step::Padded(key, spec) => Part::Padded(key, spec),
-        };
+        let mut tags = Vec::new();
         let mut parts = Vec::new();
         let mut stretch = Vec::new();
-        for part in pattern.steps().iter().map(part) {
+        for step in pattern.steps() {
+            let Some(part) = part(step, colour, zone, &mut tags) else { continue };
             if part.is_origin() {
                 stretch.push(part);
                 continue;
@@ -190,21 +187,19 @@ impl PatternLayout {
             parts.push(part);
         }
         close(&mut stretch, &mut parts);
-        PatternLayout {
-            parts,
-            stamp: Stamp::new(zone.clone()),
-            guards_start: !matches!(pattern.steps().first(), Some(Step::Key(Key::Time | Key::Level))),
-        }
+        let first = pattern.steps().iter().find(|step| !matches!(step, Step::Begin(_) | Step::End));
+        let starts_safely = matches!(first, Some(Step::Key(Key::Time(TimeFormat::Usual) | Key::Level)));
+        PatternLayout { parts, guards_start: !starts_safely }
     }
 
     fn write_all(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), Corrupt> {
         let start = out.len();
         let mut reader = Reader::new(record);
         for part in &mut self.parts {
-            part.write(&mut self.stamp, record, &mut reader, out)?;
+            part.write(record, &mut reader, out)?;
         }
-        if self.guards_start && out[start..].starts_with(DETAIL_MARK.as_bytes()) {
-            out.splice(start..=start, *b"\\u{20}");
+        if self.guards_start {
+            guard(start, out);
         }
         out.push(b'\n');
         reader.write_detail(out)
@@ -222,6 +217,38 @@ impl LineLayout for PatternLayout {
     }
 }
 
+/// Makes a line that looks like one of a detail look like none.
+fn guard(start: usize, out: &mut Vec<u8>) {
+    // A terminal does not show codes of colours.
+    let start = start + codes_at_start(&out[start..]);
+    if out[start..].starts_with(DETAIL_MARK.as_bytes()) {
+        out.splice(start..=start, *b"\\u{20}");
+    }
+}
+
+/// What writes a step; nothing for a tag where there are no colours. `tags` are those that are open.
+fn part(step: &Step, colour: bool, zone: &Zone, tags: &mut Vec<Tag>) -> Option<Part> {
+    Some(match step {
+        Step::Literal(text) => Part::Literal(Fixed::new(text)),
+        Step::Begin(tag) => {
+            tags.push(*tag);
+            return colour.then(|| Part::Level(Level::ALL.map(|level| Fixed::new(&tag.begin(level)))));
+        }
+        Step::End => {
+            tags.pop();
+            return colour.then(|| Part::Level(Level::ALL.map(|level| Fixed::new(&end(tags, level)))));
+        }
+        // Within a tag a level has the tag's colour.
+        Step::Key(Key::Level) => Part::Level(level_texts(&Spec::DISPLAY, colour && tags.is_empty())),
+        Step::Padded(Key::Level, spec) => Part::Level(level_texts(spec, colour && tags.is_empty())),
+        Step::Key(Key::Time(format)) => Part::Time(Stamp::new(format, zone)),
+        Step::Key(key) => Part::Key(key.clone()),
+        Step::Padded(key, spec) => {
+            Part::Padded(Box::new(part(&Step::Key(key.clone()), colour, zone, tags)?), *spec)
+        }
+    })
+}
+
 /// Every level's text: the coloured name, padded as if it had no colour.
 fn level_texts(spec: &Spec, colour: bool) -> [Fixed; Level::ALL.len()] {
     Level::ALL.map(|level| {
@@ -235,31 +262,40 @@ fn level_texts(spec: &Spec, colour: bool) -> [Fixed; Level::ALL.len()] {
 
 #[inline]
 fn write_key(
-    key: Key,
-    stamp: &mut Stamp,
+    key: &Key,
     record: &Record<'_>,
     reader: &mut Reader<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), Corrupt> {
     let site = record.site;
     match key {
-        Key::Time => stamp.write(record.time, out),
+        // It has a part of its own.
+        Key::Time(_) => {}
+        Key::LevelNumber => write_number(LEVEL_NUMBERS[record.level as usize], out),
         Key::Level => out.extend_from_slice(record.level.as_str().as_bytes()),
         Key::Domain => escape_into(record.domain, out),
         Key::Process => escape_into(record.process, out),
         Key::Thread => escape_into(record.thread, out),
         Key::Location => out.extend_from_slice(site.location.as_bytes()),
         Key::Message => reader.write_message(out)?,
-        Key::Fields => reader.write_fields(out)?,
+        Key::Fields => reader.write_fields(b" | ", out)?,
+        Key::Extra => reader.write_fields(b"", out)?,
+        Key::Field(field) => reader.write_field(field, out)?,
         Key::Pid => write_number(record.process_id, out),
         Key::Tid => write_number(record.thread_id, out),
         Key::Line => write_number(site.line, out),
         Key::Module => escape_into(&site.module, out),
         Key::Function => escape_into(&site.function, out),
+        Key::Name if site.module.is_empty() => escape_into(&site.file, out),
+        Key::Name => escape_into(&site.module, out),
         Key::File => escape_into(&site.file, out),
+        Key::FileName => escape_into(site.file.rsplit('/').next().unwrap_or_default(), out),
     }
     Ok(())
 }
+
+/// The levels as numbers, as loguru and Python's `logging` have them.
+const LEVEL_NUMBERS: [u32; Level::ALL.len()] = [5, 10, 20, 25, 30, 40, 50];
 
 fn write_number(number: u32, out: &mut Vec<u8>) {
     // Writing to a vector cannot fail.
@@ -298,9 +334,23 @@ impl<'a> Reader<'a> {
         Ok(args)
     }
 
-    fn write_fields(&mut self, out: &mut Vec<u8>) -> Result<(), Corrupt> {
+    /// Writes one field's value, or what stands for it.
+    fn write_field(&mut self, field: &Field, out: &mut Vec<u8>) -> Result<(), Corrupt> {
         let mut args = self.fields()?;
-        let mut separator: &[u8] = b" | ";
+        for name in &self.site.fields {
+            let value = args.next()?;
+            if *name == field.name {
+                write_field(&value, out);
+                return Ok(());
+            }
+        }
+        out.extend_from_slice(field.default.as_bytes());
+        Ok(())
+    }
+
+    /// Writes all fields, the first one behind this separator.
+    fn write_fields(&mut self, mut separator: &'static [u8], out: &mut Vec<u8>) -> Result<(), Corrupt> {
+        let mut args = self.fields()?;
         for name in &self.site.fields {
             out.extend_from_slice(separator);
             out.extend_from_slice(name.as_bytes());

@@ -21,8 +21,10 @@ mod origin;
 mod otel;
 mod pattern;
 mod percent;
+mod presets;
 mod rfc3339;
 mod stamp;
+mod time_format;
 
 use crate::codec::Corrupt;
 use crate::record::Record;

@@ -56,7 +56,7 @@ pub(in crate::layout) fn record<'a>(site: &'a Site, args: &'a [u8]) -> Record<'a
 }
 
 fn layout(pattern: &str) -> PatternLayout {
-    PatternLayout::new(&Pattern::parse(pattern).unwrap(), false, &Zone::Utc)
+    PatternLayout::new(&Pattern::part(pattern), false, &Zone::Utc)
 }
 
 fn line(layout: &mut PatternLayout, record: &Record<'_>) -> String {
@@ -154,7 +154,7 @@ fn hostile_text_stays_in_its_place() {
         file: BAD.to_owned(),
         module: BAD.to_owned(),
         function: BAD.to_owned(),
-        location: name.clone(),
+        location: name,
         template: Template::parse(&format!("{BAD} {{:>9}} {{}}")).unwrap(),
         ..site("", &[BAD, BAD])
     };
@@ -210,6 +210,134 @@ fn corrupt_record_leaves_the_buffer_as_it_was() {
     }
 }
 
+/// The line that every preset is shown with.
+fn preset_line(name: &str, colour: bool) -> String {
+    let mut args = Vec::new();
+    number(3, &mut args);
+    let mut layout = PatternLayout::new(&Pattern::preset(name).unwrap(), colour, &Zone::Utc);
+    line(&mut layout, &record(&site("message", &["attempt"]), &args))
+}
+
+// L-10, V-28, V-29, M-29, P-34
+#[test]
+fn every_preset_has_its_line() {
+    let lines =
+        ["loguru", "service", "service_console", "toolbox", "classic"].map(|name| preset_line(name, false));
+    insta::assert_snapshot!(lines.concat(), @"
+    2026-11-20 12:00:00.123 | WARNING  | crate::module:function:42 - message | attempt=3
+    2026-11-20 12:00:00.123 | WARNING  | crate::module:function:42 | message | attempt=3
+    12:00:00.123 | WARNING  | crate::module:function:42 | message | attempt=3
+    2026-11-20 12:00:00,123 [WARNING] db - message | attempt=3
+    2026-11-20 12:00:00,123 - db - WARNING - message | attempt=3
+    ");
+}
+
+#[test]
+fn the_loguru_preset_is_coloured_on_a_console_only() {
+    insta::assert_snapshot!(format!("{:?}", preset_line("loguru", true)), @r#""\u{1b}[32m2026-11-20 12:00:00.123\u{1b}[0m | \u{1b}[33mWARNING \u{1b}[0m | \u{1b}[36mcrate::module:function:42\u{1b}[0m - \u{1b}[33mmessage\u{1b}[0m | attempt=3\n""#);
+    assert!(!preset_line("loguru", false).contains('\u{1b}'));
+}
+
+// V-30
+#[test]
+fn every_preset_says_when_how_grave_where_and_what() {
+    let is_shaped = |part: &str, shape: &str| {
+        part.len() == shape.len()
+            && part
+                .chars()
+                .zip(shape.chars())
+                .all(|(shown, wanted)| shown == wanted || wanted == '0' && shown.is_ascii_digit())
+    };
+    for (name, time, place) in [
+        ("loguru", "0000-00-00 00:00:00.000", "crate::module:function:42"),
+        ("service", "0000-00-00 00:00:00.000", "crate::module:function:42"),
+        ("service_console", "00:00:00.000", "crate::module:function:42"),
+        ("toolbox", "0000-00-00 00:00:00,000", "db"),
+        ("classic", "0000-00-00 00:00:00,000", "db"),
+    ] {
+        let shown = preset_line(name, false);
+        assert!(is_shaped(&shown[..time.len()], time), "{shown}");
+        for part in ["WARNING", place, "message"] {
+            assert_eq!(shown.matches(part).count(), 1, "{name}: {shown}");
+        }
+    }
+}
+
+// L-51
+#[test]
+fn a_line_has_its_context_or_what_stands_for_it() {
+    let mut args = Vec::new();
+    text(tag::STR, "r-17", &mut args);
+    text(tag::STR, "Ada L.", &mut args);
+    let pattern =
+        "{level} | REQ:{extra[request_id]|no-request} | USER:{extra[user]|nobody:>8} | {message}{exception}";
+    let site_with = site("hello", &["request_id", "user"]);
+    assert_eq!(
+        line(&mut layout(pattern), &record(&site_with, &args)),
+        "WARNING | REQ:r-17 | USER:\"Ada L.\" | hello\n"
+    );
+    let without = site("hello", &[]);
+    assert_eq!(
+        line(&mut layout(pattern), &record(&without, &[])),
+        "WARNING | REQ:no-request | USER:  nobody | hello\n"
+    );
+    assert_eq!(line(&mut layout("{extra[user]}{extra}|{message}"), &record(&without, &[])), "|hello\n");
+    assert_eq!(
+        line(&mut layout("[{extra}]"), &record(&site_with, &args)),
+        "[request_id=r-17 user=\"Ada L.\"]\n"
+    );
+}
+
+#[test]
+fn keys_with_a_point_are_parts_of_others() {
+    let site = site("hello", &[]);
+    let mut layout = layout(
+        "{level.name} {level.no} {process.id} {process.name} {thread.id} {thread.name} {file.name} {file.path} {name}",
+    );
+    assert_eq!(
+        line(&mut layout, &record(&site, &[])),
+        "WARNING 30 100 main 103 worker-3 module.rs src/module.rs crate::module\n"
+    );
+    let unknown = Site { module: String::new(), ..site };
+    assert_eq!(
+        line(&mut PatternLayout::new(&Pattern::part("{name}"), false, &Zone::Utc), &record(&unknown, &[])),
+        "src/module.rs\n"
+    );
+}
+
+#[test]
+fn tags_colour_what_stands_between_them() {
+    let mut coloured = PatternLayout::new(
+        &Pattern::part("<green>a<bold>b</bold>c</green>{level}<level>{level:^9}</level>\\<red>"),
+        true,
+        &Zone::Utc,
+    );
+    let shown = format!("{:?}", line(&mut coloured, &record(&site("", &[]), &[])));
+    insta::assert_snapshot!(shown, @r#""\u{1b}[32ma\u{1b}[1mb\u{1b}[0m\u{1b}[32mc\u{1b}[0m\u{1b}[33mWARNING\u{1b}[0m\u{1b}[33m WARNING \u{1b}[0m<red>\n""#);
+    let mut plain = layout("<green>a<bold>b</bold>c</green>{level}<level>{level:^9}</level>\\<red>");
+    assert_eq!(line(&mut plain, &record(&site("", &[]), &[])), "abcWARNING WARNING <red>\n");
+}
+
+#[test]
+fn no_coloured_line_starts_like_a_detail() {
+    let mut args = Vec::new();
+    text(tag::STR, "    | at main", &mut args);
+    let mut coloured =
+        PatternLayout::new(&Pattern::part("<red><bold>{message}</bold></red>"), true, &Zone::Utc);
+    let shown = line(&mut coloured, &record(&site("{}", &[]), &args));
+    assert!(shown.starts_with("\u{1b}[31m\u{1b}[1m\\u{20}   | at main\u{1b}[0m"), "{shown:?}");
+}
+
+#[test]
+fn a_time_has_its_format_and_its_padding() {
+    let site = site("x", &[]);
+    let mut layout = layout("{time:HH:mm}|{time:>25}|{time:rfc3339}|{time:[at] h A}");
+    assert_eq!(
+        line(&mut layout, &record(&site, &[])),
+        "12:00|  2026-11-20 12:00:00.123|2026-11-20T12:00:00.123+00:00|at 12 PM\n"
+    );
+}
+
 proptest! {
     #[test]
     fn any_text_anywhere_gives_one_line(bad in "\\PC{0,9}|.{0,9}|[\\x00-\\xa0\\u{2000}-\\u{2070} |=\"\\\\]{0,20}", with_detail: bool) {
@@ -222,9 +350,15 @@ proptest! {
             text(tag::RENDERED, &bad, &mut args);
         }
         let template = bad.replace('{', "{{").replace('}', "}}");
-        let site = Site { location: name.clone(), ..site(&(template + "{}"), &[&bad, &bad]) };
+        let site = Site { location: name, ..site(&(template + "{}"), &[&bad, &bad]) };
         let record = Record { domain: &bad, process: &bad, thread: &bad, ..record(&site, &args) };
-        for pattern in [Pattern::DEFAULT, "{message}", "{domain}{fields}"] {
+        for pattern in [
+            Pattern::DEFAULT,
+            "{message}",
+            "{domain}{fields}",
+            "<level>{message}</level>{name}{file.name}{extra}",
+            "{extra[x]|    | }{extra}{time:[    | ]HH}",
+        ] {
             let text = line(&mut layout(pattern), &record);
             let (first, detail) = text.split_once('\n').unwrap();
             prop_assert!(!first.starts_with(DETAIL_MARK) && crate::escape::is_harmless(first), "{}", first);
@@ -232,6 +366,33 @@ proptest! {
             for line in detail.lines() {
                 prop_assert!(line.starts_with(DETAIL_MARK) && crate::escape::is_harmless(line));
             }
+        }
+    }
+
+    #[test]
+    fn any_pattern_gives_one_line(
+        parts in proptest::collection::vec(
+            prop::sample::select(vec![
+                "{message}", "{time:x SSS}", "{extra[a]|b}", "{extra}", "{level:>9}", "<red>", "</>", "<level>", "{location}", "    | ", "{name:^30}",
+                "{time:[    | ]}", "%(message)s", "\t", "é",
+            ]),
+            0..9,
+        ),
+        bad in "[\\x00-\\xa0\\u{2000}-\\u{2070} |=\"\\\\]{0,20}",
+        coloured: bool,
+    ) {
+        let mut args = Vec::new();
+        text(tag::STR, &bad, &mut args);
+        text(tag::STR, &bad, &mut args);
+        let name = escaped(&bad);
+        let site = Site { location: name, module: bad.clone(), ..site("{}", &["a"]) };
+        if let Ok(pattern) = parts.concat().parse::<Pattern>() {
+            let shown = line(&mut PatternLayout::new(&pattern, coloured, &Zone::Utc), &record(&site, &args));
+            let (first, rest) = shown.split_once('\n').unwrap();
+            prop_assert!(rest.is_empty());
+            let codes = codes_at_start(first.as_bytes());
+            prop_assert!(!first[codes..].starts_with(DETAIL_MARK));
+            prop_assert!(coloured || crate::escape::is_harmless(&first.replace('\t', "")), "{}", first);
         }
     }
 

@@ -31,6 +31,25 @@ fn edges_of_time_have_a_stamp_that_can_be_read() {
 }
 
 #[test]
+fn a_zone_is_fixed_or_an_error_of_open_that_names_it() {
+    let place = Place::new();
+    let listener = ManualListener::new();
+    let config = place.config().zone("-03:30").manual_listener(&listener);
+    let repo = logs::Repository::open(config).unwrap();
+    listener.set_unix_time(Duration::from_secs(1 << 31));
+    repo.app.info("m");
+    repo.shutdown();
+    assert_eq!(place.entries("app.log")[0].time, "2038-01-18 23:44:08.000");
+    for bad in ["Middle/Earth", "+25:00", ""] {
+        let error = logs::Repository::open(place.config().zone(bad)).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("zone is {bad:?}")) && error.contains("\"Europe/Berlin\""),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn a_clock_past_its_range_does_no_harm() {
     let place = Place::new();
     let listener = ManualListener::new();
