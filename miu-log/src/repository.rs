@@ -153,6 +153,9 @@ impl Core {
     /// Gives the repository its listener.
     pub(crate) fn start(&self, config: LogConfig) -> Result<(), Error> {
         config.validate()?;
+        if let Some(problem) = config.zone.complaint() {
+            notice("zone", &problem);
+        }
         let Core { inner, specs, .. } = self;
         if specs.len() > MAX_DOMAINS {
             return Err(Error::config(format!(

@@ -23,7 +23,7 @@ pub use durability::Durability;
 use crate::codec::Corrupt;
 use crate::failpoint;
 use crate::filter::Filter;
-use crate::layout::Layout;
+use crate::layout::{LineLayout, Unwritten};
 use crate::level::Level;
 use crate::notice::notice;
 use crate::record::Record;
@@ -90,7 +90,7 @@ pub(crate) enum FlushState {
 /// Takes records apart into slots, and slots to their sinks.
 pub(crate) struct Router {
     domains: Vec<String>,
-    layouts: Vec<Box<dyn Layout>>,
+    layouts: Vec<Box<dyn LineLayout>>,
     slots: Vec<Station>,
     /// What to do with a record, by domain and level.
     table: Vec<Route>,
@@ -155,7 +155,7 @@ struct Station {
 
 impl Router {
     /// A router for these domains; a record's domain is a number into them.
-    pub(crate) fn new(domains: Vec<String>, layouts: Vec<Box<dyn Layout>>, slots: Vec<Slot>) -> Router {
+    pub(crate) fn new(domains: Vec<String>, layouts: Vec<Box<dyn LineLayout>>, slots: Vec<Slot>) -> Router {
         debug_assert!(slots.iter().all(|slot| slot.layout < layouts.len()), "a slot names no layout");
         let mut table = Vec::with_capacity(domains.len() * LEVELS);
         for domain in 0..domains.len() {
@@ -234,7 +234,7 @@ impl Router {
             let layout = &mut layouts[group.layout];
             match catch_unwind(AssertUnwindSafe(|| layout.write(record, text))) {
                 Ok(Ok(())) if u32::try_from(text.len()).is_ok() => {}
-                Ok(Err(Corrupt)) => {
+                Ok(Err(Unwritten::Corrupt)) => {
                     for lead in leads.iter().flatten() {
                         slots[*lead].withdraw();
                     }
@@ -245,7 +245,12 @@ impl Router {
                     slots[lead].withdraw();
                     let last = leads.len() - 1;
                     leads[last] = None;
-                    let reason = if failed.is_err() { "panicked" } else { "made a line past 4 GiB" };
+                    let reason = match failed {
+                        Err(_) => "panicked",
+                        Ok(Ok(())) => "made a line past 4 GiB",
+                        Ok(Err(Unwritten::Corrupt)) => "found the record corrupt",
+                        Ok(Err(Unwritten::Failed(error))) => &format!("failed: {error}"),
+                    };
                     notice("layout", &format!("a layout {reason}; the record is dropped and counted"));
                 }
             }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::layout::{ColourChoice, Pattern, Zone};
+use crate::layout::{AnyLayout, ColourChoice};
 use crate::level::Level;
 use crate::queue::OverflowPolicy;
 use crate::ring::segment::SMALLEST;
@@ -17,16 +17,15 @@ use crate::router::Durability;
 use crate::sink::Sink;
 use crate::testing::ManualListener;
 use crate::worker::{OnWorker, WorkerEvent};
+use crate::zone::Zone;
 
 /// Default of [`LogConfig::ring_limit`]: 2 MiB. The records of all rings are merged by time, so a full ring may have to wait until
 /// the others are read as well: with more than this, that takes longer than the default policy lets a caller wait.
 const RING_LIMIT: usize = 2 * 1024 * 1024;
 /// Largest ring: 1 GiB.
 const LARGEST_RING: usize = 1024 * 1024 * 1024;
-/// A day in seconds.
-const DAY: u32 = 24 * 60 * 60;
 /// A day: more would be for ever.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(DAY as u64);
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Default of [`LogConfig::heartbeat`].
 const HEARTBEAT: Duration = Duration::from_secs(60);
 /// Shortest heartbeat: what is shorter costs more than it tells.
@@ -43,7 +42,7 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`console`](LogConfig::console) | stdout, coloured on a terminal |
 /// | [`level_files`](LogConfig::level_files) | `true` |
 /// | [`file_prefix`](LogConfig::file_prefix) | none |
-/// | [`layout`](LogConfig::layout) | [`Pattern::DEFAULT`] |
+/// | [`layout`](LogConfig::layout) | [`Pattern::DEFAULT`](crate::Pattern::DEFAULT) |
 /// | [`zone`](LogConfig::zone) | local time |
 /// | [`overflow`](LogConfig::overflow) | wait at most 100 ms, then shed by level |
 /// | [`ring_limit`](LogConfig::ring_limit) | 2 MiB a thread |
@@ -78,7 +77,7 @@ pub struct LogConfig {
     pub(crate) console: Option<Console>,
     pub(crate) level_files: bool,
     pub(crate) file_prefix: Option<String>,
-    pub(crate) layout: Pattern,
+    pub(crate) layout: AnyLayout,
     pub(crate) zone: Zone,
     pub(crate) overflow: OverflowPolicy,
     pub(crate) ring_limit: usize,
@@ -114,7 +113,7 @@ impl LogConfig {
             console: Some(Console::stdout()),
             level_files: true,
             file_prefix: None,
-            layout: Pattern::default(),
+            layout: AnyLayout::default(),
             zone: Zone::Local,
             overflow: OverflowPolicy::default(),
             ring_limit: RING_LIMIT,
@@ -161,15 +160,16 @@ impl LogConfig {
         self
     }
 
-    /// What a line looks like, in files and on the console.
-    pub fn layout(mut self, layout: Pattern) -> LogConfig {
-        self.layout = layout;
+    /// What a line looks like, in files, sinks and on the console: a [`Pattern`](crate::Pattern), or a [`Layout`](crate::Layout) of your own.
+    pub fn layout(mut self, layout: impl Into<AnyLayout>) -> LogConfig {
+        self.layout = layout.into();
         self
     }
 
-    /// The time zone of the lines' time.
-    pub fn zone(mut self, zone: Zone) -> LogConfig {
-        self.zone = zone;
+    /// The time zone: of the time in lines, and of the times at which files are rotated. A [`Zone`], or a text such as `"Europe/Berlin"`, `"UTC"` or
+    /// `"+05:30"`. Default: the system's. An unknown name is an error of `open`.
+    pub fn zone(mut self, zone: impl Into<Zone>) -> LogConfig {
+        self.zone = zone.into();
         self
     }
 
@@ -280,13 +280,7 @@ impl LogConfig {
                 "durability is SyncEvery(0ns); a time is expected, such as one second",
             ));
         }
-        if let Zone::Fixed(seconds) = self.zone
-            && seconds.unsigned_abs() >= DAY
-        {
-            return Err(Error::config(format!(
-                "zone is Fixed({seconds}); an offset of less than {DAY} seconds either way is expected"
-            )));
-        }
+        self.zone.check()?;
         if self.folder.as_os_str().is_empty() {
             return Err(Error::config("the log folder's path is empty; a path such as \"logs\" is expected"));
         }
@@ -303,7 +297,7 @@ pub struct Console {
     pub(crate) stderr: bool,
     pub(crate) min_level: Level,
     pub(crate) colour: ColourChoice,
-    pub(crate) layout: Option<Pattern>,
+    pub(crate) layout: Option<AnyLayout>,
 }
 
 impl Console {
@@ -329,10 +323,10 @@ impl Console {
         Console { colour, ..self }
     }
 
-    /// What a line looks like here. Default: as in the files.
+    /// What a line looks like here. Default: as in the files. Colours come with a [`Pattern`](crate::Pattern) only.
     #[must_use]
-    pub fn layout(self, layout: Pattern) -> Console {
-        Console { layout: Some(layout), ..self }
+    pub fn layout(self, layout: impl Into<AnyLayout>) -> Console {
+        Console { layout: Some(layout.into()), ..self }
     }
 }
 
@@ -371,6 +365,7 @@ mod tests {
                 LogConfig::new("logs").zone(Zone::Fixed(i32::MIN)),
                 ["zone is Fixed(-2147483648)", "86400 seconds"],
             ),
+            (LogConfig::new("logs").zone("+25:00"), ["zone is \"+25:00\"", "\"Europe/Berlin\""]),
             (LogConfig::new("logs").heartbeat(Duration::ZERO), ["heartbeat is 0ns", "10ms to 86400s"]),
             (LogConfig::new(""), ["path is empty", "\"logs\""]),
         ] {

@@ -570,7 +570,7 @@ fn route(
         level,
         domain,
         process,
-        thread: &reader.thread,
+        thread: &reader.identity().thread_name,
         process_id: reader.identity().process_id,
         thread_id: reader.identity().thread_id,
         ring: reader.serial,

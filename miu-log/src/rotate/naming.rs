@@ -18,9 +18,9 @@ use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
 use super::Compression;
 use crate::folder::valid_stem;
-use crate::layout::Zone;
 use crate::record::UnixNanos;
 use crate::sync::lock;
+use crate::zone::Zone;
 
 /// Longest name: behind it there must be room for a date, a number and how it is compressed, in the 255 bytes of a file name.
 const LONGEST: usize = 200;
@@ -157,7 +157,7 @@ impl Naming {
         if !literal.is_empty() || stem.is_empty() {
             stem.push(Part::Literal(literal));
         }
-        let naming = Naming { stem, extension, zone: *zone };
+        let naming = Naming { stem, extension, zone: zone.clone() };
         // Digits stand for the date: the rule is the same for each of them.
         let sample = naming.current(0);
         if sample.len() > LONGEST {

@@ -17,11 +17,14 @@ use crate::template::Template;
 /// Writes `domain LEVEL text` with the record's first argument; an argument that is no text is corrupt.
 struct Plain(&'static str);
 
-impl Layout for Plain {
-    fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), Corrupt> {
+impl LineLayout for Plain {
+    fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), Unwritten> {
         out.extend_from_slice(format!("{}{} {} ", self.0, record.domain, record.level).as_bytes());
-        let Value::Str(text) = record.args.clone().next()? else { return Err(Corrupt) };
+        let Value::Str(text) = record.args.clone().next()? else { return Err(Corrupt.into()) };
         assert_ne!(text, "panic in the layout");
+        if text == "error in the layout" {
+            return Err(Unwritten::Failed("no".to_owned()));
+        }
         out.extend_from_slice(text.as_bytes());
         out.push(b'\n');
         Ok(())
@@ -84,6 +87,7 @@ fn site() -> Site {
         location: empty(),
         template: Template::default(),
         fields: vec![],
+        names: vec![],
     }
 }
 
@@ -248,13 +252,14 @@ fn a_corrupt_record_leaves_no_trace() {
 }
 
 #[test]
-fn a_layout_that_panics_costs_its_record_and_is_counted() {
+fn a_layout_that_panics_or_fails_costs_its_record_and_is_counted() {
     let (mut router, [a, b]) = with_memories("layout");
     log(&mut router, 0, Level::Info, "1").unwrap();
     log(&mut router, 0, Level::Info, "panic in the layout").unwrap();
+    log(&mut router, 0, Level::Info, "error in the layout").unwrap();
     log(&mut router, 0, Level::Info, "2").unwrap();
     let report = router.deliver();
-    assert_eq!((report.written, report.dropped), (4, 2));
+    assert_eq!((report.written, report.dropped), (4, 4));
     assert_eq!(a.text(), "app INFO 1\napp INFO 2\n");
     assert_eq!(b.text(), a.text());
 }

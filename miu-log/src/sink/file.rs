@@ -8,6 +8,8 @@
 //!     holds (the torn line, which the sink owes, counts as one of them).
 //! W3. The sink follows no link and waits at no open (`folder`). It takes nothing out of a file, but for
 //!     its own half of a line that cannot be finished at the end.
+//! W4. Records that went into a file after it was deleted are counted as lost: those since the last look at
+//!     which it still had its name. A file that was renamed keeps what it got.
 //!
 //! The sink keeps no batch: records it could not write stay with the router, which offers them again.
 //! Called by the router only; made by `router::standard_slots`.
@@ -45,8 +47,10 @@ pub(crate) struct FileSink<P: Place = LogFile> {
     file: Option<Open<P::File>>,
     /// A line of which the file holds a part only.
     owed: Option<Owed>,
-    /// Owed lines that were given up at the end.
+    /// Owed lines that were given up at the end, and records in files that were deleted.
     lost: u64,
+    /// Records that were written since the file was last seen under its name.
+    unseen: u64,
 }
 
 #[derive(Debug)]
@@ -79,6 +83,8 @@ pub(crate) struct Facts {
     dev: u64,
     ino: u64,
     len: u64,
+    /// It has no name any more: what is in it is gone when it is closed.
+    deleted: bool,
 }
 
 /// Where a file sink finds its file: the file system, or a double in tests.
@@ -150,7 +156,12 @@ impl Append for File {
 
     fn facts(&mut self) -> Result<Facts, Errno> {
         let stat = rustix::fs::fstat(&*self)?;
-        Ok(Facts { dev: stat.st_dev, ino: stat.st_ino, len: u64::try_from(stat.st_size).unwrap_or(0) })
+        Ok(Facts {
+            dev: stat.st_dev,
+            ino: stat.st_ino,
+            len: u64::try_from(stat.st_size).unwrap_or(0),
+            deleted: stat.st_nlink == 0,
+        })
     }
 
     fn cut(&mut self, len: u64) -> Result<(), Errno> {
@@ -178,12 +189,12 @@ impl FileSink {
 
 impl<P: Place> FileSink<P> {
     fn at(place: P) -> FileSink<P> {
-        FileSink { place, file: None, owed: None, lost: 0 }
+        FileSink { place, file: None, owed: None, lost: 0, unseen: 0 }
     }
 
     fn opened(&mut self) -> io::Result<Open<P::File>> {
         let mut file = self.place.open()?;
-        let Facts { dev, ino, len } = file.facts()?;
+        let Facts { dev, ino, len, .. } = file.facts()?;
         Ok(Open { file, dev, ino, len, synced: len, strange_end: true })
     }
 
@@ -202,6 +213,8 @@ impl<P: Place> FileSink<P> {
     /// Replaces the descriptor, if the name can be opened: the old one may never work again.
     fn renew(&mut self) {
         if let Ok(open) = self.opened() {
+            // Counted; the fault that led here is told.
+            let _ = self.leave_deleted();
             self.file = Some(open);
         }
     }
@@ -282,6 +295,25 @@ impl<P: Place> FileSink<P> {
         })
     }
 
+    /// Counts what a file has got that was deleted meanwhile (W4), and says so. A torn line is not among it: it goes whole
+    /// into the next file.
+    fn leave_deleted(&mut self) -> Option<SinkError> {
+        let open = self.file.as_mut()?;
+        if !open.file.facts().is_ok_and(|facts| facts.deleted) {
+            return None;
+        }
+        let lost = self.unseen - u64::from(self.owed.is_some()).min(self.unseen);
+        self.lost += lost;
+        self.unseen = 0;
+        (lost > 0).then(|| {
+            let text = format!(
+                "{} was deleted; {lost} of the records written to it since it was last seen are lost with it",
+                self.place.describe()
+            );
+            SinkError::fatal(text, 0)
+        })
+    }
+
     fn failed(&self, deed: &str, errno: Errno, delivered: usize) -> SinkError {
         let text = format!("cannot {deed} {}: {errno}", self.place.describe());
         SinkError::retryable(text, delivered).with_source(io::Error::from(errno))
@@ -340,8 +372,12 @@ impl<P: Place> Sink for FileSink<P> {
         let mut delivered = 0;
         for run in batch.runs() {
             match self.write_run(run) {
-                Ok(()) => delivered += run.entries.len(),
+                Ok(()) => {
+                    delivered += run.entries.len();
+                    self.unseen += run.entries.len() as u64;
+                }
                 Err((whole, errno)) => {
+                    self.unseen += whole as u64;
                     let error = self.failed("write to", errno, delivered + whole);
                     if matches!(errno, Errno::IO | Errno::BADF | Errno::STALE | Errno::NODEV) {
                         self.renew();
@@ -400,13 +436,19 @@ impl<P: Place> Sink for FileSink<P> {
         open.measure();
         let identity = (open.dev, open.ino);
         match self.place.occupant() {
-            Ok(Some(occupant)) if occupant == identity => self.settle(),
+            Ok(Some(occupant)) if occupant == identity => {
+                self.unseen = 0;
+                self.settle()
+            }
             Ok(_) => {
-                // A line that was begun in the old file is finished there, if that is possible.
-                let settled = self.settle();
+                // A line that was begun in the old file is finished there, if that is possible and of use.
+                let gone = self.leave_deleted();
+                let settled = if gone.is_some() { Ok(()) } else { self.settle() };
                 // Not a moment longer: what is written to a file without a name is lost.
                 self.file = None;
-                settled.and_then(|()| self.ready())
+                self.unseen = 0;
+                settled.and_then(|()| self.ready())?;
+                gone.map_or(Ok(()), Err)
             }
             Err(errno) => Err(self.failed("look up", errno, 0)),
         }

@@ -88,7 +88,7 @@ impl Append for DoubleFile {
 
     fn facts(&mut self) -> Result<Facts, Errno> {
         let len = self.disk.0.lock().unwrap().files[self.number].len() as u64;
-        Ok(Facts { dev: 1, ino: self.number as u64, len })
+        Ok(Facts { dev: 1, ino: self.number as u64, len, deleted: false })
     }
 
     fn cut(&mut self, len: u64) -> Result<(), Errno> {
@@ -248,11 +248,33 @@ fn a_removed_or_renamed_file_is_made_anew_at_the_next_tick() {
     fs::rename(&path, dir.path().join("app.log.1")).unwrap();
     sink.tick().unwrap();
     sink.write(&held(&LINES[1..2]).batch(&[])).unwrap();
+    assert_eq!(sink.lost(), 0, "a renamed file keeps what it got");
     fs::remove_file(&path).unwrap();
-    sink.tick().unwrap();
+    let error = sink.tick().unwrap_err();
+    assert!(error.to_string().contains("was deleted; 1 of the records"), "{error}");
+    assert_eq!(sink.lost(), 1);
     sink.write(&held(&LINES[2..]).batch(&[])).unwrap();
     assert_eq!(fs::read_to_string(dir.path().join("app.log.1")).unwrap(), LINES[0]);
     assert_eq!(fs::read_to_string(&path).unwrap(), LINES[2]);
+}
+
+#[test]
+fn of_a_deleted_file_only_what_nobody_can_have_read_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::open(dir.path()).unwrap();
+    let path = dir.path().join("app.log");
+    let mut sink = FileSink::open(&folder, "app.log").unwrap();
+    sink.write(&held(&LINES).batch(&[])).unwrap();
+    sink.tick().unwrap();
+    fs::remove_file(&path).unwrap();
+    sink.tick().unwrap();
+    assert_eq!(sink.lost(), 0, "it was there after they were written");
+    fs::remove_file(&path).unwrap();
+    sink.write(&held(&LINES).batch(&[])).unwrap();
+    sink.tick().unwrap_err();
+    assert_eq!(sink.lost(), 3);
+    sink.tick().unwrap();
+    assert_eq!(sink.lost(), 3, "they are counted once");
 }
 
 #[test]
@@ -287,7 +309,7 @@ fn a_half_line_that_was_found_is_ended_with_the_first_record_and_only_then() {
     // The same where the file is another one all of a sudden, and where it was cut.
     fs::remove_file(&path).unwrap();
     fs::write(&path, "by hand").unwrap();
-    sink.tick().unwrap();
+    sink.tick().unwrap_err();
     sink.write(&held(&LINES[..1]).batch(&[])).unwrap();
     assert_eq!(read(), "by hand\nfirst line\n");
     fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(2).unwrap();
