@@ -11,10 +11,10 @@ use rustix::fs::Mode;
 use super::thread::Maintenance;
 use super::*;
 use crate::clock::Clock;
-use crate::layout::Zone;
 use crate::rotate::Retention;
 use crate::rotate::naming::Keys;
 use crate::sync::AtomicU64;
+use crate::zone::Zone;
 
 /// 2026-11-20 00:00:00 UTC.
 const DAY_20: UnixNanos = 1_795_132_800_000_000_000;
