@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use miu_log::{LogConfig, OverflowPolicy, Pattern, log_domains};
+use miu_log::{LogConfig, OverflowPolicy, Pattern, Rotation, log_domains};
 
 use crate::Failure;
 use crate::order::Order;
@@ -39,6 +39,7 @@ impl<const WAITS: bool> Peer for Miu<WAITS> {
         let overflow = if WAITS { OverflowPolicy::Block } else { OverflowPolicy::default() };
         let config = LogConfig::new(&plan.dir)
             .console(false)
+            .rotation(Rotation::Never)
             .level(level)
             .overflow(overflow)
             .level_files(plan.routes())
