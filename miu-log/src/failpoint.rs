@@ -3,7 +3,7 @@
 //! Built with the feature `failpoints`, a process looks once into `MIU_LOG_FAILPOINT`: `name:n[,name:n...]` lets its `n`-th
 //! arrival at that step be its last. Without the feature [`reach`] is nothing at all, and no build that a user gets has it.
 //!
-//! Called wherever a death has to be survived: by the ring, the queue, the listener and the recovery. Imports nothing of the
+//! Called wherever a death has to be survived: by the ring, the queue, the listener, the recovery and the upkeep of rotated files. Imports nothing of the
 //! crate but the notices and the atomics.
 
 #[cfg(all(any(feature = "failpoints", test), not(loom)))]
@@ -20,6 +20,8 @@ pub enum Part {
     Replay,
     /// What only a worker process does.
     Worker,
+    /// What is done to rotated files, beside the listener.
+    Files,
 }
 
 /// All steps. Each of them stands in the code once or more.
@@ -49,6 +51,12 @@ pub const STEPS: &[(Part, &str)] = &[
     (Part::Replay, "replay-removed"),
     (Part::Worker, "joined"),
     (Part::Worker, "member-written"),
+    (Part::Files, "part-made"),
+    (Part::Files, "part-half"),
+    (Part::Files, "part-whole"),
+    (Part::Files, "part-renamed"),
+    (Part::Files, "original-removed"),
+    (Part::Files, "file-deleted"),
 ];
 
 /// The process is at this step, and dies here if it was told to.

@@ -82,6 +82,8 @@ mod listener;
 #[cfg(not(loom))]
 mod logger;
 #[cfg(not(loom))]
+mod maintenance;
+#[cfg(not(loom))]
 mod message;
 #[cfg(not(loom))]
 mod notice;

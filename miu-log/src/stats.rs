@@ -1,6 +1,7 @@
 //! Counters of the pipeline itself, and the picture of them that `repo.stats()` gives.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::level::Level;
 use crate::sync::{AtomicU64, Ordering};
@@ -67,6 +68,22 @@ pub(crate) struct Counters {
     pub(crate) unknown_domain: AtomicU64,
     /// Records found in the rings of processes that did not end properly.
     pub(crate) recovered: AtomicU64,
+    pub(crate) files: Arc<FileCounters>,
+}
+
+/// What was done to rotated files.
+#[derive(Debug)]
+pub(crate) struct FileCounters {
+    pub(crate) compressed: AtomicU64,
+    pub(crate) deleted: AtomicU64,
+    /// Bytes that both have made free.
+    pub(crate) freed: AtomicU64,
+}
+
+impl Default for FileCounters {
+    fn default() -> FileCounters {
+        FileCounters { compressed: AtomicU64::new(0), deleted: AtomicU64::new(0), freed: AtomicU64::new(0) }
+    }
 }
 
 impl Counters {
@@ -81,6 +98,7 @@ impl Counters {
             abandoned: AtomicU64::new(0),
             unknown_domain: AtomicU64::new(0),
             recovered: AtomicU64::new(0),
+            files: Arc::default(),
         }
     }
 
@@ -160,6 +178,12 @@ pub struct Stats {
     /// Records that sinks gave up after they had been written for all the pipeline knows, each counted once per sink: a file on a
     /// full disk, a console that nobody reads.
     pub lost_by_sinks: u64,
+    /// Rotated files that were compressed.
+    pub files_compressed: u64,
+    /// Rotated files that were deleted, as the retention says.
+    pub files_deleted: u64,
+    /// Bytes that compressing and deleting have made free.
+    pub file_bytes_freed: u64,
     /// Per domain.
     pub domains: Vec<DomainStats>,
     /// Per sink: files by name, the console, sinks added by hand.
@@ -297,6 +321,9 @@ impl Stats {
             corrupt,
             abandoned,
             recovered: counters.recovered.load(Ordering::Relaxed),
+            files_compressed: counters.files.compressed.load(Ordering::Relaxed),
+            files_deleted: counters.files.deleted.load(Ordering::Relaxed),
+            file_bytes_freed: counters.files.freed.load(Ordering::Relaxed),
             domains,
             sinks,
             rings,

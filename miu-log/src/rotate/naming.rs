@@ -204,6 +204,21 @@ impl Naming {
         pieces.iter().filter_map(unit).min()
     }
 
+    /// How long after the time in a name its file can still have been written to, in nanoseconds: the length of its smallest piece.
+    pub(crate) fn period(&self) -> UnixNanos {
+        const SECOND: UnixNanos = 1_000_000_000;
+        let long = |piece: &Piece| match piece {
+            Piece::Second => Some(SECOND),
+            Piece::Minute => Some(60 * SECOND),
+            Piece::Hour => Some(60 * 60 * SECOND),
+            Piece::Day => Some(24 * 60 * 60 * SECOND),
+            Piece::Month => Some(31 * 24 * 60 * 60 * SECOND),
+            Piece::Year => Some(366 * 24 * 60 * 60 * SECOND),
+            Piece::Separator(_) => None,
+        };
+        self.pieces().unwrap_or(&STAMP).iter().filter_map(long).min().unwrap_or(SECOND)
+    }
+
     fn pieces(&self) -> Option<&[Piece]> {
         self.stem.iter().find_map(|part| match part {
             Part::Time(pieces) => Some(pieces.as_slice()),
@@ -422,7 +437,13 @@ impl InUse {
         lock(&self.names).iter().any(|used| used == name)
     }
 
-    /// A file of this name is written to from now on.
+    /// Does something to the file of this name, unless it is in use. Who wants to use it from then on waits in [`add`](InUse::add) until it is done.
+    pub(crate) fn unless<R>(&self, name: &str, deed: impl FnOnce() -> R) -> Option<R> {
+        let names = lock(&self.names);
+        (!names.iter().any(|used| used == name)).then(deed)
+    }
+
+    /// A file of this name is written to from now on: said before it is opened.
     pub(crate) fn add(&self, name: &str) {
         lock(&self.names).push(name.to_owned());
     }
@@ -578,6 +599,25 @@ mod tests {
         assert_eq!(naming("{time:YYYY-MM-DD_HH}.log").unit(), Some(Unit::Hour));
         assert_eq!(naming("{time:ss}.log").unit(), Some(Unit::Second));
         assert_eq!(naming("a.log").unit(), None);
+    }
+
+    #[test]
+    fn a_file_can_be_written_to_as_long_as_its_name_is_the_same() {
+        const HOUR: UnixNanos = 60 * 60 * 1_000_000_000;
+        assert_eq!(naming("{time:YYYY}.log").period(), 366 * 24 * HOUR);
+        assert_eq!(naming("{time:YYYY-MM}.log").period(), 31 * 24 * HOUR);
+        assert_eq!(naming("{time:YYYY-MM-DD_HH}.log").period(), HOUR);
+        assert_eq!(naming("a.log").period(), 1_000_000_000);
+    }
+
+    #[test]
+    fn nothing_is_done_to_a_file_in_use() {
+        let in_use = InUse::default();
+        in_use.add("a.log");
+        assert_eq!(in_use.unless("a.log", || ()), None);
+        assert_eq!(in_use.unless("b.log", || 5), Some(5));
+        in_use.remove("a.log");
+        assert_eq!(in_use.unless("a.log", || 5), Some(5));
     }
 
     proptest! {

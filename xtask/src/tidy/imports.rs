@@ -115,6 +115,11 @@ const LAYERS: &[Layer] = &[
         because: "the rotation policy is pure",
     },
     Layer {
+        who: "maintenance",
+        may: May::AllBut(&["ring", "queue", "logger", "encode", "message", "listener", "router", "sink", "config"]),
+        because: "the upkeep sees names and files, and neither records nor who writes them",
+    },
+    Layer {
         who: "sink",
         may: May::AllBut(&["ring", "queue", "logger", "encode", "message", "listener"]),
         because: "a sink only delivers a batch",
