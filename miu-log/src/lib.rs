@@ -96,7 +96,6 @@ mod record;
 mod repository;
 mod ring;
 #[cfg(not(loom))]
-#[expect(dead_code, reason = "the file sink follows")]
 mod rotate;
 mod router;
 #[cfg(not(loom))]
@@ -152,7 +151,7 @@ pub use self::{
     queue::OverflowPolicy,
     record::{FieldValue, LogRecord},
     repository::{Endpoint, QueueHandle, ShutdownReport, recover},
-    rotate::{Compression, CompressionChoice, Period, Retention, Room, Size},
+    rotate::{Compression, CompressionChoice, Period, Retention, Room, Rotation, Size},
     router::Durability,
     sink::{Batch, FilePosition, Line, Sink, SinkError},
     stats::{DomainStats, DropReason, RingStats, SinkState, SinkStats, Stats},

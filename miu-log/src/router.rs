@@ -26,8 +26,8 @@ use crate::filter::Filter;
 use crate::layout::{LineLayout, Unwritten};
 use crate::level::Level;
 use crate::notice::notice;
-use crate::record::Record;
-use crate::sink::{Entry, FilePosition, Held, Sink, SinkError};
+use crate::record::{Record, UnixNanos};
+use crate::sink::{Batch, Entry, FileMark, Held, Rotate, Sink, SinkError};
 use crate::stats::{SinkState, SinkStats};
 use crate::sync::{AtomicBool, Ordering};
 
@@ -36,10 +36,6 @@ const HOLD_LIMIT: usize = 4 << 20;
 
 /// Bytes that records from ERROR upwards may take beyond it.
 const HOLD_RESERVE: usize = 1 << 20;
-
-/// Bytes routed and not delivered at which `route` delivers by itself. The listener delivers long
-/// before; this bounds the memory even if it does not.
-const ROUTE_LIMIT: usize = 64 << 20;
 
 /// Pause after an error that may pass, and first pause after a panic, in nanoseconds.
 const SECOND: u64 = 1_000_000_000;
@@ -86,6 +82,9 @@ pub(crate) enum FlushState {
     /// A sink does not take its records; they are held and offered again later.
     Failed,
 }
+
+/// Writes these files into a checkpoint, before the first line is written to one that is new.
+pub(crate) type Save<'a> = &'a mut dyn FnMut(&[FileMark]);
 
 /// Takes records apart into slots, and slots to their sinks.
 pub(crate) struct Router {
@@ -146,8 +145,12 @@ struct Station {
     retries: u64,
     /// The sink's own count of lost records, when it was last asked.
     lost: u64,
-    /// The file that the last checkpoint names for it, by device and number.
-    marked: Option<(u64, u64)>,
+    /// Its files since the last full checkpoint, with their lengths then: what has to be cut after a crash.
+    touched: Vec<FileMark>,
+    /// Whether it has been told that its file could not be rotated.
+    unrotated: bool,
+    /// There is more for it than belonged into the file it was offered for.
+    more: bool,
     /// Whether its file has got something that is not durable yet, and whether that has to be at once.
     unsynced: bool,
     urgent: bool,
@@ -192,7 +195,9 @@ impl Router {
             errors: 0,
             retries: 0,
             lost: 0,
-            marked: None,
+            touched: Vec::new(),
+            unrotated: false,
+            more: false,
             unsynced: false,
             urgent: false,
         };
@@ -218,9 +223,6 @@ impl Router {
     ///
     /// `Corrupt` when the record does not decode, or its domain is not one of the router's.
     pub(crate) fn route(&mut self, record: &Record<'_>, domain: u16) -> Result<(), Corrupt> {
-        if self.pending_bytes >= ROUTE_LIMIT {
-            self.unreported = self.offer(false);
-        }
         let at = usize::from(domain) * LEVELS + record.level as usize;
         let Router { table, layouts, slots, leads, .. } = self;
         let route = table.get(at).ok_or(Corrupt)?;
@@ -297,25 +299,12 @@ impl Router {
         self.pending_records
     }
 
-    /// Before a delivery: has the files opened that it will write to. Whether one is another than the last checkpoint says.
-    pub(crate) fn prepare(&mut self) -> bool {
-        let now = self.now;
-        let mut new = false;
-        for station in &mut self.slots {
-            if !station.held.entries.is_empty() && station.is_due(now) {
-                // What stands in the way is said when the records are offered.
-                let _ = catch_unwind(AssertUnwindSafe(|| station.sink.prepare()));
-                let file = station.file();
-                new |= file.is_some() && file != station.marked;
-            }
-        }
-        new
-    }
-
     /// The files as they are now stand in a checkpoint.
     pub(crate) fn mark_files(&mut self) {
         for station in &mut self.slots {
-            station.marked = station.file();
+            station.touched.clear();
+            station.touched.extend(station.file());
+            station.sink.settled();
         }
     }
 
@@ -335,21 +324,21 @@ impl Router {
     }
 
     /// Offers what was routed to the sinks, and what is held where its pause is over.
-    pub(crate) fn deliver(&mut self) -> DeliveryReport {
-        let report = self.offer(false);
+    pub(crate) fn deliver(&mut self, save: Save<'_>) -> DeliveryReport {
+        let report = self.offer(false, save);
         self.unreported = DeliveryReport::default();
         self.sync_urgent();
         report
     }
 
-    /// Takes note of the time (monotonic, in nanoseconds): offers held records whose pause is over, and
-    /// once a second lets the sinks look at their destinations. Says whether that may have changed a
+    /// Takes note of the time (`now` is monotonic, in nanoseconds): offers held records whose pause is over, and
+    /// once a second lets the sinks look at their destinations, and rotate what is due. Says whether that may have changed a
     /// file, or which file it is: then a checkpoint made before is out of date.
-    pub(crate) fn tick(&mut self, now: u64) -> bool {
+    pub(crate) fn tick(&mut self, now: u64, unix: UnixNanos, save: Save<'_>) -> bool {
         let mut changed = false;
         self.now = self.now.max(now);
         if self.slots.iter().any(|station| station.state != SinkState::Working && station.is_due(self.now)) {
-            self.unreported = self.offer(false);
+            self.unreported = self.offer(false, save);
             changed = true;
         }
         self.sync_due();
@@ -360,17 +349,25 @@ impl Router {
                     let before = station.sink.file_position();
                     let _ = station.call("look after its destination", |sink| sink.tick());
                     changed |= station.sink.file_position() != before;
+                    changed |= station.rotate(unix, Rotate::IfDue);
                 }
             }
         }
         changed
     }
 
+    /// Rotates every log file that is not empty. What was routed has been delivered.
+    pub(crate) fn rotate(&mut self, unix: UnixNanos) {
+        for station in &mut self.slots {
+            station.rotate(unix, Rotate::Now);
+        }
+    }
+
     /// A flush in steps, so that a sink that hangs delays nobody: `begin` offers everything, held records included, and asks every
     /// sink to hand it on; later calls look how that is going.
-    pub(crate) fn poll_flush(&mut self, begin: bool) -> FlushState {
+    pub(crate) fn poll_flush(&mut self, begin: bool, save: Save<'_>) -> FlushState {
         if begin {
-            self.unreported = self.offer(true);
+            self.unreported = self.offer(true, save);
         }
         for station in &mut self.slots {
             if begin {
@@ -390,8 +387,8 @@ impl Router {
 
     /// The end: delivers everything once more and closes the sinks, none of them waiting past
     /// `deadline`. What is not delivered then is counted as dropped.
-    pub(crate) fn shutdown(&mut self, deadline: Instant) -> DeliveryReport {
-        let mut report = self.offer(true);
+    pub(crate) fn shutdown(&mut self, deadline: Instant, save: Save<'_>) -> DeliveryReport {
+        let mut report = self.offer(true, save);
         self.unreported = DeliveryReport::default();
         self.sync_last();
         // Sinks with a thread are only woken here, so that all of them work while each is waited for.
@@ -441,8 +438,8 @@ impl Router {
     }
 
     /// Where each log file stands: what a checkpoint keeps. Files that are not open are left out.
-    pub(crate) fn positions(&self) -> impl Iterator<Item = (&str, FilePosition)> {
-        self.slots.iter().filter_map(|station| Some((station.name.as_str(), station.sink.file_position()?)))
+    pub(crate) fn positions(&self) -> Vec<FileMark> {
+        self.slots.iter().filter_map(Station::file).collect()
     }
 
     /// Records that wait for another attempt.
@@ -450,28 +447,51 @@ impl Router {
         self.slots.iter().map(Station::held_records).sum()
     }
 
-    /// Offers all slots to their sinks; with `force` also where the pause is not over.
-    fn offer(&mut self, force: bool) -> DeliveryReport {
+    /// Offers all slots to their sinks; with `force` also where the pause is not over. In rounds, because a log file may be full
+    /// before all records for it are written.
+    fn offer(&mut self, force: bool, save: Save<'_>) -> DeliveryReport {
         let mut report = self.unreported;
         self.unreported = DeliveryReport::default();
         self.pending_bytes = 0;
         self.pending_records = 0;
         let (now, domains, durability) = (self.now, &self.domains, self.durability);
-        for station in &mut self.slots {
-            let (taken, dropped, errors) = (station.taken, station.total_dropped(), station.errors);
-            if force || station.is_due(now) {
-                if !station.held.entries.is_empty() {
-                    station.note_batch(durability);
-                    station.offer(domains, now);
-                    failpoint::reach("sink-written");
-                } else if station.state != SinkState::Working {
-                    station.resume(now);
+        let mut first = true;
+        loop {
+            let mut new = false;
+            for station in &mut self.slots {
+                let offered = if first { force || station.is_due(now) } else { station.more };
+                if offered && !station.held.entries.is_empty() {
+                    new |= station.prepare(domains);
                 }
             }
-            station.lost = station.lost.max(station.sink.lost());
-            report.written += station.taken - taken;
-            report.dropped += station.total_dropped() - dropped;
-            report.errors += station.errors - errors;
+            if new {
+                let touched: Vec<FileMark> =
+                    self.slots.iter().flat_map(|station| &station.touched).cloned().collect();
+                save(&touched);
+                failpoint::reach("file-marked");
+            }
+            for station in &mut self.slots {
+                let (taken, dropped, errors) = (station.taken, station.total_dropped(), station.errors);
+                let offered = if first { force || station.is_due(now) } else { station.more };
+                station.more = false;
+                if offered {
+                    if !station.held.entries.is_empty() {
+                        station.note_batch(durability);
+                        station.offer(domains, now);
+                        failpoint::reach("sink-written");
+                    } else if station.state != SinkState::Working {
+                        station.resume(now);
+                    }
+                }
+                station.lost = station.lost.max(station.sink.lost());
+                report.written += station.taken - taken;
+                report.dropped += station.total_dropped() - dropped;
+                report.errors += station.errors - errors;
+            }
+            first = false;
+            if !self.slots.iter().any(|station| station.more) {
+                break;
+            }
         }
         report.held = self.held();
         report
@@ -488,8 +508,62 @@ impl Station {
         }
     }
 
-    fn file(&self) -> Option<(u64, u64)> {
-        self.sink.file_position().map(|position| (position.dev, position.ino))
+    /// Its log file, and where it stands.
+    fn file(&self) -> Option<FileMark> {
+        let position = self.sink.file_position()?;
+        let name = self.sink.file_name()?.to_owned();
+        Some(FileMark { name, dev: position.dev, ino: position.ino, len: position.len })
+    }
+
+    /// Has the file opened that the first record goes into, or the one before rotated. Whether it is new since the last checkpoint.
+    fn prepare(&mut self, domains: &[String]) -> bool {
+        let (sink, batch) = (&mut *self.sink, self.held.batch(domains));
+        // A panic comes again where the records are offered.
+        let result = catch_unwind(AssertUnwindSafe(|| sink.prepare(&batch))).unwrap_or(Ok(()));
+        self.note_rotation(result);
+        let Some(file) = self.file() else { return false };
+        let known = self.touched.iter().any(|mark| (mark.dev, mark.ino) == (file.dev, file.ino));
+        if !known {
+            self.touched.push(file);
+        }
+        !known
+    }
+
+    /// Rotates its log file, unless something is held for it. Whether it may be another one now.
+    fn rotate(&mut self, unix: UnixNanos, ask: Rotate) -> bool {
+        if self.state != SinkState::Working || !self.held.entries.is_empty() {
+            return false;
+        }
+        let sink = &mut *self.sink;
+        let result = catch_unwind(AssertUnwindSafe(|| sink.rotate(unix, ask)));
+        let rotated = result.unwrap_or_else(|_| Err(SinkError::fatal("the sink panicked", 0)));
+        match rotated {
+            Ok(false) => false,
+            Ok(true) => {
+                self.note_rotation(Ok(()));
+                true
+            }
+            Err(error) => {
+                self.note_rotation(Err(error));
+                true
+            }
+        }
+    }
+
+    /// Counts a rotation that failed, and says it once until one works.
+    fn note_rotation(&mut self, result: Result<(), SinkError>) {
+        match result {
+            Ok(()) => self.unrotated = false,
+            Err(error) => {
+                self.errors += 1;
+                if !std::mem::replace(&mut self.unrotated, true) {
+                    self.announce(
+                        &error,
+                        &format!("{}: {error}; it goes on as it is, and that is tried again", self.name),
+                    );
+                }
+            }
+        }
     }
 
     fn is_due(&self, now: u64) -> bool {
@@ -532,12 +606,14 @@ impl Station {
         if self.state != SinkState::Working {
             self.retries += 1;
         }
-        let count = self.held.entries.len();
         let (sink, batch) = (&mut *self.sink, self.held.batch(domains));
+        let count = sink.quota(&batch).clamp(1, batch.entries.len());
+        let batch = Batch { entries: &batch.entries[..count], ..batch };
         match catch_unwind(AssertUnwindSafe(|| sink.write(&batch))) {
             Ok(Ok(())) => {
                 self.taken += count as u64;
-                self.held.clear();
+                self.held.discard(count);
+                self.more = !self.held.entries.is_empty();
                 self.recovered();
             }
             Ok(Err(error)) => {
@@ -547,9 +623,6 @@ impl Station {
                 let delivered = error.delivered().min(count);
                 self.taken += delivered as u64;
                 self.held.discard(delivered);
-                if delivered == count {
-                    self.held.clear();
-                }
                 if error.may_retry() {
                     self.state = SinkState::Failing;
                     self.due = now + SECOND;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use miu_log::{AnyLayout, Json, LogConfig, OverflowPolicy, Pattern, log_domains};
+use miu_log::{AnyLayout, Json, LogConfig, OverflowPolicy, Pattern, Rotation, log_domains};
 
 use crate::Failure;
 use crate::order::Order;
@@ -43,6 +43,7 @@ impl<const WAITS: bool> Peer for Miu<WAITS> {
         };
         let config = LogConfig::new(&plan.dir)
             .console(false)
+            .rotation(Rotation::Never)
             .level(level)
             .overflow(overflow)
             .level_files(plan.routes())

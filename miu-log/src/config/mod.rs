@@ -13,6 +13,7 @@ use crate::layout::{AnyLayout, ColourChoice};
 use crate::level::Level;
 use crate::queue::OverflowPolicy;
 use crate::ring::segment::SMALLEST;
+use crate::rotate::Rotation;
 use crate::router::Durability;
 use crate::sink::Sink;
 use crate::testing::ManualListener;
@@ -52,6 +53,10 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`on_worker`](LogConfig::on_worker) | nothing is called |
 /// | [`take_over`](LogConfig::take_over) | `false` |
 /// | [`durability`](LogConfig::durability) | the operating system's |
+/// | [`rotation`](LogConfig::rotation) | at 10 MB |
+/// | [`file_mode`](LogConfig::file_mode) | 0640 or stricter, as the umask says |
+/// | [`domain_file_name`](LogConfig::domain_file_name), [`level_file_name`](LogConfig::level_file_name) | `{domain}.log`, `{level}.log` |
+/// | [`app`](LogConfig::app) | the executable's name |
 ///
 /// # Examples
 ///
@@ -89,6 +94,11 @@ pub struct LogConfig {
     pub(crate) on_worker: Option<OnWorker>,
     pub(crate) take_over: bool,
     pub(crate) durability: Durability,
+    pub(crate) rotation: Rotation,
+    pub(crate) file_mode: Option<u32>,
+    pub(crate) app: Option<String>,
+    pub(crate) domain_file: String,
+    pub(crate) level_file: String,
 }
 
 /// A sink added by hand.
@@ -125,6 +135,11 @@ impl LogConfig {
             on_worker: None,
             take_over: false,
             durability: Durability::Os,
+            rotation: Rotation::default(),
+            file_mode: None,
+            app: None,
+            domain_file: files::DOMAIN_FILE.to_owned(),
+            level_file: files::LEVEL_FILE.to_owned(),
         }
     }
 
@@ -251,10 +266,69 @@ impl LogConfig {
         self
     }
 
+    /// When log files are rotated. Default: before they grow past 10 MB.
+    pub fn rotation(mut self, rotation: impl Into<Rotation>) -> LogConfig {
+        self.rotation = rotation.into();
+        self
+    }
+
+    /// The mode of the log files, rotated ones included, whatever the umask says: `0o600`. Default: 0640, or stricter as the umask says; a file that is
+    /// there keeps its own.
+    pub fn file_mode(mut self, mode: u32) -> LogConfig {
+        self.file_mode = Some(mode);
+        self
+    }
+
+    /// What the program is called, for names with `{app}`. Default: the name of its executable.
+    pub fn app(mut self, name: impl Into<String>) -> LogConfig {
+        self.app = Some(name.into());
+        self
+    }
+
+    /// What the domains' files are called. Default: `{domain}.log`.
+    ///
+    /// | key | stands for |
+    /// | --- | --- |
+    /// | `{domain}` | the domain's file, as `log_domains` names it |
+    /// | `{level}` | the level, in names of level files |
+    /// | `{app}` | [`app`](LogConfig::app) |
+    /// | `{pid}` | the number of the process that has the files |
+    /// | `{time:YYYY-MM-DD}` | the date; of `YYYY`, `MM`, `DD`, `HH`, `mm` and `ss`, and `-` and `_` between them |
+    ///
+    /// A name with a time is dated: the records of another day (or hour, as the time says) go into another file, and a symbolic link, the name
+    /// without its date, leads to the current one. Names have parts of `a-z`, `0-9`, `_` and `-`, separated by single dots. They name files in the log
+    /// folder, none outside or below it.
+    pub fn domain_file_name(mut self, template: impl Into<String>) -> LogConfig {
+        self.domain_file = template.into();
+        self
+    }
+
+    /// What the level files are called. Default: `{level}.log`. The keys are those of [`domain_file_name`](LogConfig::domain_file_name).
+    pub fn level_file_name(mut self, template: impl Into<String>) -> LogConfig {
+        self.level_file = template.into();
+        self
+    }
+
     /// No thread: a test steps the listener and turns its clock by hand.
     pub fn manual_listener(mut self, listener: &ManualListener) -> LogConfig {
         self.manual = Some(listener.clone());
         self
+    }
+
+    /// What stands for `{app}`: as much of the executable's name as may stand in a file's, where nothing is said.
+    pub(crate) fn app_name(&self) -> String {
+        if let Some(app) = &self.app {
+            return app.clone();
+        }
+        let executable = std::env::current_exe().ok();
+        let name = executable.as_deref().and_then(Path::file_stem).map(|name| name.to_string_lossy());
+        let fit = |character: char| match character.to_ascii_lowercase() {
+            fit @ ('a'..='z' | '0'..='9' | '_' | '-') => fit,
+            _ => '-',
+        };
+        let name: String = name.iter().flat_map(|name| name.chars()).map(fit).take(64).collect();
+        let name = name.trim_start_matches(['-', '_']).to_owned();
+        if name.is_empty() { "app".to_owned() } else { name }
     }
 
     pub(crate) fn validate(&self) -> Result<(), Error> {
@@ -285,6 +359,14 @@ impl LogConfig {
         self.layout.check()?;
         if let Some(layout) = self.console.as_ref().and_then(|console| console.layout.as_ref()) {
             layout.check()?;
+        }
+        self.rotation.schedule().map_err(Error::config)?;
+        if let Some(mode) = self.file_mode
+            && (mode & !0o777 != 0 || mode & 0o600 != 0o600)
+        {
+            return Err(Error::config(format!(
+                "file_mode is {mode:#o}; permissions are expected that let the owner read and write, such as 0o600 or 0o640"
+            )));
         }
         if self.folder.as_os_str().is_empty() {
             return Err(Error::config("the log folder's path is empty; a path such as \"logs\" is expected"));

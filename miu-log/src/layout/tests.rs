@@ -154,7 +154,7 @@ fn hostile_text_stays_in_its_place() {
         file: BAD.to_owned(),
         module: BAD.to_owned(),
         function: BAD.to_owned(),
-        location: name.clone(),
+        location: name,
         template: Template::parse(&format!("{BAD} {{:>9}} {{}}")).unwrap(),
         ..site("", &[BAD, BAD])
     };
@@ -222,7 +222,7 @@ proptest! {
             text(tag::RENDERED, &bad, &mut args);
         }
         let template = bad.replace('{', "{{").replace('}', "}}");
-        let site = Site { location: name.clone(), ..site(&(template + "{}"), &[&bad, &bad]) };
+        let site = Site { location: name, ..site(&(template + "{}"), &[&bad, &bad]) };
         let record = Record { domain: &bad, process: &bad, thread: &bad, ..record(&site, &args) };
         for pattern in [Pattern::DEFAULT, "{message}", "{domain}{fields}"] {
             let text = line(&mut layout(pattern), &record);

@@ -23,7 +23,7 @@ use crate::failpoint;
 use crate::hash::fnv1a;
 use crate::reading::{Reading, put_counted};
 use crate::ring::segment::file_may_have;
-use crate::sink::FilePosition;
+use crate::sink::FileMark;
 
 /// Distance of the two slots: room for some 50,000 rings. The file is sparse.
 const SLOT: u64 = 1 << 20;
@@ -44,15 +44,6 @@ pub(crate) struct Position {
     pub(crate) generation: u32,
     /// Bytes of it that have been read.
     pub(crate) bytes: u64,
-}
-
-/// A log file and how much of it counts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FileMark {
-    pub(crate) name: String,
-    pub(crate) dev: u64,
-    pub(crate) ino: u64,
-    pub(crate) len: u64,
 }
 
 /// What the last whole checkpoint says.
@@ -139,11 +130,7 @@ impl Checkpoint {
     }
 
     /// Writes where the files stand now, and how far the rings have been read.
-    pub(crate) fn write<'a>(
-        &mut self,
-        anchor: Anchor,
-        files: impl Iterator<Item = (&'a str, FilePosition)>,
-    ) -> io::Result<()> {
+    pub(crate) fn write(&mut self, anchor: Anchor, files: &[FileMark]) -> io::Result<()> {
         self.sequence += 1;
         let bytes = &mut self.bytes;
         bytes.clear();
@@ -152,11 +139,11 @@ impl Checkpoint {
         bytes.extend(anchor.ticks.to_le_bytes());
         bytes.extend(anchor.unix.to_le_bytes());
         bytes.extend(anchor.nanos_per_tick.to_le_bytes());
-        counted(bytes, files, |bytes, (name, position)| {
-            bytes.extend(position.dev.to_le_bytes());
-            bytes.extend(position.ino.to_le_bytes());
-            bytes.extend(position.len.to_le_bytes());
-            put_counted(bytes, name.as_bytes());
+        counted(bytes, files.iter(), |bytes, file| {
+            bytes.extend(file.dev.to_le_bytes());
+            bytes.extend(file.ino.to_le_bytes());
+            bytes.extend(file.len.to_le_bytes());
+            put_counted(bytes, file.name.as_bytes());
         });
         counted(bytes, self.rings.iter(), |bytes, (key, position)| {
             bytes.extend(key.member.to_le_bytes());
@@ -201,10 +188,10 @@ mod tests {
     const ANCHOR: Anchor = Anchor { ticks: 1, unix: -2, nanos_per_tick: 0.5 };
 
     fn write(checkpoint: &mut Checkpoint, len: u64) {
-        let position = FilePosition { dev: 1, ino: 2, len, torn: false };
+        let file = FileMark { name: "db.log".to_owned(), dev: 1, ino: 2, len };
         let ring = (RingKey { member: 3, ring: 7 }, Position { generation: 1, bytes: len * 2 });
         checkpoint.keep_rings([ring].into_iter());
-        checkpoint.write(ANCHOR, [("db.log", position)].into_iter()).unwrap();
+        checkpoint.write(ANCHOR, &[file]).unwrap();
     }
 
     #[test]

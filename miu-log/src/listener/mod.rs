@@ -42,6 +42,7 @@ use crate::notice::notice;
 use crate::queue::Queue;
 use crate::record::{Record, Site};
 use crate::router::{FlushState, Router};
+use crate::sink::FileMark;
 use crate::stats::{Published, RingStats};
 use crate::sync::{Ordering, lock};
 
@@ -105,6 +106,8 @@ pub(crate) struct Listener {
     /// The flush that is under way, and when its time is over.
     flush: Option<(u64, Instant)>,
     sink_timeout: Duration,
+    /// How many of the rotations that were asked for are done.
+    rotated: u64,
 }
 
 impl std::fmt::Debug for Listener {
@@ -146,6 +149,7 @@ impl Listener {
             asked: None,
             flush: None,
             sink_timeout,
+            rotated: 0,
             queue,
         };
         listener.publish_stats();
@@ -188,7 +192,10 @@ impl Listener {
                 break;
             }
         }
-        let files_changed = self.router.tick(monotonic);
+        let unix = self.calibration.unix(now);
+        let files_changed = self
+            .router
+            .tick(monotonic, unix, &mut |files| _ = save(&mut self.checkpoint, &self.calibration, files));
         if due || (flushing && complete) {
             self.looked = monotonic;
             self.report_losses();
@@ -230,13 +237,21 @@ impl Listener {
         let begun = self.flush;
         let (request, deadline) =
             *self.flush.get_or_insert_with(|| (request, Instant::now() + self.sink_timeout));
-        let state = self.router.poll_flush(begun.is_none());
+        let state = self.router.poll_flush(begun.is_none(), &mut |files| {
+            _ = save(&mut self.checkpoint, &self.calibration, files)
+        });
         if begun.is_none() {
             // Records that were held may stand in the files now.
             self.write_checkpoint();
         }
         if state == FlushState::Waiting && Instant::now() < deadline {
             return;
+        }
+        let rotations = self.queue.rotations_asked();
+        if self.rotated != rotations {
+            self.rotated = rotations;
+            self.router.rotate(self.calibration.unix(self.calibration.clock().ticks()));
+            self.write_checkpoint();
         }
         self.flush = None;
         self.asked = None;
@@ -338,10 +353,7 @@ impl Listener {
         // In a ring that went on elsewhere during the pass there were more than were seen at its beginning.
         self.count_accepted();
         // A file that is new since the last checkpoint is written down before it gets its first line.
-        if self.router.prepare() {
-            self.write_checkpoint_as_of_last();
-        }
-        self.router.deliver();
+        self.router.deliver(&mut |files| _ = save(&mut self.checkpoint, &self.calibration, files));
         for (index, count) in self.tally.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
             self.queue.counters.add_written(index / Level::ALL.len(), index % Level::ALL.len(), *count);
             *count = 0;
@@ -364,22 +376,19 @@ impl Listener {
         self.write_checkpoint_as_of_last();
     }
 
-    /// Writes down where the files stand, with the rings as far as they were read at the last checkpoint.
+    /// Writes down where the files stand, with the rings as far as they were read at the last checkpoint: everything that was read has been
+    /// written.
     fn write_checkpoint_as_of_last(&mut self) {
-        let Some(checkpoint) = &mut self.checkpoint else { return };
-        match checkpoint.write(self.calibration.anchor(), self.router.positions()) {
-            Ok(()) => self.router.mark_files(),
-            Err(error) => {
-                // An old one would have lines cut off that are not written again.
-                checkpoint.invalidate();
-                notice(
-                    "checkpoint",
-                    &format!(
-                        "cannot write the checkpoint: {error}; after a crash in this state lines may be doubled"
-                    ),
-                );
-            }
+        if save(&mut self.checkpoint, &self.calibration, &self.router.positions()) {
+            self.router.mark_files();
         }
+    }
+
+    /// The end of the sinks.
+    fn close_sinks(&mut self) {
+        let deadline = Instant::now() + self.sink_timeout;
+        self.router.shutdown(deadline, &mut |files| _ = save(&mut self.checkpoint, &self.calibration, files));
+        self.write_checkpoint();
     }
 
     fn settle(&mut self) {
@@ -534,8 +543,7 @@ impl Listener {
                 break;
             }
         }
-        self.router.shutdown(Instant::now() + self.sink_timeout);
-        self.write_checkpoint();
+        self.close_sinks();
         self.publish_stats();
         // What came in after the last pass, from calls that were under way, stays unwritten and is counted.
         while let Some(registration) = self.queue.next_registration() {
@@ -548,6 +556,19 @@ impl Listener {
         self.queue.end();
         self.queue.remove_files();
     }
+}
+
+/// Writes a checkpoint: these files, and the rings as far as they were read at the last full one. Whether nothing is in its way.
+fn save(checkpoint: &mut Option<Checkpoint>, calibration: &Calibration, files: &[FileMark]) -> bool {
+    let Some(checkpoint) = checkpoint else { return true };
+    let Err(error) = checkpoint.write(calibration.anchor(), files) else { return true };
+    // An old one would have lines cut off that are not written again.
+    checkpoint.invalidate();
+    notice(
+        "checkpoint",
+        &format!("cannot write the checkpoint: {error}; after a crash in this state lines may be doubled"),
+    );
+    false
 }
 
 /// Formats one record into the router's buffers. The place in the tally to count it at.

@@ -17,6 +17,7 @@ use crate::listener::checkpoint::Checkpoint;
 use crate::listener::replay::Previous;
 use crate::notice::notice;
 use crate::queue::Queue;
+use crate::rotate::Rotation;
 use crate::runtime::about::ClockKind;
 use crate::runtime::{CHECKPOINT, RuntimeDir};
 use crate::worker::Recovery;
@@ -85,6 +86,8 @@ pub fn recover(log_folder: impl AsRef<Path>) -> Result<Recovery, Error> {
         .level_files(about.level_files)
         .layout(AnyLayout::restore(&about.layout).unwrap_or_default().with_a_zone_that_is_there())
         .zone(zone)
+        // What is rotated, and what that leads to, is for the service to say.
+        .rotation(Rotation::Never)
         .sink_timeout(PATIENCE);
     if let Some(prefix) = &about.prefix {
         config = config.file_prefix(prefix.clone());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::LogConfig;
-use crate::config::files::standard_slots;
+use crate::config::files::{Files, Standard};
 use crate::domain::DomainSpec;
 use crate::error::Error;
 use crate::filter::{Filter, LevelSet};
@@ -18,7 +18,8 @@ use crate::listener::checkpoint::Checkpoint;
 use crate::listener::replay::Previous;
 use crate::queue::{Queue, Settings};
 use crate::ring::control::Unfit;
-use crate::router::{Router, Slot};
+use crate::rotate::naming::InUse;
+use crate::router::{Durability, Router, Slot};
 use crate::runtime::about::{About, ClockKind, NamedDomain};
 use crate::runtime::{CHECKPOINT, RuntimeDir, TakeOver};
 use crate::sink::console::{self, Stream};
@@ -137,9 +138,26 @@ pub(super) fn router(config: &mut LogConfig, folder: &Folder, specs: &[DomainSpe
     let mut layouts = Layouts::new(&config.zone);
     let standard = layouts.number_of(&config.layout, false);
     let stems: Vec<&str> = specs.iter().map(|spec| spec.file).collect();
-    let mut slots =
-        standard_slots(folder, config.file_prefix.as_deref(), &stems, config.level_files, standard)
-            .map_err(|error| Error::explained(&error))?;
+    let files = Files {
+        folder,
+        zone: config.zone.clone(),
+        app: &config.app_name(),
+        prefix: config.file_prefix.as_deref(),
+        schedule: config.rotation.schedule().map_err(Error::config)?,
+        mode: config.file_mode,
+        is_durable: config.durability != Durability::Os,
+        in_use: InUse::default(),
+        rotated: None,
+    };
+    let standard_files = Standard {
+        domain_file: &config.domain_file,
+        level_file: &config.level_file,
+        stems: &stems,
+        level_files: config.level_files,
+        layout: standard,
+    };
+    let planned = files.standard(&standard_files).map_err(|error| Error::explained(&error))?;
+    let mut slots = files.open(planned).map_err(|error| Error::explained(&error))?;
     let domains: Vec<String> = specs.iter().map(|spec| spec.name.to_owned()).collect();
     if let Some(choice) = config.console.take() {
         let (stream, is_terminal) = if choice.stderr {

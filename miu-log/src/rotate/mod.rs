@@ -6,8 +6,11 @@ mod amount;
 mod compression;
 pub(crate) mod naming;
 pub(crate) mod retention;
+mod rotation;
 pub(crate) mod words;
 
 pub use amount::{Period, Size};
 pub use compression::{Compression, CompressionChoice};
 pub use retention::{Retention, Room};
+pub use rotation::Rotation;
+pub(crate) use rotation::Schedule;

@@ -37,6 +37,8 @@ pub(crate) struct Keys<'a> {
 /// How one log file and its rotated ones are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Naming {
+    /// The template with all its keys replaced but for the time.
+    label: String,
     /// All before the extension.
     stem: Vec<Part>,
     /// With its dot; empty where there is none.
@@ -157,7 +159,12 @@ impl Naming {
         if !literal.is_empty() || stem.is_empty() {
             stem.push(Part::Literal(literal));
         }
-        let naming = Naming { stem, extension, zone: zone.clone() };
+        let named = |part: &Part| match part {
+            Part::Literal(text) => text.clone(),
+            Part::Time(pieces) => format!("{{time:{}}}", format_of(pieces)),
+        };
+        let label = stem.iter().map(named).collect::<String>() + &extension;
+        let naming = Naming { label, stem, extension, zone: zone.clone() };
         // Digits stand for the date: the rule is the same for each of them.
         let sample = naming.current(0);
         if sample.len() > LONGEST {
@@ -172,6 +179,11 @@ impl Naming {
             return refuse("ends as compressed files do; name it by what is in it, such as .log");
         }
         Ok(naming)
+    }
+
+    /// What the files are called in notices and counters: the name, with `{time:..}` in place of a date.
+    pub(crate) fn label(&self) -> &str {
+        &self.label
     }
 
     /// Whether the name changes with time.
@@ -338,6 +350,19 @@ fn pieces(format: &str) -> Result<Vec<Piece>, String> {
     Ok(pieces)
 }
 
+fn format_of(pieces: &[Piece]) -> String {
+    let mut format = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Separator(separator) => format.push(*separator),
+            piece => {
+                format.push_str(PIECES.iter().find(|(_, it)| it == piece).map_or("", |(token, _)| token))
+            }
+        }
+    }
+    format
+}
+
 fn write_pieces(pieces: &[Piece], civil: PrimitiveDateTime, out: &mut String) {
     for piece in pieces {
         let (value, width) = match *piece {
@@ -438,6 +463,7 @@ mod tests {
         assert_eq!(name("{time:YYYY-MM-DD_HH-mm-ss}.log"), "2026-11-20_23-59-58.log");
         assert_eq!(name("app.log.{time:YYYYMM}"), "app.log.202611");
         assert_eq!(name("journal"), "journal");
+        assert_eq!(naming("{app}_{time:YYYY-MM-DD_HH}.log").label(), "orders_{time:YYYY-MM-DD_HH}.log");
     }
 
     #[test]

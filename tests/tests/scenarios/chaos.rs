@@ -10,7 +10,7 @@ const RECORDS: u64 = 20_000;
 
 /// The first round that is like this.
 fn round(wanted: impl Fn(&Round) -> bool) -> Round {
-    let found = (0..2000).map(|number| Round::new(SEED, number, RECORDS)).find(wanted);
+    let found = (0..20_000).map(|number| Round::new(SEED, number, RECORDS)).find(wanted);
     found.unwrap_or_else(|| panic!("no round is like this"))
 }
 
@@ -53,6 +53,8 @@ fn nothing_is_lost_or_doubled_when_the_listener_is_killed() {
     assert_clean(&[
         first(Victim::Listener, None),
         first(Victim::Listener, Some("sink-written")),
+        first(Victim::Listener, Some("rotated")),
+        first(Victim::Listener, Some("file-marked")),
         first(Victim::Listener, Some("checkpointed")),
         round(|round| round.subject == "replay-delivered" && round.workers > 1),
     ]);

@@ -39,6 +39,7 @@ mod processes;
 mod puppet;
 mod recover;
 mod restart;
+mod rotation;
 mod signals;
 mod sinks;
 mod small_memory;

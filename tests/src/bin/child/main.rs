@@ -21,14 +21,14 @@ mod sinks;
 
 use std::time::Duration;
 
-use miu_log::LogConfig;
+use miu_log::{LogConfig, Rotation};
 
 /// Longer than any flush takes.
 const FLUSH: Duration = Duration::from_secs(60);
 
-/// The role's configuration to start from: this folder, no console.
+/// The role's configuration to start from: this folder, no console, one file a name however large it gets.
 fn config(folder: &str) -> LogConfig {
-    LogConfig::new(folder).console(false)
+    LogConfig::new(folder).console(false).rotation(Rotation::Never)
 }
 
 fn main() {
