@@ -166,6 +166,36 @@ fn workers_log_into_the_files_of_the_repository() {
 }
 
 #[test]
+fn lines_for_machines_parse() {
+    let run = run("json");
+    let objects = |name: &str| -> Vec<serde_json::Value> {
+        let text = run.log(name);
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let query = &objects("json/db.log")[0];
+    assert_eq!((&query["message"], &query["function"]), (&"query of ada".into(), &"log_with".into()));
+    let extra = serde_json::json!({ "rows": 12, "cached": false, "coupon": null, "took": 0.08125 });
+    assert_eq!(query["extra"], extra);
+    let app = objects("json/app.log");
+    assert_eq!(app[0]["message"], "bad \"frame\"");
+    assert_eq!((&app[0]["extra"]["frame"], &app[0]["extra"]["text"]), (&"Chv/".into(), &"two\nlines".into()));
+    assert!(app[1]["exception"].as_str().unwrap().starts_with("error: invalid digit"), "{}", app[1]);
+    let flat = &objects("flat/db.log")[0];
+    assert_eq!((&flat["rows"], flat.get("thread_name")), (&12.into(), None));
+    assert_eq!(
+        flat["@timestamp"].as_str().unwrap().split_once('.').unwrap().1.get(..6).map(str::len),
+        Some(6)
+    );
+    assert!(objects("otel/app.log")[0]["resourceLogs"].is_array());
+    assert_eq!(
+        run.log("own/db.log"),
+        "1;INFO;db;query of ada;rows=12;cached=false;coupon=None;took=81.25ms\n"
+    );
+    assert!(run.stdout.contains(" level=WARNING logger=app "), "{}", run.stdout);
+    assert!(run.stdout.contains("json/app.log:\n"), "{}", run.stdout);
+}
+
+#[test]
 fn fields_are_written_as_the_example_says() {
     let run = run("fields");
     let log = run.log("app.log");

@@ -175,7 +175,8 @@ impl LogConfig {
         self
     }
 
-    /// What a line looks like, in files, sinks and on the console: a [`Pattern`](crate::Pattern), or a [`Layout`](crate::Layout) of your own.
+    /// What a line looks like, in files, sinks and on the console: a [`Pattern`](crate::Pattern), [`Json`](crate::Json), [`Logfmt`](crate::Logfmt),
+    /// [`OtelJson`](crate::OtelJson), or a [`Layout`](crate::Layout) of your own.
     pub fn layout(mut self, layout: impl Into<AnyLayout>) -> LogConfig {
         self.layout = layout.into();
         self

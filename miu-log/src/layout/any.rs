@@ -38,7 +38,7 @@ pub struct AnyLayout(Kind);
 #[derive(Clone)]
 enum Kind {
     Pattern(Pattern),
-    Json(Json),
+    Json(Box<Json>),
     Logfmt(Logfmt),
     OtelJson(OtelJson),
     Custom(Shared),
@@ -161,7 +161,7 @@ impl From<Pattern> for AnyLayout {
 
 impl From<Json> for AnyLayout {
     fn from(json: Json) -> AnyLayout {
-        AnyLayout(Kind::Json(json))
+        AnyLayout(Kind::Json(Box::new(json)))
     }
 }
 

@@ -16,6 +16,8 @@ mod keys;
 mod line;
 mod logfmt;
 #[cfg(test)]
+mod machine_looks;
+#[cfg(test)]
 mod machine_tests;
 mod origin;
 mod otel;

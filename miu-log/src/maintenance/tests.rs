@@ -10,10 +10,9 @@ use rustix::fs::Mode;
 
 use super::thread::Maintenance;
 use super::*;
-use crate::clock::Clock;
+use crate::clock::{Clock, ManualTime};
 use crate::rotate::Retention;
 use crate::rotate::naming::Keys;
-use crate::sync::AtomicU64;
 use crate::zone::Zone;
 
 /// 2026-11-20 00:00:00 UTC.
@@ -481,8 +480,10 @@ fn a_failure_is_told_once_and_tried_again_after_a_growing_pause() {
 #[test]
 fn by_hand_a_pass_is_made_when_one_is_wanted_and_once_a_minute() {
     let bed = Bed::new(&["app.log"], "1 day", Compression::Gz);
-    let now = Arc::new(AtomicU64::new((DAY_20 - DAY / 2) as u64));
-    let maintenance = Maintenance::new(bed.plan.clone(), Clock::Manual(now.clone()));
+    let time = Arc::new(ManualTime::default());
+    let now = &time.now;
+    now.store((DAY_20 - DAY / 2) as u64, Ordering::Relaxed);
+    let maintenance = Maintenance::new(bed.plan.clone(), Clock::Manual(time.clone()));
     maintenance.begin();
     bed.write(ROTATED);
     maintenance.step();
