@@ -31,6 +31,7 @@ mod hostile;
 mod huge;
 mod in_use;
 mod injected;
+mod kept_files;
 mod lifecycle;
 mod main_job;
 mod overflow;

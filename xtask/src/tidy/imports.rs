@@ -116,7 +116,9 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         who: "maintenance",
-        may: May::AllBut(&["ring", "queue", "logger", "encode", "message", "listener", "router", "sink", "config"]),
+        may: May::AllBut(&[
+            "ring", "queue", "logger", "encode", "message", "listener", "router", "sink", "config",
+        ]),
         because: "the upkeep sees names and files, and neither records nor who writes them",
     },
     Layer {
