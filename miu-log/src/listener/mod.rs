@@ -238,7 +238,7 @@ impl Listener {
         let (request, deadline) =
             *self.flush.get_or_insert_with(|| (request, Instant::now() + self.sink_timeout));
         let state = self.router.poll_flush(begun.is_none(), &mut |files| {
-            _ = save(&mut self.checkpoint, &self.calibration, files)
+            _ = save(&mut self.checkpoint, &self.calibration, files);
         });
         if begun.is_none() {
             // Records that were held may stand in the files now.
