@@ -27,6 +27,11 @@ impl LevelSet {
         LevelSet(self.0 | 1 << level as u8)
     }
 
+    /// Whether a level is in both.
+    pub(crate) const fn meets(self, other: LevelSet) -> bool {
+        self.0 & other.0 != 0
+    }
+
     pub(crate) const fn contains(self, level: Level) -> bool {
         self.0 & (1 << level as u8) != 0
     }
@@ -73,6 +78,8 @@ mod tests {
             assert_eq!(both.contains(level), level >= Level::Error);
         }
         assert_eq!(LevelSet::from(Level::Trace), LevelSet::ALL);
+        assert!(LevelSet::from(Level::Error).meets(LevelSet::only(Level::Critical)));
+        assert!(!LevelSet::from(Level::Error).meets(LevelSet::only(Level::Info)));
     }
 
     #[test]

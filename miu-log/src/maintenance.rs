@@ -140,6 +140,7 @@ impl Upkeep {
             }
         }
         let Listing { files, current, .. } = listing;
+        let Some(files) = self.settle(files, now, stop) else { return };
         let named = numbers(&expired(&self.plan.scopes, &self.kept(&files), now.unix), &files);
         let files = self.delete(files, &named, now, stop);
         let Some(files) = self.compress(files, now, stop) else { return };
@@ -259,6 +260,29 @@ impl Upkeep {
         files.into_iter().filter(|_| numbers.next().is_some_and(|number: usize| !gone[number])).collect()
     }
 
+    /// Makes one of each file that is there twice, compressed and not; the files that there are then. None: stop.
+    fn settle(&mut self, mut files: Vec<Found>, now: Moment, stop: &dyn Fn() -> bool) -> Option<Vec<Found>> {
+        let names: HashSet<String> = files.iter().map(|file| file.name.clone()).collect();
+        let twin = |file: &Found| {
+            let mut endings = [Compression::Gz, Compression::Zstd].into_iter();
+            endings.find(|ending| names.contains(&format!("{}{}", file.name, ending.ending())))
+        };
+        let mut gone = HashSet::new();
+        for file in files.iter().filter(|file| file.rotated.compressed.is_none()) {
+            let Some(compression) = twin(file).filter(|_| !self.rests(&file.name, now)) else { continue };
+            if stop() {
+                return None;
+            }
+            if let Some(Outcome::Compressed { .. }) =
+                self.attempt(file, compression, now, stop, |job| job.settle_twin())
+            {
+                gone.insert(file.name.clone());
+            }
+        }
+        files.retain(|file| !gone.contains(&file.name));
+        Some(files)
+    }
+
     /// Compresses what is to be compressed; the files that there are then. None: stop.
     fn compress(
         &mut self,
@@ -266,55 +290,57 @@ impl Upkeep {
         now: Moment,
         stop: &dyn Fn() -> bool,
     ) -> Option<Vec<Found>> {
-        let names: HashSet<String> = files.iter().map(|file| file.name.clone()).collect();
-        let mut removed: HashSet<String> = HashSet::new();
         for file in &mut files {
             if stop() {
                 return None;
             }
-            if file.rotated.compressed.is_some() {
+            let compression = self.plan.families[file.family].compression;
+            if file.rotated.compressed.is_some()
+                || compression == Compression::None
+                || self.rests(&file.name, now)
+                || self.rests(DISK, now)
+            {
                 continue;
             }
-            let name = file.name.clone();
-            let is_there =
-                |compression: &Compression| names.contains(&format!("{name}{}", compression.ending()));
-            let twin = [Compression::Gz, Compression::Zstd].into_iter().find(is_there);
-            let wanted = self.plan.families[file.family].compression;
-            let Some(compression) = twin.or(Some(wanted).filter(|wanted| *wanted != Compression::None))
-            else {
-                continue;
-            };
-            if self.rests(&name, now) || (twin.is_none() && self.rests(DISK, now)) {
-                continue;
-            }
-            let Plan { folder, in_use, .. } = &self.plan;
-            let job = Job { folder, in_use, name: &name, compression, stop };
-            let result = if twin.is_some() { job.settle_twin() } else { job.compress() };
-            match result {
-                Ok(Outcome::Compressed { before, after }) => {
-                    self.pauses.remove(DISK);
-                    self.plan.counters.compressed.fetch_add(1, Ordering::Relaxed);
-                    self.plan.counters.freed.fetch_add(before.saturating_sub(after), Ordering::Relaxed);
-                    let compressed = format!("{name}{}", compression.ending());
-                    removed.insert(name);
-                    if twin.is_none()
-                        && let Ok(stat) = self.plan.folder.stat(&compressed)
-                    {
-                        removed.remove(&file.name);
-                        let rotated = Rotated { compressed: Some(compression), ..file.rotated };
-                        *file = Found { name: compressed, family: file.family, rotated, stat };
-                    }
-                }
-                Ok(Outcome::Left) => {}
-                Err(error) => {
-                    let of_disk = twin.is_none() && Failed::is_of_disk(&error);
-                    let text = format!("{error}; the file is kept as it is, and this is tried again later");
-                    self.failed(if of_disk { DISK } else { &name }, now, text);
-                }
+            if let Some(Outcome::Compressed { .. }) =
+                self.attempt(file, compression, now, stop, |job| job.compress())
+            {
+                self.pauses.remove(DISK);
+                let name = format!("{}{}", file.name, compression.ending());
+                // Should it be gone already, deleting it does nothing.
+                file.stat = self.plan.folder.stat(&name).unwrap_or(file.stat);
+                file.rotated.compressed = Some(compression);
+                file.name = name;
             }
         }
-        files.retain(|file| !removed.contains(&file.name));
         (!stop()).then_some(files)
+    }
+
+    /// Does a piece of work on a file; counts it, or notes that it failed.
+    fn attempt(
+        &mut self,
+        file: &Found,
+        compression: Compression,
+        now: Moment,
+        stop: &dyn Fn() -> bool,
+        work: fn(&Job<'_>) -> io::Result<Outcome>,
+    ) -> Option<Outcome> {
+        let Plan { folder, in_use, .. } = &self.plan;
+        match work(&Job { folder, in_use, name: &file.name, compression, stop }) {
+            Ok(outcome) => {
+                if let Outcome::Compressed { before, after } = outcome {
+                    self.plan.counters.compressed.fetch_add(1, Ordering::Relaxed);
+                    self.plan.counters.freed.fetch_add(before.saturating_sub(after), Ordering::Relaxed);
+                }
+                Some(outcome)
+            }
+            Err(error) => {
+                let text = format!("{error}; the file is kept as it is, and this is tried again later");
+                let what = if Failed::is_of_disk(&error) { DISK } else { &file.name };
+                self.failed(what, now, text);
+                None
+            }
+        }
     }
 
     /// Whether it failed so lately that it is left alone.

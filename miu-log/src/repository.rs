@@ -2,6 +2,7 @@
 
 mod connect;
 mod recover;
+mod rotated;
 mod start;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use crate::level::Level;
 use crate::lifecycle::{exit, fork, signals};
 use crate::listener::watch::Watch;
 use crate::logger::{CappedLogger, Logger, submit_signal};
+use crate::maintenance::thread::Maintenance;
 use crate::notice::notice;
 use crate::queue::{Queue, SignalSite};
 use crate::runtime::RuntimeDir;
@@ -88,6 +90,7 @@ struct Started {
     /// Kept until the end, or until another process takes over: the locks.
     runtime: Arc<Mutex<Option<RuntimeDir>>>,
     recovery: Recovery,
+    maintenance: Maintenance,
 }
 
 /// What a generated repository is made of.
@@ -179,13 +182,19 @@ impl Core {
             ));
         }
         let mut config = config;
-        let Prepared { mut listener, runtime, recovery, settings } =
+        let Prepared { mut listener, runtime, recovery, settings, maintenance } =
             start::prepare(&mut config, &inner.queue, &inner.published, specs)?;
         let (folder, spill) = (runtime.path().to_owned(), runtime.spill());
         let runtime = Arc::new(Mutex::new(Some(runtime)));
         let (sink_timeout, manual) = (config.sink_timeout, config.manual.clone());
         let handle_signals = config.handle_signals;
-        let started = Started { manual: manual.clone(), sink_timeout, runtime: runtime.clone(), recovery };
+        let started = Started {
+            manual: manual.clone(),
+            sink_timeout,
+            runtime: runtime.clone(),
+            recovery,
+            maintenance: maintenance.clone(),
+        };
         if inner.started.set(started).is_err() || !inner.queue.attach(settings) {
             return Err(Error::already_initialised("the repository has been started before"));
         }
@@ -202,7 +211,7 @@ impl Core {
             );
             None
         });
-        let kept = runtime.clone();
+        let (kept, ending) = (runtime.clone(), maintenance.clone());
         listener.watch(Watch {
             folder,
             spill,
@@ -216,10 +225,13 @@ impl Core {
                     runtime.keep();
                 }
             }),
-            release: Box::new(move || drop(lock(&runtime).take())),
+            release: Box::new(move || {
+                ending.stop();
+                drop(lock(&runtime).take());
+            }),
         });
         match manual {
-            Some(manual) => manual.install(listener),
+            Some(manual) => manual.install(listener, maintenance.clone()),
             None => {
                 let thread = std::thread::Builder::new()
                     .name("miu-log".to_owned())
@@ -232,6 +244,7 @@ impl Core {
                 *lock(&inner.thread) = Some(thread);
             }
         }
+        maintenance.begin();
         if handle_signals && let Err(error) = signals::handle() {
             // It logs as it should; what is missing is said, and does not make it useless.
             notice("signals", &format!("cannot handle SIGTERM and SIGINT: {error}"));
@@ -516,6 +529,7 @@ impl Inner {
             self.queue.counters.abandoned.store(pending, Ordering::Relaxed);
             notice("shutdown", &format!("{pending} accepted records were not written when logging ended"));
         }
+        started.maintenance.stop();
         // The lock on the folder goes last: until now another repository must not open it.
         drop(lock(&started.runtime).take());
         *report.insert(self.report())

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, ManualTime};
 use crate::listener::Listener;
+use crate::maintenance::thread::Maintenance;
 use crate::queue::Queue;
 use crate::sync::{Ordering, lock};
 
@@ -36,6 +37,7 @@ use crate::sync::{Ordering, lock};
 pub struct ManualListener {
     time: Arc<ManualTime>,
     listener: Arc<Mutex<Option<Listener>>>,
+    maintenance: Arc<Mutex<Option<Maintenance>>>,
     /// Whose worker processes see the clock too.
     queue: Arc<Mutex<Weak<Queue>>>,
 }
@@ -51,9 +53,15 @@ impl ManualListener {
     }
 
     /// Makes one pass: reads what is there, writes it. How many records it read.
+    ///
+    /// Rotated files are compressed and deleted behind it, in the step that has rotated a file, in the first one if an earlier run has left some, and from then
+    /// on in the first step of each minute.
     pub fn step(&self) -> usize {
-        let mut listener = lock(&self.listener);
-        listener.as_mut().map_or(0, |listener| listener.step().records)
+        let records = lock(&self.listener).as_mut().map_or(0, |listener| listener.step().records);
+        if let Some(maintenance) = &*lock(&self.maintenance) {
+            maintenance.step();
+        }
+        records
     }
 
     /// Sets the clock, forwards or backwards.
@@ -94,8 +102,9 @@ impl ManualListener {
         self.show();
     }
 
-    pub(crate) fn install(&self, listener: Listener) {
+    pub(crate) fn install(&self, listener: Listener, maintenance: Maintenance) {
         *lock(&self.listener) = Some(listener);
+        *lock(&self.maintenance) = Some(maintenance);
     }
 
     pub(crate) fn is_used(&self) -> bool {

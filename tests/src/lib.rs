@@ -81,7 +81,8 @@ impl Place {
     /// A log file's text.
     pub fn text(&self, name: &str) -> String {
         let path = self.log(name);
-        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"))
+        let bytes = unpacked(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        String::from_utf8(bytes).unwrap_or_else(|error| panic!("{path:?}: {error}"))
     }
 
     /// A log file's records.
@@ -109,11 +110,12 @@ pub fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The names of a log file's rotated files, oldest first, without compressed ones.
+/// The names of a log file's rotated files, oldest first. One that is there twice, because a process died while it compressed it, is named once.
 pub fn rotated(folder: &Path, name: &str) -> Vec<String> {
     let stem = name.strip_suffix(".log").unwrap_or(name);
     let stamped = |name: &String| {
-        let middle = name.strip_prefix(stem)?.strip_prefix('.')?.strip_suffix(".log")?;
+        let plain = name.strip_suffix(".gz").unwrap_or(name);
+        let middle = plain.strip_prefix(stem)?.strip_prefix('.')?.strip_suffix(".log")?;
         let (stamp, number) = middle.split_once('.').unwrap_or((middle, "0"));
         let is_stamp =
             stamp.len() == 19 && stamp.bytes().all(|byte| byte.is_ascii_digit() || b"-_".contains(&byte));
@@ -121,7 +123,21 @@ pub fn rotated(folder: &Path, name: &str) -> Vec<String> {
     };
     let mut files: Vec<_> = names(folder).iter().filter_map(stamped).collect();
     files.sort();
+    files.dedup_by(|later, earlier| (&later.0, later.1) == (&earlier.0, earlier.1));
     files.into_iter().map(|(_, _, name)| name).collect()
+}
+
+/// The bytes of a log file, also of a compressed one.
+pub fn unpacked(path: &Path) -> std::io::Result<Vec<u8>> {
+    if path.extension().is_none_or(|extension| extension != "gz") {
+        return std::fs::read(path);
+    }
+    let unpacked = Command::new("gzip").arg("-dc").arg(path).output()?;
+    if !unpacked.status.success() {
+        let text = format!("{path:?}: {}", String::from_utf8_lossy(&unpacked.stderr));
+        return Err(std::io::Error::other(text));
+    }
+    Ok(unpacked.stdout)
 }
 
 /// One record of a log file in the default layout.

@@ -13,7 +13,8 @@ use crate::layout::{AnyLayout, ColourChoice};
 use crate::level::Level;
 use crate::queue::OverflowPolicy;
 use crate::ring::segment::SMALLEST;
-use crate::rotate::Rotation;
+use crate::rotate::retention::Checked;
+use crate::rotate::{Compression, CompressionChoice, Retention, Rotation};
 use crate::router::Durability;
 use crate::sink::Sink;
 use crate::testing::ManualListener;
@@ -54,6 +55,8 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`take_over`](LogConfig::take_over) | `false` |
 /// | [`durability`](LogConfig::durability) | the operating system's |
 /// | [`rotation`](LogConfig::rotation) | at 10 MB |
+/// | [`retention`](LogConfig::retention) | five rotated files of each log file |
+/// | [`compression`](LogConfig::compression) | gzip |
 /// | [`file_mode`](LogConfig::file_mode) | 0640 or stricter, as the umask says |
 /// | [`domain_file_name`](LogConfig::domain_file_name), [`level_file_name`](LogConfig::level_file_name) | `{domain}.log`, `{level}.log` |
 /// | [`app`](LogConfig::app) | the executable's name |
@@ -95,6 +98,8 @@ pub struct LogConfig {
     pub(crate) take_over: bool,
     pub(crate) durability: Durability,
     pub(crate) rotation: Rotation,
+    pub(crate) retention: Retention,
+    pub(crate) compression: CompressionChoice,
     pub(crate) file_mode: Option<u32>,
     pub(crate) app: Option<String>,
     pub(crate) domain_file: String,
@@ -136,6 +141,8 @@ impl LogConfig {
             take_over: false,
             durability: Durability::Os,
             rotation: Rotation::default(),
+            retention: Retention::default(),
+            compression: CompressionChoice::default(),
             file_mode: None,
             app: None,
             domain_file: files::DOMAIN_FILE.to_owned(),
@@ -275,6 +282,20 @@ impl LogConfig {
         self
     }
 
+    /// How long rotated files are kept: a [`Retention`], a text such as `"30 days"` or `"1 GB"`, or a number of files. Default: five rotated files of each log
+    /// file, beside the current one.
+    pub fn retention(mut self, retention: impl Into<Retention>) -> LogConfig {
+        self.retention = retention.into();
+        self
+    }
+
+    /// How rotated files are compressed: a [`Compression`](crate::Compression), or its name, such as `"gz"` or `"none"`. Default: gzip. Files that are there
+    /// already, and are not compressed, are compressed after the start.
+    pub fn compression(mut self, compression: impl Into<CompressionChoice>) -> LogConfig {
+        self.compression = compression.into();
+        self
+    }
+
     /// The mode of the log files, rotated ones included, whatever the umask says: `0o600`. Default: 0640, or stricter as the umask says; a file that is
     /// there keeps its own.
     pub fn file_mode(mut self, mode: u32) -> LogConfig {
@@ -334,6 +355,15 @@ impl LogConfig {
         if name.is_empty() { "app".to_owned() } else { name }
     }
 
+    /// What the retention and the compression say.
+    pub(crate) fn rotated_files(&self) -> Result<(Checked, Compression), Error> {
+        let retention = self.retention.check();
+        let compression = self.compression.check();
+        let of =
+            |option: &'static str| move |problem: String| Error::config(format!("{option} is {problem}"));
+        Ok((retention.map_err(of("retention"))?, compression.map_err(of("compression"))?))
+    }
+
     pub(crate) fn validate(&self) -> Result<(), Error> {
         let limit = self.ring_limit;
         if !limit.is_power_of_two() || !(SMALLEST..=LARGEST_RING).contains(&limit) {
@@ -360,6 +390,7 @@ impl LogConfig {
         }
         self.zone.check()?;
         self.rotation.schedule().map_err(Error::config)?;
+        self.rotated_files()?;
         if let Some(mode) = self.file_mode
             && (mode & !0o777 != 0 || mode & 0o600 != 0o600)
         {

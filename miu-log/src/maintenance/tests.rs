@@ -372,6 +372,19 @@ fn what_an_interrupted_pass_left_is_put_in_order() {
 }
 
 #[test]
+fn nothing_is_deleted_because_a_file_is_there_twice() {
+    let mut bed = Bed::new(&["app.log"], Retention::Count(3), Compression::Gz);
+    let names = [18, 19, 20].map(|day| format!("app.2026-11-{day}_00-00-00.log"));
+    gzip(&bed.at(&format!("{}.gz", names[0])), &lines(&names[0]));
+    let text = bed.write(&names[1]);
+    gzip(&bed.at(&format!("{}.gz", names[1])), &text);
+    bed.write(&names[2]);
+    bed.pass();
+    assert_eq!(bed.names(), names.map(|name| format!("{name}.gz")));
+    assert_eq!(bed.plan.counters.deleted.load(Ordering::Relaxed), 0);
+}
+
+#[test]
 fn an_original_goes_only_if_its_copy_holds_the_same() {
     let text = lines(ROTATED);
     let longer = format!("{text}one more\n");

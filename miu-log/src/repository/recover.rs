@@ -99,7 +99,8 @@ pub fn recover(log_folder: impl AsRef<Path>) -> Result<Recovery, Error> {
         ClockKind::Tsc | ClockKind::Monotonic => Clock::system(),
     };
     previous.cut_files(&folder);
-    let router = router(&mut config, &folder, &specs)?;
+    // What it rotates is compressed by the next repository.
+    let (router, _) = router(&mut config, &folder, &specs)?;
     let checkpoint = Checkpoint::new(runtime.file(CHECKPOINT)?, previous.sequence);
     let queue = Queue::detached(&specs, clock);
     let mut listener = Listener::new(queue, router, Some(checkpoint), Arc::default(), PATIENCE);

@@ -16,9 +16,9 @@ use crate::layout::{self, Layouts};
 use crate::listener::Listener;
 use crate::listener::checkpoint::Checkpoint;
 use crate::listener::replay::Previous;
+use crate::maintenance::thread::Maintenance;
 use crate::queue::{Queue, Settings};
 use crate::ring::control::Unfit;
-use crate::rotate::naming::InUse;
 use crate::router::{Durability, Router, Slot};
 use crate::runtime::about::{About, ClockKind, NamedDomain};
 use crate::runtime::{CHECKPOINT, RuntimeDir, TakeOver};
@@ -27,6 +27,8 @@ use crate::sink::queued::Queued;
 use crate::stats::Published;
 use crate::sync::Ordering;
 use crate::worker::Recovery;
+
+use super::rotated::RotatedFiles;
 
 /// How long a repository that has the folder may take to hand it over.
 const HAND_OVER: Duration = Duration::from_secs(10);
@@ -37,6 +39,7 @@ pub(super) struct Prepared {
     pub(super) runtime: RuntimeDir,
     pub(super) recovery: Recovery,
     pub(super) settings: Settings,
+    pub(super) maintenance: Maintenance,
 }
 
 /// Everything up to the listener's start: takes the folder, recovers what an earlier run has left, shares the page.
@@ -69,7 +72,8 @@ pub(super) fn prepare(
     // Until all is recovered, a start that fails leaves everything as it is.
     runtime.keep();
     previous.cut_files(&folder);
-    let router = router(config, &folder, specs)?;
+    let (router, rotated_files) = router(config, &folder, specs)?;
+    let maintenance = rotated_files.into_maintenance(&folder, queue);
     let checkpoint = Checkpoint::new(runtime.file(CHECKPOINT)?, previous.sequence);
     let mut listener =
         Listener::new(queue.clone(), router, Some(checkpoint), published.clone(), config.sink_timeout);
@@ -110,7 +114,7 @@ pub(super) fn prepare(
         heartbeat: config.heartbeat,
     };
     runtime.give_up();
-    Ok(Prepared { listener, runtime, recovery, settings })
+    Ok(Prepared { listener, runtime, recovery, settings, maintenance })
 }
 
 /// What others have to know of a repository.
@@ -137,7 +141,12 @@ fn about(config: &LogConfig, specs: &[DomainSpec], clock: &Clock, log_folder: &P
 }
 
 /// Builds the sinks: files by domain and level, console, sinks added by hand.
-pub(super) fn router(config: &mut LogConfig, folder: &Folder, specs: &[DomainSpec]) -> Result<Router, Error> {
+pub(super) fn router(
+    config: &mut LogConfig,
+    folder: &Folder,
+    specs: &[DomainSpec],
+) -> Result<(Router, RotatedFiles), Error> {
+    let mut rotated_files = RotatedFiles::new(config)?;
     let mut layouts = Layouts::new(&config.zone);
     let standard = layouts.number_of(&config.layout, false);
     let stems: Vec<&str> = specs.iter().map(|spec| spec.file).collect();
@@ -149,8 +158,8 @@ pub(super) fn router(config: &mut LogConfig, folder: &Folder, specs: &[DomainSpe
         schedule: config.rotation.schedule().map_err(Error::config)?,
         mode: config.file_mode,
         is_durable: config.durability != Durability::Os,
-        in_use: InUse::default(),
-        rotated: None,
+        in_use: rotated_files.in_use.clone(),
+        rotated: Some(rotated_files.told()),
     };
     let standard_files = Standard {
         domain_file: &config.domain_file,
@@ -160,6 +169,7 @@ pub(super) fn router(config: &mut LogConfig, folder: &Folder, specs: &[DomainSpe
         layout: standard,
     };
     let planned = files.standard(&standard_files).map_err(|error| Error::explained(&error))?;
+    rotated_files.add(&planned);
     let mut slots = files.open(planned).map_err(|error| Error::explained(&error))?;
     let domains: Vec<String> = specs.iter().map(|spec| spec.name.to_owned()).collect();
     if let Some(choice) = config.console.take() {
@@ -183,5 +193,5 @@ pub(super) fn router(config: &mut LogConfig, folder: &Folder, specs: &[DomainSpe
     }
     let mut router = Router::new(domains, layouts.into_built(), slots);
     router.set_durability(config.durability);
-    Ok(router)
+    Ok((router, rotated_files))
 }

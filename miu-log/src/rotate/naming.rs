@@ -371,7 +371,7 @@ fn format_of(pieces: &[Piece]) -> String {
         match piece {
             Piece::Separator(separator) => format.push(*separator),
             piece => {
-                format.push_str(PIECES.iter().find(|(_, it)| it == piece).map_or("", |(token, _)| token))
+                format.push_str(PIECES.iter().find(|(_, it)| it == piece).map_or("", |(token, _)| token));
             }
         }
     }

@@ -282,7 +282,7 @@ pub(crate) fn expired<'a>(scopes: &[Checked], files: &[Kept<'a>], now: UnixNanos
     let mut named = Vec::new();
     for family in files.chunk_by(|one, other| one.family == other.family) {
         let Some(rules) = scopes.get(family[0].scope) else { continue };
-        let surplus = rules.files.map_or(0, |files| family.len().saturating_sub(files));
+        let surplus = rules.files.map_or(0, |files| surplus(family, files));
         let is_old = |file: &Kept<'_>| {
             rules.age.is_some_and(|age| {
                 // A file from the future has no age.
@@ -295,6 +295,15 @@ pub(crate) fn expired<'a>(scopes: &[Checked], files: &[Kept<'a>], now: UnixNanos
         named.extend_from_slice(&family[..surplus.max(old)]);
     }
     named
+}
+
+/// How many of the oldest have to go so that so many are left. One that is there twice, compressed and not, is one file.
+fn surplus(family: &[Kept<'_>], files: usize) -> usize {
+    let same = |one: &Kept<'_>, other: &Kept<'_>| {
+        (one.rotated.time, one.rotated.number) == (other.rotated.time, other.rotated.number)
+    };
+    let kept = family.chunk_by(same).rev().take(files).map(<[_]>::len).sum();
+    family.len().saturating_sub(kept)
 }
 
 /// The files that have to go because of what all take, or for room on the disk: `current` is what the current files take, by scope. In the order in which

@@ -105,7 +105,7 @@ impl Rotation {
                 schedule.size = Some(schedule.size.map_or(size, |other| other.min(size)));
             }
             Rule::DailyAt(time) => {
-                schedule.daily.push(time.clone().map_err(|error| named(error.to_string()))?)
+                schedule.daily.push(time.clone().map_err(|error| named(error.to_string()))?);
             }
             Rule::Hourly => schedule.hourly = true,
             Rule::Every(interval) => {

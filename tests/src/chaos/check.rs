@@ -148,7 +148,7 @@ pub fn check(folder: &Path, lives: &[Life]) -> io::Result<Report> {
     for (number, (name, side)) in files.iter().enumerate() {
         let mut bytes = Vec::new();
         for part in &parts[number] {
-            match std::fs::read(folder.join(part)) {
+            match crate::unpacked(&folder.join(part)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 read => bytes.extend(read?),
             }

@@ -177,7 +177,7 @@ fn steps() -> Vec<(When, &'static str)> {
         Part::Producer | Part::Worker => Some(When::Anybody),
         Part::Listener => Some(When::Listener),
         Part::Replay => Some(When::Replay),
-        // They have scenarios of their own: nothing is rotated here.
+        // Whether a process comes there before its end is not certain: they have scenarios of their own.
         Part::Files => None,
     };
     STEPS.iter().filter_map(|(part, step)| Some((of(*part)?, *step))).collect()

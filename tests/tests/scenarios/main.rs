@@ -32,6 +32,7 @@ mod hostile;
 mod huge;
 mod in_use;
 mod injected;
+mod kept_files;
 mod layouts;
 mod lifecycle;
 mod logrotate;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use miu_log::testing::ManualListener;
-use miu_log::{LogConfig, Rotation, Zone};
+use miu_log::{Compression, LogConfig, Retention, Rotation, Zone};
 use miu_log_tests::{Place, entries, logs, rotated};
 
 /// 2026-11-20 00:00 UTC.
@@ -15,6 +15,8 @@ fn stepped(place: &Place, rotation: impl Into<Rotation>, at: Duration) -> (LogCo
     let listener = ManualListener::new();
     listener.set_unix_time(at);
     let config = LogConfig::new(place.logs()).console(false).zone(Zone::Utc).rotation(rotation);
+    // What becomes of rotated files is not the subject here.
+    let config = config.compression(Compression::None).retention(Retention::Forever);
     (config.manual_listener(&listener), listener)
 }
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::rotate::Compression;
 
 const DAY: i64 = 86_400_000_000_000;
 
@@ -103,6 +104,23 @@ fn a_count_is_for_each_log_file_by_itself() {
     let files =
         [file("a1", 1, 0, 1), file("a2", 2, 0, 1), other(file("b1", 3, 0, 1)), other(file("b2", 4, 0, 1))];
     assert_eq!(names(&expired(&[rules(1)], &files, 9 * DAY)), ["a1", "b1"]);
+}
+
+#[test]
+fn a_file_that_is_there_twice_counts_once() {
+    let compressed = |file: Kept<'static>| Kept {
+        rotated: Rotated { compressed: Some(Compression::Gz), ..file.rotated },
+        ..file
+    };
+    let files = [
+        compressed(file("1.gz", 1, 0, 1)),
+        file("2", 2, 0, 1),
+        compressed(file("2.gz", 2, 0, 1)),
+        file("3", 3, 0, 1),
+    ];
+    assert_eq!(names(&expired(&[rules(3)], &files, DAY)), [""; 0]);
+    assert_eq!(names(&expired(&[rules(2)], &files, DAY)), ["1.gz"]);
+    assert_eq!(names(&expired(&[rules(1)], &files, DAY)), ["1.gz", "2", "2.gz"]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod disks;
 mod ends;
 mod forks;
 mod handlers;
+mod kept_files;
 mod limits;
 mod load;
 mod processes;
@@ -52,6 +53,9 @@ fn main() {
             simple::durable(folder, miu_log::Durability::SyncEvery(Duration::from_secs(3600)));
         }
         "twenty-records" => simple::twenty_records(folder),
+        "keep-three" => kept_files::keep_three(folder),
+        "compress-on-full-disk" => kept_files::compress_on_full_disk(folder),
+        "keep-room" => kept_files::keep_room(folder),
         "end-by-return" => ends::by_return(folder),
         "end-by-exit" => ends::by_exit(folder),
         "end-by-exit-of-a-thread" => ends::by_exit_of_a_thread(folder),
