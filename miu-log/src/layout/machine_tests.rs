@@ -570,7 +570,7 @@ proptest! {
         let (site, args) = (whole.site(), whole.args());
         let site = Site { location: crate::escape::escaped(&site.module), ..site };
         let record = Record { domain: &whole.domain, process: &whole.process, thread: &whole.thread, ..record(&site, &args) };
-        for pattern in [Pattern::DEFAULT, "{message}{fields}", "{module}{function}{file}{domain}"] {
+        for pattern in [Pattern::DEFAULT, "{message}{fields}", "{module}{function}{file}{domain}{message}"] {
             let text = lines(Pattern::parse(pattern).unwrap(), &record);
             let (first, detail) = text.split_once('\n').unwrap();
             prop_assert!(is_harmless(first) && !first.starts_with(DETAIL_MARK), "{}", first);
