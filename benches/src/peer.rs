@@ -17,6 +17,8 @@ pub enum Workload {
     Throughput,
     /// W3: records a second into their domain's and their level's file.
     Routing,
+    /// W6: JSON lines a second into one file, of records with fields.
+    Json,
     /// W5: as W3, from several processes; see [`processes`](crate::processes).
     Processes,
     /// W4: a call whose level is off.
@@ -39,6 +41,7 @@ impl Workload {
             Self::Routing => "w3",
             Self::Processes => "w5",
             Self::Disabled => "w4",
+            Self::Json => "w6",
             Self::Idle => "idle",
             Self::Probe => "probe",
             Self::End => "end",
@@ -54,6 +57,7 @@ impl Workload {
             Self::Routing,
             Self::Processes,
             Self::Disabled,
+            Self::Json,
             Self::Idle,
             Self::Probe,
             Self::End,
@@ -130,6 +134,11 @@ pub trait Peer: Sized + Sync {
     /// Logs an order in its domain and at its level. Called only for peers that route.
     fn log_routed(&self, order: Order);
 
+    /// Logs an order at info level, its parts as fields. Called only for peers that write JSON.
+    fn log_fields(&self, order: Order) {
+        self.log(order);
+    }
+
     /// Logs an order at debug level, which is off.
     fn log_disabled(&self, order: Order);
 
@@ -155,6 +164,8 @@ pub struct Entry {
     pub lossless: bool,
     /// Whether it takes part in the routing workload.
     pub routes: bool,
+    /// Whether it takes part in the JSON workload.
+    pub json: bool,
     /// Whether it is the floor, which stands for what the machine can do and shares nothing between threads.
     pub floor: bool,
     /// Runs one plan.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::Failure;
 use crate::order::{Domain, IDS_PER_THREAD, Level, Order};
-use crate::peer::Plan;
+use crate::peer::{Plan, Workload};
 
 /// What was found in the files of one measurement.
 #[derive(Debug, Default, Clone, Copy)]
@@ -135,7 +135,7 @@ impl Reader<'_> {
     fn is_remark(&self, line: &[u8]) -> bool {
         let about_processes =
             |message: &str| message.starts_with("Worker ") || message.contains("recovered ");
-        self.plan.workload == crate::peer::Workload::Processes
+        self.plan.workload == Workload::Processes
             && std::str::from_utf8(line)
                 .ok()
                 .and_then(|line| line.strip_suffix('\n')?.splitn(4, " | ").nth(3))
@@ -146,6 +146,9 @@ impl Reader<'_> {
     /// to.
     fn record(&self, line: &[u8], purpose: Purpose) -> Option<(usize, u64)> {
         let line = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
+        if self.plan.workload == Workload::Json {
+            return self.json_record(line);
+        }
         let mut parts = line.splitn(4, " | ");
         let (stamp, level, place, message) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let (id, price_and_symbol) = message.strip_prefix("order ")?.split_once(" filled at ")?;
@@ -173,10 +176,30 @@ impl Reader<'_> {
             Purpose::Level(level) => order.level() == level,
             Purpose::Unknown => false,
         };
+        (whole && belongs).then(|| self.place(id))?
+    }
+
+    /// The same for a line of JSON. Loggers differ in where they put time, message and fields.
+    fn json_record(&self, line: &str) -> Option<(usize, u64)> {
+        let line: serde_json::Value = serde_json::from_str(line).ok()?;
+        let fields = line.get("extra").or_else(|| line.get("fields"))?;
+        let message = line.get("message").or_else(|| fields.get("message"))?;
+        let id = fields["id"].as_u64()?;
+        let order = Order::new(id);
+        let whole = line["timestamp"].is_string()
+            && line["level"] == "INFO"
+            && message == "order filled"
+            && fields["price"] == order.price
+            && fields["symbol"] == order.symbol;
+        whole.then(|| self.place(id))?
+    }
+
+    /// Thread and position of a record, if it is one of the plan's.
+    fn place(&self, id: u64) -> Option<(usize, u64)> {
         let thread = (id / IDS_PER_THREAD).checked_sub(1)?;
         let position = id % IDS_PER_THREAD;
         let in_plan = thread < self.plan.threads && position < self.plan.records_per_thread;
-        (whole && belongs && in_plan).then_some((thread as usize, position))
+        in_plan.then_some((thread as usize, position))
     }
 }
 
@@ -195,7 +218,6 @@ fn stamp_is_whole(stamp: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::peer::Workload;
     use crate::tsc::Pair;
 
     fn check_text(text: &str) -> Result<Found, Failure> {

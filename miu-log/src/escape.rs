@@ -19,7 +19,7 @@ pub(crate) const DETAIL_MARK: &str = "    | ";
 
 /// Bytes that need a closer look: ASCII control characters, and the first bytes of the characters
 /// outside ASCII that [`is_harmful`] knows. Bytes inside a character are never among them.
-const SUSPECT: [bool; 256] = {
+pub(crate) const SUSPECT: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
     while byte < 0x20 {
@@ -36,7 +36,7 @@ const SUSPECT: [bool; 256] = {
 };
 
 /// Whether this character must not reach a line as it is.
-fn is_harmful(character: char) -> bool {
+pub(crate) fn is_harmful(character: char) -> bool {
     matches!(character,
         '\0'..='\x1f' | '\x7f'..='\u{9f}'
         // The Arabic letter mark, zero-width characters, the marks of direction.

@@ -17,7 +17,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
 /// Mode of a new log file; the umask may make it stricter.
@@ -72,13 +72,14 @@ impl Folder {
         &self.inner.fd
     }
 
-    /// Opens the log file `name` for appending; makes it where it is missing.
+    /// Opens the log file `name` for appending; makes it where it is missing, with mode 0640 or stricter, as the umask says. With a `mode` the file has
+    /// just this one afterwards.
     ///
     /// # Errors
     ///
     /// When the system refuses, or the name belongs to something that is no plain file of its own.
     /// The text names path, user and reason.
-    pub(crate) fn open_log(&self, name: &str) -> io::Result<File> {
+    pub(crate) fn open_log(&self, name: &str, mode: Option<u32>) -> io::Result<File> {
         if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
             return Err(self.refuse(name, io::ErrorKind::InvalidInput, "it is not a file name"));
         }
@@ -89,7 +90,12 @@ impl Folder {
                 Ok(fd) => (fd, false),
                 Err(Errno::NOENT) => {
                     let make = flags | OFlags::CREATE | OFlags::EXCL;
-                    match rustix::fs::openat(self.fd(), name, make, Mode::from_raw_mode(FILE_MODE)) {
+                    match rustix::fs::openat(
+                        self.fd(),
+                        name,
+                        make,
+                        Mode::from_raw_mode(mode.unwrap_or(FILE_MODE) & FILE_MODE),
+                    ) {
                         Ok(fd) => (fd, true),
                         Err(Errno::EXIST) => continue,
                         Err(errno) => return Err(self.explain(name, errno)),
@@ -109,6 +115,13 @@ impl Folder {
                     let reason = format!("it is a hard link, one of {links} names of the same file");
                     return Err(self.refuse(name, io::ErrorKind::InvalidInput, &reason));
                 }
+            }
+            if let Some(mode) = mode {
+                if stat.st_mode & 0o7777 != mode {
+                    let mode = Mode::from_raw_mode(mode);
+                    rustix::fs::fchmod(&fd, mode).map_err(|errno| self.explain(name, errno))?;
+                }
+                return Ok(File::from(fd));
             }
             // The umask and a folder's access list can only have narrowed the mode; some file systems ignore both.
             if created && stat.st_mode & 0o7777 & !FILE_MODE != 0 {
@@ -135,12 +148,87 @@ impl Folder {
         (count == 1).then_some(byte[0])
     }
 
-    /// Cuts the file `name` to a length, if it is the one with this device and number still, and longer.
+    /// Gives a file another name, unless something has that already.
+    ///
+    /// # Errors
+    ///
+    /// `EXIST` where the name is taken, else those of the system.
+    pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), Errno> {
+        match rustix::fs::renameat_with(self.fd(), from, self.fd(), to, RenameFlags::NOREPLACE) {
+            // Some file systems cannot do both at once. Nobody else makes such names here.
+            Err(Errno::INVAL | Errno::NOSYS) => match self.stat(to) {
+                Err(Errno::NOENT) => rustix::fs::renameat(self.fd(), from, self.fd(), to),
+                Ok(_) => Err(Errno::EXIST),
+                Err(errno) => Err(errno),
+            },
+            result => result,
+        }
+    }
+
+    /// All names in the folder, in no order. Names that are no UTF-8 are left out: none of ours is such a one.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub(crate) fn names(&self) -> Result<Vec<String>, Errno> {
+        let mut names = Vec::new();
+        for entry in Dir::read_from(self.fd())? {
+            if let Ok(name) = entry?.file_name().to_str() {
+                names.push(name.to_owned());
+            }
+        }
+        Ok(names)
+    }
+
+    /// Has a symbolic link of this name lead to a file in the folder. One that is there is replaced, in one step; anything else is left alone.
+    ///
+    /// # Errors
+    ///
+    /// `EXIST` where the name belongs to something that is no symbolic link, else those of the system.
+    pub(crate) fn link(&self, name: &str, target: &str) -> Result<(), Errno> {
+        match self.stat(name) {
+            Err(Errno::NOENT) => return rustix::fs::symlinkat(target, self.fd(), name),
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink => {}
+            Ok(_) => return Err(Errno::EXIST),
+            Err(errno) => return Err(errno),
+        }
+        if rustix::fs::readlinkat(self.fd(), name, Vec::new())
+            .is_ok_and(|old| old.as_bytes() == target.as_bytes())
+        {
+            return Ok(());
+        }
+        let new = format!(".{name}.part");
+        match rustix::fs::unlinkat(self.fd(), &*new, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+        rustix::fs::symlinkat(target, self.fd(), &*new)?;
+        rustix::fs::renameat(self.fd(), &*new, self.fd(), name)
+    }
+
+    /// Cuts the log file `name` to a length, if it is the one with this device and number still, and longer. Where that file has
+    /// been rotated since, it is found under the name that it was given.
     ///
     /// # Errors
     ///
     /// Those of the system.
     pub(crate) fn cut(&self, name: &str, identity: (u64, u64), len: u64) -> io::Result<()> {
+        if self.cut_named(name, identity, len)? {
+            return Ok(());
+        }
+        // A rotated file's name begins with all of the former name but its extension.
+        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        for other in self.names()? {
+            // What cannot be opened is not ours to cut.
+            if other.starts_with(stem) && self.cut_named(&other, identity, len).unwrap_or(false) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts the file of this name, if it is the one with this device and number, and longer. Whether it is that one.
+    fn cut_named(&self, name: &str, identity: (u64, u64), len: u64) -> io::Result<bool> {
         if name.contains('/') {
             // It was read from a file that anything may have been done to: nothing outside the folder is touched.
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no name of a log file"));
@@ -148,15 +236,18 @@ impl Folder {
         let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let fd = match rustix::fs::openat(self.fd(), name, flags, Mode::empty()) {
             Ok(fd) => fd,
-            Err(Errno::NOENT) => return Ok(()),
+            // What stands there is no log file, or gone.
+            Err(Errno::NOENT | Errno::LOOP | Errno::ISDIR | Errno::NXIO) => return Ok(false),
             Err(errno) => return Err(errno.into()),
         };
         let stat = rustix::fs::fstat(&fd)?;
-        let longer = u64::try_from(stat.st_size).is_ok_and(|size| size > len);
-        if (stat.st_dev, stat.st_ino) == identity && longer {
+        if (stat.st_dev, stat.st_ino) != identity {
+            return Ok(false);
+        }
+        if u64::try_from(stat.st_size).is_ok_and(|size| size > len) {
             rustix::fs::ftruncate(&fd, len)?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Whether the folder itself is gone: it is open, but has no name any more.
@@ -295,7 +386,7 @@ mod tests {
     }
 
     fn refusal(folder: &Folder, name: &str) -> String {
-        let text = folder.open_log(name).unwrap_err().to_string();
+        let text = folder.open_log(name, None).unwrap_err().to_string();
         assert!(text.contains(name) && text.contains("as user "), "{text}");
         text
     }
@@ -304,7 +395,7 @@ mod tests {
     fn opening_appends_and_never_truncates() {
         let (dir, folder) = folder();
         fs::write(dir.path().join("app.log"), "old\n").unwrap();
-        folder.open_log("app.log").unwrap().write_all(b"new\n").unwrap();
+        folder.open_log("app.log", None).unwrap().write_all(b"new\n").unwrap();
         assert_eq!(fs::read_to_string(dir.path().join("app.log")).unwrap(), "old\nnew\n");
     }
 
@@ -371,7 +462,11 @@ mod tests {
     fn a_name_cannot_leave_the_folder() {
         let (_dir, folder) = folder();
         for name in ["../x.log", "a/b.log", "/etc/passwd", ".", "..", "", "a\0b", ".hidden"] {
-            assert_eq!(folder.open_log(name).unwrap_err().kind(), io::ErrorKind::InvalidInput, "{name:?}");
+            assert_eq!(
+                folder.open_log(name, None).unwrap_err().kind(),
+                io::ErrorKind::InvalidInput,
+                "{name:?}"
+            );
         }
     }
 
@@ -381,7 +476,7 @@ mod tests {
         let folder = Folder::open(&dir.path().join("logs")).unwrap();
         fs::rename(dir.path().join("logs"), dir.path().join("moved")).unwrap();
         fs::create_dir(dir.path().join("logs")).unwrap();
-        folder.open_log("app.log").unwrap();
+        folder.open_log("app.log", None).unwrap();
         assert!(dir.path().join("moved/app.log").exists() && !dir.path().join("logs/app.log").exists());
     }
 
@@ -393,14 +488,14 @@ mod tests {
         fs::remove_dir(&path).unwrap();
         // A folder that has the name afterwards is another one.
         fs::create_dir(&path).unwrap();
-        let error = folder.open_log("app.log").unwrap_err();
+        let error = folder.open_log("app.log", None).unwrap_err();
         assert!(FolderRemoved::caused(&error));
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
         let text = refusal(&folder, "app.log");
         assert!(text.contains("the log folder was removed while it was in use"), "{text}");
         assert!(!text.contains("regular file"), "{text}");
         let folder = Folder::open(&path).unwrap();
-        assert!(!FolderRemoved::caused(&folder.open_log("../x").unwrap_err()));
+        assert!(!FolderRemoved::caused(&folder.open_log("../x", None).unwrap_err()));
     }
 
     #[test]
@@ -445,7 +540,7 @@ mod tests {
             let path = dir.path().join(format!("{umask}/below"));
             let before = rustix::process::umask(Mode::from_raw_mode(umask));
             let folder = Folder::open(&path);
-            let file = folder.as_ref().map(|folder| folder.open_log("app.log").map(drop));
+            let file = folder.as_ref().map(|folder| folder.open_log("app.log", None).map(drop));
             rustix::process::umask(before);
             file.unwrap().unwrap();
             assert_eq!(mode(path.parent().unwrap()), folder_mode);
@@ -458,7 +553,7 @@ mod tests {
             let path = dir.path().join("kept.log");
             fs::write(&path, "").unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(kept)).unwrap();
-            folder.open_log("kept.log").unwrap();
+            folder.open_log("kept.log", None).unwrap();
             assert_eq!(mode(&path), kept);
         }
     }

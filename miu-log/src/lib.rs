@@ -95,6 +95,7 @@ mod record;
 mod repository;
 mod ring;
 #[cfg(not(loom))]
+mod rotate;
 mod router;
 #[cfg(not(loom))]
 mod runtime;
@@ -108,6 +109,9 @@ mod sync;
 mod template;
 #[cfg(not(loom))]
 mod worker;
+#[cfg(not(loom))]
+#[allow(dead_code, reason = "the times of rotation are for the file sink, which follows")]
+mod zone;
 
 #[cfg(all(fuzzing, not(loom)))]
 #[doc(hidden)]
@@ -138,15 +142,21 @@ pub use self::{
     domain::{DomainSet, DomainSpec, UnknownDomain},
     error::Error,
     inspect::{Holder, Inspection, LeftBehind, RingState, Unreadable, inspect},
-    layout::{ColourChoice, Pattern, PatternError, Zone},
+    layout::{
+        AnyLayout, ColourChoice, Json, JsonKey, Layout, Logfmt, OtelJson, Pattern, PatternError,
+        TimePrecision,
+    },
     logger::{AsLogger, CappedLogger, Logger},
     message::{Message, Target},
     queue::OverflowPolicy,
+    record::{FieldValue, LogRecord},
     repository::{Endpoint, QueueHandle, ShutdownReport, recover},
+    rotate::{Compression, CompressionChoice, Period, Retention, Room, Rotation, Size},
     router::Durability,
     sink::{Batch, FilePosition, Line, Sink, SinkError},
     stats::{DomainStats, DropReason, RingStats, SinkState, SinkStats, Stats},
     worker::{ExitCause, RecoveredProcess, Recovery, WorkerEvent, WorkerEventKind},
+    zone::{Zone, ZoneName},
 };
 
 macro_rules! statements {

@@ -127,6 +127,8 @@ pub(crate) struct Queue {
     registrations: SegQueue<Registration>,
     local: PerProcess<Local>,
     stop: AtomicBool,
+    /// How many rotations of the log files were asked for.
+    rotations: AtomicU64,
     pub(crate) counters: Counters,
     /// Records that other processes have put into their rings since the listener knows these.
     pub(crate) accepted_elsewhere: AtomicU64,
@@ -218,6 +220,7 @@ impl Queue {
             registrations: SegQueue::new(),
             local: PerProcess::new(),
             stop: AtomicBool::new(false),
+            rotations: AtomicU64::new(0),
             accepted_elsewhere: AtomicU64::new(0),
             counted_by: None,
         }
@@ -493,6 +496,16 @@ impl Queue {
         let flush = &self.page().flush;
         flush.epoch.fetch_add(1, Ordering::Release);
         futex_wake(&flush.epoch);
+    }
+
+    /// Asks for a rotation of all log files, which the next flush ends with.
+    pub(crate) fn request_rotation(&self) {
+        self.rotations.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How many rotations were asked for.
+    pub(crate) fn rotations_asked(&self) -> u64 {
+        self.rotations.load(Ordering::Acquire)
     }
 
     /// Asks for a flush; its number.

@@ -1,10 +1,17 @@
 //! A decoded record, borrowed from the ring: what layouts and sinks are given.
 //!
-//! Nothing here owns text: names come from the listener's tables, arguments from the ring's bytes.
+//! Nothing here owns text: names come from the listener's tables, arguments from the ring's bytes. Texts are as they were given, and
+//! may hold anything: whoever writes them escapes them. Only those that say so are escaped already. [`LogRecord`] is
+//! what a user's code sees of a record.
+
+mod view;
 
 use crate::codec::Args;
 use crate::level::Level;
 use crate::template::Template;
+
+pub use view::{FieldValue, LogRecord};
+pub(crate) use view::{exception, known};
 
 /// A point in time as nanoseconds since 1970-01-01 00:00 UTC.
 pub(crate) type UnixNanos = i64;
@@ -27,6 +34,8 @@ pub(crate) struct Site {
     pub(crate) template: Template,
     /// Names of the fields whose values follow the message's arguments, escaped.
     pub(crate) fields: Vec<String>,
+    /// The same names as they were given.
+    pub(crate) names: Vec<String>,
 }
 
 /// One record on its way from a ring to the sinks.
@@ -36,9 +45,9 @@ pub(crate) struct Record<'a> {
     pub(crate) level: Level,
     /// Name of the domain, e.g. `db`.
     pub(crate) domain: &'a str,
-    /// `main` for the listener's process, else the worker's name. Escaped.
+    /// `main` for the listener's process, else the worker's name.
     pub(crate) process: &'a str,
-    /// Name of the thread. Escaped.
+    /// Name of the thread.
     pub(crate) thread: &'a str,
     pub(crate) process_id: u32,
     pub(crate) thread_id: u32,

@@ -35,6 +35,8 @@ use start::Prepared;
 const LEAVE: Duration = Duration::from_secs(2);
 /// Looks at the listener's progress so often while waiting for its end.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long a rotation that was asked for may take.
+const ROTATION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The shared queue of a repository: what worker threads are given.
 ///
@@ -153,6 +155,9 @@ impl Core {
     /// Gives the repository its listener.
     pub(crate) fn start(&self, config: LogConfig) -> Result<(), Error> {
         config.validate()?;
+        if let Some(problem) = config.zone.complaint() {
+            notice("zone", &problem);
+        }
         let Core { inner, specs, .. } = self;
         if specs.len() > MAX_DOMAINS {
             return Err(Error::config(format!(
@@ -319,6 +324,24 @@ impl Core {
     /// When the time is over first, or there is no listener.
     pub fn flush(&self, timeout: Duration) -> Result<(), Error> {
         self.inner.flush(timeout)
+    }
+
+    /// Rotates every log file that is not empty: what was logged before stands in the rotated files, what is logged later in new ones. Waits
+    /// until that is done, at most ten seconds.
+    ///
+    /// A file that cannot be renamed goes on as it is; that is told on stderr and counted as an error of its sink.
+    ///
+    /// # Errors
+    ///
+    /// When the time is over first, or the files are another process's.
+    pub fn rotate(&self) -> Result<(), Error> {
+        if !self.inner.has_own_listener() || self.inner.queue.is_ended() {
+            return Err(Error::closed(
+                "this process does not have the log files: only the one that has can rotate them",
+            ));
+        }
+        self.inner.queue.request_rotation();
+        self.inner.flush(ROTATION_TIMEOUT)
     }
 
     /// Ends logging: everything accepted is written, files are closed. Later calls are counted as dropped.

@@ -28,11 +28,11 @@ pub(crate) use secure::Untold;
 use crate::codec::Corrupt;
 use crate::failpoint;
 use crate::filter::Filter;
-use crate::layout::Layout;
+use crate::layout::{LineLayout, Unwritten};
 use crate::level::Level;
 use crate::notice::notice;
-use crate::record::Record;
-use crate::sink::{Entry, FilePosition, Held, Sink, SinkError};
+use crate::record::{Record, UnixNanos};
+use crate::sink::{Batch, Entry, FileMark, Held, Rotate, Sink, SinkError};
 use crate::stats::{SinkState, SinkStats};
 use crate::sync::{AtomicBool, Ordering};
 
@@ -41,10 +41,6 @@ const HOLD_LIMIT: usize = 4 << 20;
 
 /// Bytes that records from ERROR upwards may take beyond it.
 const HOLD_RESERVE: usize = 1 << 20;
-
-/// Bytes routed and not delivered at which `route` delivers by itself. The listener delivers long
-/// before; this bounds the memory even if it does not.
-const ROUTE_LIMIT: usize = 64 << 20;
 
 /// Pause after an error that may pass, and first pause after a panic, in nanoseconds.
 const SECOND: u64 = 1_000_000_000;
@@ -92,10 +88,13 @@ pub(crate) enum FlushState {
     Failed,
 }
 
+/// Writes these files into a checkpoint, before the first line is written to one that is new.
+pub(crate) type Save<'a> = &'a mut dyn FnMut(&[FileMark]);
+
 /// Takes records apart into slots, and slots to their sinks.
 pub(crate) struct Router {
     domains: Vec<String>,
-    layouts: Vec<Box<dyn Layout>>,
+    layouts: Vec<Box<dyn LineLayout>>,
     slots: Vec<Station>,
     /// What to do with a record, by domain and level.
     table: Vec<Route>,
@@ -153,8 +152,12 @@ struct Station {
     retries: u64,
     /// The sink's own count of lost records, when it was last asked.
     lost: u64,
-    /// The file that the last checkpoint names for it, by device and number.
-    marked: Option<(u64, u64)>,
+    /// Its files since the last full checkpoint, with their lengths then: what has to be cut after a crash.
+    touched: Vec<FileMark>,
+    /// Whether it has been told that its file could not be rotated.
+    unrotated: bool,
+    /// There is more for it than belonged into the file it was offered for.
+    more: bool,
     /// Whether its file has got something that is not durable yet, and whether that has to be at once.
     unsynced: bool,
     urgent: bool,
@@ -171,7 +174,7 @@ struct Station {
 
 impl Router {
     /// A router for these domains; a record's domain is a number into them.
-    pub(crate) fn new(domains: Vec<String>, layouts: Vec<Box<dyn Layout>>, slots: Vec<Slot>) -> Router {
+    pub(crate) fn new(domains: Vec<String>, layouts: Vec<Box<dyn LineLayout>>, slots: Vec<Slot>) -> Router {
         debug_assert!(slots.iter().all(|slot| slot.layout < layouts.len()), "a slot names no layout");
         let mut table = Vec::with_capacity(domains.len() * LEVELS);
         for domain in 0..domains.len() {
@@ -208,7 +211,9 @@ impl Router {
             errors: 0,
             retries: 0,
             lost: 0,
-            marked: None,
+            touched: Vec::new(),
+            unrotated: false,
+            more: false,
             unsynced: false,
             urgent: false,
             layout: slot.layout,
@@ -240,9 +245,6 @@ impl Router {
     ///
     /// `Corrupt` when the record does not decode, or its domain is not one of the router's.
     pub(crate) fn route(&mut self, record: &Record<'_>, domain: u16) -> Result<(), Corrupt> {
-        if self.pending_bytes >= ROUTE_LIMIT {
-            self.unreported = self.offer(false);
-        }
         let at = usize::from(domain) * LEVELS + record.level as usize;
         let Router { table, layouts, slots, leads, .. } = self;
         let route = table.get(at).ok_or(Corrupt)?;
@@ -256,7 +258,7 @@ impl Router {
             let layout = &mut layouts[group.layout];
             match catch_unwind(AssertUnwindSafe(|| layout.write(record, text))) {
                 Ok(Ok(())) if u32::try_from(text.len()).is_ok() => {}
-                Ok(Err(Corrupt)) => {
+                Ok(Err(Unwritten::Corrupt)) => {
                     for lead in leads.iter().flatten() {
                         slots[*lead].withdraw();
                     }
@@ -267,7 +269,12 @@ impl Router {
                     slots[lead].withdraw();
                     let last = leads.len() - 1;
                     leads[last] = None;
-                    let reason = if failed.is_err() { "panicked" } else { "made a line past 4 GiB" };
+                    let reason = match failed {
+                        Err(_) => "panicked",
+                        Ok(Ok(())) => "made a line past 4 GiB",
+                        Ok(Err(Unwritten::Corrupt)) => "found the record corrupt",
+                        Ok(Err(Unwritten::Failed(error))) => &format!("failed: {error}"),
+                    };
                     notice("layout", &format!("a layout {reason}; the record is dropped and counted"));
                 }
             }
@@ -314,27 +321,12 @@ impl Router {
         self.pending_records
     }
 
-    /// Before a delivery: has the files opened that it will write to, with `force` also those that failed a moment ago. Whether one is
-    /// another than the last checkpoint says.
-    pub(crate) fn prepare(&mut self, force: bool) -> bool {
-        let now = self.now;
-        let mut new = false;
-        for station in &mut self.slots {
-            let wanted = !station.held.entries.is_empty() || station.state != SinkState::Working;
-            if wanted && (force || station.is_due(now)) {
-                // What stands in the way is said when the records are offered.
-                let _ = catch_unwind(AssertUnwindSafe(|| station.sink.prepare()));
-                let file = station.file();
-                new |= file.is_some() && file != station.marked;
-            }
-        }
-        new
-    }
-
     /// The files as they are now stand in a checkpoint.
     pub(crate) fn mark_files(&mut self) {
         for station in &mut self.slots {
-            station.marked = station.file();
+            station.touched.clear();
+            station.touched.extend(station.file());
+            station.sink.settled();
         }
     }
 
@@ -355,16 +347,16 @@ impl Router {
     }
 
     /// Offers what was routed to the sinks, and what is held where its pause is over.
-    pub(crate) fn deliver(&mut self) -> DeliveryReport {
-        let report = self.offer(false);
+    pub(crate) fn deliver(&mut self, save: Save<'_>) -> DeliveryReport {
+        let report = self.offer(false, save);
         self.unreported = DeliveryReport::default();
         self.sync_urgent();
         report
     }
 
     /// Offers everything, also where a pause is not over.
-    pub(crate) fn offer_all(&mut self) {
-        self.unreported = self.offer(true);
+    pub(crate) fn offer_all(&mut self, save: Save<'_>) {
+        self.unreported = self.offer(true, save);
     }
 
     /// Whether a sink that failed is to be tried again.
@@ -372,33 +364,46 @@ impl Router {
         self.slots.iter().any(|station| station.state != SinkState::Working && station.is_due(self.now))
     }
 
-    /// Takes note of the time (monotonic, in nanoseconds), and once a second, or `at_once`, lets the sinks look at their
-    /// destinations. Says whether that may have changed a file, or which file it is: then a checkpoint made before is out of date.
-    pub(crate) fn tick(&mut self, now: u64, at_once: bool) -> bool {
+    /// Takes note of the time (`now` is monotonic, in nanoseconds): offers held records whose pause is over, and
+    /// once a second, or `at_once`, lets the sinks look at their destinations, and rotate what is due. Says whether that may have changed a
+    /// file, or which file it is: then a checkpoint made before is out of date.
+    pub(crate) fn tick(&mut self, now: u64, unix: UnixNanos, at_once: bool, save: Save<'_>) -> bool {
         let mut changed = false;
         self.now = self.now.max(now);
+        if at_once {
+            self.slots.iter_mut().for_each(|station| station.due = self.now);
+        }
+        if self.is_retry_due() {
+            self.unreported = self.offer(false, save);
+            changed = true;
+        }
         self.sync_due();
         if at_once || self.now.saturating_sub(self.looked) >= SECOND {
             self.looked = self.now;
             for station in &mut self.slots {
-                if at_once {
-                    station.due = self.now;
-                }
                 if station.state == SinkState::Working {
                     let before = station.sink.file_position();
                     let _ = station.call("look after its destination", |sink| sink.tick());
                     changed |= station.sink.file_position() != before;
+                    changed |= station.rotate(unix, Rotate::IfDue);
                 }
             }
         }
         changed
     }
 
+    /// Rotates every log file that is not empty. What was routed has been delivered.
+    pub(crate) fn rotate(&mut self, unix: UnixNanos) {
+        for station in &mut self.slots {
+            station.rotate(unix, Rotate::Now);
+        }
+    }
+
     /// A flush in steps, so that a sink that hangs delays nobody: `begin` offers everything, held records included, and asks every
     /// sink to hand it on; later calls look how that is going.
-    pub(crate) fn poll_flush(&mut self, begin: bool) -> FlushState {
+    pub(crate) fn poll_flush(&mut self, begin: bool, save: Save<'_>) -> FlushState {
         if begin {
-            self.offer_all();
+            self.offer_all(save);
         }
         for station in &mut self.slots {
             if begin {
@@ -418,8 +423,8 @@ impl Router {
 
     /// The end: delivers everything once more and closes the sinks, none of them waiting past
     /// `deadline`. What is not delivered then is counted as dropped.
-    pub(crate) fn shutdown(&mut self, deadline: Instant) -> DeliveryReport {
-        let mut report = self.offer(true);
+    pub(crate) fn shutdown(&mut self, deadline: Instant, save: Save<'_>) -> DeliveryReport {
+        let mut report = self.offer(true, save);
         self.unreported = DeliveryReport::default();
         self.sync_last();
         // Sinks with a thread are only woken here, so that all of them work while each is waited for.
@@ -474,8 +479,8 @@ impl Router {
     }
 
     /// Where each log file stands: what a checkpoint keeps. Files that are not open are left out.
-    pub(crate) fn positions(&self) -> impl Iterator<Item = (&str, FilePosition)> {
-        self.slots.iter().filter_map(|station| Some((station.name.as_str(), station.sink.file_position()?)))
+    pub(crate) fn positions(&self) -> Vec<FileMark> {
+        self.slots.iter().filter_map(Station::file).collect()
     }
 
     /// Records that wait for another attempt.
@@ -483,28 +488,51 @@ impl Router {
         self.slots.iter().map(Station::held_records).sum()
     }
 
-    /// Offers all slots to their sinks; with `force` also where the pause is not over.
-    fn offer(&mut self, force: bool) -> DeliveryReport {
+    /// Offers all slots to their sinks; with `force` also where the pause is not over. In rounds, because a log file may be full
+    /// before all records for it are written.
+    fn offer(&mut self, force: bool, save: Save<'_>) -> DeliveryReport {
         let mut report = self.unreported;
         self.unreported = DeliveryReport::default();
         self.pending_bytes = 0;
         self.pending_records = 0;
         let (now, domains, durability) = (self.now, &self.domains, self.durability);
-        for station in &mut self.slots {
-            let (taken, dropped, errors) = (station.taken, station.total_dropped(), station.errors);
-            if force || station.is_due(now) {
-                if !station.held.entries.is_empty() {
-                    station.note_batch(durability);
-                    station.offer(domains, now);
-                    failpoint::reach("sink-written");
-                } else if station.state != SinkState::Working {
-                    station.resume(now);
+        let mut first = true;
+        loop {
+            let mut new = false;
+            for station in &mut self.slots {
+                let offered = if first { force || station.is_due(now) } else { station.more };
+                if offered && !station.held.entries.is_empty() {
+                    new |= station.prepare(domains);
                 }
             }
-            station.note_lost();
-            report.written += station.taken - taken;
-            report.dropped += station.total_dropped() - dropped;
-            report.errors += station.errors - errors;
+            if new {
+                let touched: Vec<FileMark> =
+                    self.slots.iter().flat_map(|station| &station.touched).cloned().collect();
+                save(&touched);
+                failpoint::reach("file-marked");
+            }
+            for station in &mut self.slots {
+                let (taken, dropped, errors) = (station.taken, station.total_dropped(), station.errors);
+                let offered = if first { force || station.is_due(now) } else { station.more };
+                station.more = false;
+                if offered {
+                    if !station.held.entries.is_empty() {
+                        station.note_batch(durability);
+                        station.offer(domains, now);
+                        failpoint::reach("sink-written");
+                    } else if station.state != SinkState::Working {
+                        station.resume(now);
+                    }
+                }
+                station.note_lost();
+                report.written += station.taken - taken;
+                report.dropped += station.total_dropped() - dropped;
+                report.errors += station.errors - errors;
+            }
+            first = false;
+            if !self.slots.iter().any(|station| station.more) {
+                break;
+            }
         }
         report.held = self.held();
         report
@@ -521,8 +549,62 @@ impl Station {
         }
     }
 
-    fn file(&self) -> Option<(u64, u64)> {
-        self.sink.file_position().map(|position| (position.dev, position.ino))
+    /// Its log file, and where it stands.
+    fn file(&self) -> Option<FileMark> {
+        let position = self.sink.file_position()?;
+        let name = self.sink.file_name()?.to_owned();
+        Some(FileMark { name, dev: position.dev, ino: position.ino, len: position.len })
+    }
+
+    /// Has the file opened that the first record goes into, or the one before rotated. Whether it is new since the last checkpoint.
+    fn prepare(&mut self, domains: &[String]) -> bool {
+        let (sink, batch) = (&mut *self.sink, self.held.batch(domains));
+        // A panic comes again where the records are offered.
+        let result = catch_unwind(AssertUnwindSafe(|| sink.prepare(&batch))).unwrap_or(Ok(()));
+        self.note_rotation(result);
+        let Some(file) = self.file() else { return false };
+        let known = self.touched.iter().any(|mark| (mark.dev, mark.ino) == (file.dev, file.ino));
+        if !known {
+            self.touched.push(file);
+        }
+        !known
+    }
+
+    /// Rotates its log file, unless something is held for it. Whether it may be another one now.
+    fn rotate(&mut self, unix: UnixNanos, ask: Rotate) -> bool {
+        if self.state != SinkState::Working || !self.held.entries.is_empty() {
+            return false;
+        }
+        let sink = &mut *self.sink;
+        let result = catch_unwind(AssertUnwindSafe(|| sink.rotate(unix, ask)));
+        let rotated = result.unwrap_or_else(|_| Err(SinkError::fatal("the sink panicked", 0)));
+        match rotated {
+            Ok(false) => false,
+            Ok(true) => {
+                self.note_rotation(Ok(()));
+                true
+            }
+            Err(error) => {
+                self.note_rotation(Err(error));
+                true
+            }
+        }
+    }
+
+    /// Counts a rotation that failed, and says it once until one works.
+    fn note_rotation(&mut self, result: Result<(), SinkError>) {
+        match result {
+            Ok(()) => self.unrotated = false,
+            Err(error) => {
+                self.errors += 1;
+                if !std::mem::replace(&mut self.unrotated, true) {
+                    self.announce(
+                        &error,
+                        &format!("{}: {error}; it goes on as it is, and that is tried again", self.name),
+                    );
+                }
+            }
+        }
     }
 
     fn is_due(&self, now: u64) -> bool {
@@ -577,13 +659,14 @@ impl Station {
         if self.state != SinkState::Working {
             self.retries += 1;
         }
-        let count = self.held.entries.len();
         let (sink, batch) = (&mut *self.sink, self.held.batch(domains));
+        let count = sink.quota(&batch).clamp(1, batch.entries.len());
+        let batch = Batch { entries: &batch.entries[..count], ..batch };
         match catch_unwind(AssertUnwindSafe(|| sink.write(&batch))) {
             Ok(Ok(())) => {
                 self.taken += count as u64;
-                self.held.clear();
-                self.mirror.outdated = true;
+                self.discard(count);
+                self.more = !self.held.entries.is_empty();
                 self.recovered();
             }
             Ok(Err(error)) => {
@@ -600,7 +683,7 @@ impl Station {
                     self.shrink();
                     self.tell(&error, "its records are held, up to 4 MiB, and tried again every second");
                 } else {
-                    self.drop_first(count - delivered);
+                    self.drop_first(self.held.entries.len());
                     // The sink itself may go on: the next batch is offered as usual.
                     self.state = SinkState::Working;
                     self.tell(&error, "records that it does not take are dropped and counted");

@@ -2,7 +2,8 @@
 //!
 //! A template is normalised by the macros: literal text with `{{` and `}}`, and one positional
 //! placeholder `{}` or `{:spec}` for each argument, in order. Literal text is escaped when it is
-//! parsed, arguments when they are written, so that rendered text never needs another look. What an
+//! parsed, arguments when they are written, so that rendered text never needs another look; layouts that escape in a way of
+//! their own render it raw. What an
 //! argument looks like is what `std::fmt` gives for its type and spec (see [`value`]).
 //!
 //! The dictionary's reader parses, `layout` renders.
@@ -20,7 +21,7 @@ use crate::escape::escape_into;
 
 pub(crate) use field::write_field;
 pub(crate) use spec::{Align, Spec};
-pub(crate) use value::{pad, write_value};
+pub(crate) use value::{pad, write_plain, write_value};
 
 /// A parsed message. The default is an empty one.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -28,6 +29,8 @@ pub(crate) struct Template {
     /// All literal text, escaped, without the placeholders.
     literal: String,
     placeholders: Vec<Placeholder>,
+    /// The same with its literal text as it was given, where escaping has changed that.
+    raw: Option<Box<Template>>,
 }
 
 /// An argument's place: after the first `literal_end` bytes of the literal text.
@@ -40,13 +43,26 @@ struct Placeholder {
 impl Template {
     /// Reads a normalised template.
     pub(crate) fn parse(text: &str) -> Result<Template, TemplateError> {
+        let mut template = Template::parse_as::<true>(text)?;
+        let raw = Template::parse_as::<false>(text)?;
+        if raw != template {
+            template.raw = Some(Box::new(raw));
+        }
+        Ok(template)
+    }
+
+    fn parse_as<const ESCAPED: bool>(text: &str) -> Result<Template, TemplateError> {
+        let push = |plain: &str, literal: &mut Vec<u8>| match ESCAPED {
+            true => escape_into(plain, literal),
+            false => literal.extend_from_slice(plain.as_bytes()),
+        };
         let mut literal = Vec::with_capacity(text.len());
         let mut placeholders = Vec::new();
         let mut rest = text;
         let error = |rest: &str, problem| TemplateError { at: text.len() - rest.len(), problem };
         while let Some(brace) = rest.find(['{', '}']) {
             let (plain, from_brace) = rest.split_at(brace);
-            escape_into(plain, &mut literal);
+            push(plain, &mut literal);
             if let Some(after) = from_brace.strip_prefix("{{").or_else(|| from_brace.strip_prefix("}}")) {
                 literal.push(from_brace.as_bytes()[0]);
                 rest = after;
@@ -64,14 +80,25 @@ impl Template {
             })?;
             placeholders.push(Placeholder { literal_end: literal.len(), spec });
         }
-        escape_into(rest, &mut literal);
+        push(rest, &mut literal);
         let literal = String::from_utf8(literal).map_err(|_| error("", "not UTF-8"))?;
-        Ok(Template { literal, placeholders })
+        Ok(Template { literal, placeholders, raw: None })
     }
 
     /// Appends the message with the next arguments in its placeholders.
     #[inline]
     pub(crate) fn render(&self, args: &mut Args<'_>, out: &mut Vec<u8>) -> Result<(), Corrupt> {
+        self.render_as::<true>(args, out)
+    }
+
+    /// As [`Template::render`], without escaping anything: what is appended is text, but may hold line ends and worse.
+    #[inline]
+    pub(crate) fn render_raw(&self, args: &mut Args<'_>, out: &mut Vec<u8>) -> Result<(), Corrupt> {
+        self.raw.as_deref().unwrap_or(self).render_as::<false>(args, out)
+    }
+
+    #[inline]
+    fn render_as<const ESCAPED: bool>(&self, args: &mut Args<'_>, out: &mut Vec<u8>) -> Result<(), Corrupt> {
         let literal = self.literal.as_bytes();
         let mut written = 0;
         for &Placeholder { literal_end, ref spec } in &self.placeholders {
@@ -80,7 +107,7 @@ impl Template {
                 written = literal_end;
             }
             let Ok(ref value) = args.next() else { return Err(Corrupt) };
-            write_value(spec, value, out);
+            write_value::<ESCAPED>(spec, value, out);
         }
         out.extend_from_slice(literal.get(written..).unwrap_or_default());
         Ok(())

@@ -12,7 +12,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use miu_log::{LogConfig, log_domains};
+use miu_log::{LogConfig, Rotation, log_domains};
 
 pub mod chaos;
 
@@ -73,9 +73,9 @@ impl Place {
         path
     }
 
-    /// The configuration most scenarios use: this log folder, no console.
+    /// The configuration most scenarios use: this log folder, no console, one file a name however large it gets.
     pub fn config(&self) -> LogConfig {
-        LogConfig::new(self.logs()).console(false)
+        LogConfig::new(self.logs()).console(false).rotation(Rotation::Never)
     }
 
     /// A log file's text.
@@ -107,6 +107,21 @@ pub fn names(folder: &Path) -> Vec<String> {
         entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
+}
+
+/// The names of a log file's rotated files, oldest first, without compressed ones.
+pub fn rotated(folder: &Path, name: &str) -> Vec<String> {
+    let stem = name.strip_suffix(".log").unwrap_or(name);
+    let stamped = |name: &String| {
+        let middle = name.strip_prefix(stem)?.strip_prefix('.')?.strip_suffix(".log")?;
+        let (stamp, number) = middle.split_once('.').unwrap_or((middle, "0"));
+        let is_stamp =
+            stamp.len() == 19 && stamp.bytes().all(|byte| byte.is_ascii_digit() || b"-_".contains(&byte));
+        is_stamp.then(|| (stamp.to_owned(), number.parse::<u64>().ok(), name.clone()))
+    };
+    let mut files: Vec<_> = names(folder).iter().filter_map(stamped).collect();
+    files.sort();
+    files.into_iter().map(|(_, _, name)| name).collect()
 }
 
 /// One record of a log file in the default layout.

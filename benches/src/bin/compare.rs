@@ -19,9 +19,9 @@ use benches::{Failure, child, peers, process, processes, tsc, verify};
 const HELP: &str = "\
 Measures miu-log beside other loggers and prints Markdown tables.
 
-  --workload LIST   of w1, w2, w3, w4, w5, memory, idle (default: all)
+  --workload LIST   of w1, w2, w3, w4, w5, w6, memory, idle (default: all)
   --peer LIST       names as --list shows them (default: all)
-  --threads LIST    for w1 to w3 (default: 1,2 for w1, 1,2,4 for w2, 1,4 for w3)
+  --threads LIST    for w1 to w3 and w6 (default: 1,2 for w1, 1,2,4 for w2, 1,4 for w3 and w6)
   --rounds N        measurements of each figure (default: 3)
   --pick WHICH      median or best of the rounds (default: median)
   --scale FACTOR    of the numbers of records, such as 0.01 for a look (default: 1)
@@ -94,7 +94,7 @@ impl Options {
     /// `None` where the options only asked for information, which has been printed.
     fn parse(arguments: &[String]) -> Result<Option<Self>, Failure> {
         let mut options = Self {
-            workloads: list("w1,w2,w3,w4,w5,memory,idle"),
+            workloads: list("w1,w2,w3,w4,w5,w6,memory,idle"),
             peers: peers::ALL.iter().collect(),
             threads: None,
             rounds: 3,
@@ -139,7 +139,7 @@ impl Options {
                 _ => return Err(format!("unknown option {option}; --help lists the options").into()),
             }
         }
-        let known = ["w1", "w2", "w3", "w4", "w5", "memory", "idle"];
+        let known = ["w1", "w2", "w3", "w4", "w5", "w6", "memory", "idle"];
         if let Some(unknown) = options.workloads.iter().find(|name| !known.contains(&name.as_str())) {
             return Err(format!("unknown workload {unknown:?}; known are {}", known.join(", ")).into());
         }
@@ -220,6 +220,9 @@ fn parent(options: &Options) -> Result<(), Failure> {
     if options.wants("w5") {
         workers(options)?;
     }
+    if options.wants("w6") {
+        json(options)?;
+    }
     if options.wants("idle") {
         idle(options)?;
     }
@@ -238,7 +241,12 @@ fn measure(
         for &threads in threads {
             for entry in &options.peers {
                 let single = entry.floor && matches!(workload, Workload::Throughput | Workload::Routing);
-                if (workload == Workload::Routing && !entry.routes) || (single && threads > 1) {
+                let left_out = match workload {
+                    Workload::Routing => !entry.routes,
+                    Workload::Json => !entry.json,
+                    _ => false,
+                };
+                if left_out || (single && threads > 1) {
                     continue;
                 }
                 eprintln!("{} {} {threads}", workload.name(), entry.name);
@@ -290,7 +298,7 @@ fn measure_once(
         let mut sample = run_child(options, entry, workload, threads, records, dir)?;
         let writes = match workload {
             Workload::Latency => !entry.floor,
-            Workload::Throughput | Workload::Routing | Workload::Processes => true,
+            Workload::Throughput | Workload::Routing | Workload::Processes | Workload::Json => true,
             Workload::Disabled | Workload::Idle | Workload::Probe | Workload::End => false,
         };
         if writes {
@@ -409,6 +417,14 @@ fn routing(options: &Options) -> Result<(), Failure> {
     let measured = measure(options, Workload::Routing, &threads, |count| options.scaled(1_000_000) / count)?;
     let table = rate_table(options, &measured, &threads, |entry| entry.routes);
     measured.print("W3: records a second until each is in its domain's and its level's file", &table);
+    Ok(())
+}
+
+fn json(options: &Options) -> Result<(), Failure> {
+    let threads = options.threads(&[1, 4]);
+    let measured = measure(options, Workload::Json, &threads, |count| options.scaled(1_000_000) / count)?;
+    let table = rate_table(options, &measured, &threads, |entry| entry.json);
+    measured.print("W6: JSON lines a second until all are in the file", &table);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use miu_log::{LogConfig, OverflowPolicy, Pattern, log_domains};
+use miu_log::{AnyLayout, Json, LogConfig, OverflowPolicy, Pattern, Rotation, log_domains};
 
 use crate::Failure;
 use crate::order::Order;
@@ -37,13 +37,18 @@ impl<const WAITS: bool> Peer for Miu<WAITS> {
     fn setup(plan: &Plan) -> Result<Self, Failure> {
         let level = if plan.debug() { miu_log::Level::Debug } else { miu_log::Level::Info };
         let overflow = if WAITS { OverflowPolicy::Block } else { OverflowPolicy::default() };
+        let layout = match plan.workload {
+            Workload::Json => AnyLayout::from(Json::new()),
+            _ => Pattern::parse("{time} | {level} | {module}:{line} | {message}")?.into(),
+        };
         let config = LogConfig::new(&plan.dir)
             .console(false)
+            .rotation(Rotation::Never)
             .level(level)
             .overflow(overflow)
             .level_files(plan.routes())
             .handle_signals(plan.workload == Workload::End)
-            .layout(Pattern::parse("{time} | {level} | {module}:{line} | {message}")?);
+            .layout(layout);
         Ok(Self { repo: logs::Repository::open(config)? })
     }
 
@@ -69,6 +74,17 @@ impl<const WAITS: bool> Peer for Miu<WAITS> {
             };
         }
         crate::by_domain_and_level!(order, emit);
+    }
+
+    #[inline(always)]
+    fn log_fields(&self, order: Order) {
+        miu_log::info!(
+            self.repo.app,
+            id = order.id,
+            price = order.price,
+            symbol = order.symbol,
+            "order filled"
+        );
     }
 
     #[inline(always)]

@@ -14,7 +14,7 @@ use tracing_subscriber::{Layer, Registry};
 
 use crate::Failure;
 use crate::order::{Domain, Level, Order};
-use crate::peer::{Peer, Plan};
+use crate::peer::{Peer, Plan, Workload};
 use crate::stamp::Stamp;
 
 pub(super) struct Tracing {
@@ -38,6 +38,15 @@ impl Peer for Tracing {
                 layers.push(layer(writer, move |metadata| *metadata.level() == level));
             }
             tracing::subscriber::set_global_default(Registry::default().with(layers))?;
+        } else if plan.workload == Workload::Json {
+            let (writer, guard) = file(plan, "app")?;
+            guards.push(guard);
+            let lines = tracing_subscriber::fmt::layer()
+                .json()
+                .with_current_span(false)
+                .with_span_list(false)
+                .with_writer(writer);
+            tracing::subscriber::set_global_default(Registry::default().with(LevelFilter::INFO).with(lines))?;
         } else {
             let (writer, guard) = file(plan, "app")?;
             guards.push(guard);
@@ -69,6 +78,11 @@ impl Peer for Tracing {
             };
         }
         crate::by_domain_and_level!(order, emit);
+    }
+
+    #[inline(always)]
+    fn log_fields(&self, order: Order) {
+        tracing::info!(id = order.id, price = order.price, symbol = order.symbol, "order filled");
     }
 
     #[inline(always)]

@@ -373,6 +373,16 @@ fn methods(p: &TokenStream, core: &TokenStream, specs: &TokenStream) -> TokenStr
             #p::Core::flush(&self.__core, timeout)
         }
 
+        /// Rotates every log file that is not empty, and waits until that is done: what was logged before this call is in the
+        /// rotated files, what is logged after it in new ones.
+        ///
+        /// # Errors
+        ///
+        /// Where it takes more than ten seconds, a sink refuses to write, or the files are another process's.
+        pub fn rotate(&self) -> #nothing {
+            #p::Core::rotate(&self.__core)
+        }
+
         /// Writes what is queued, then stops the listener. Calling it again does nothing; records
         /// logged afterwards are counted as dropped.
         pub fn shutdown(&self) -> #p::ShutdownReport {

@@ -9,24 +9,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::layout::{ColourChoice, Pattern, Zone};
+use crate::layout::{AnyLayout, ColourChoice};
 use crate::level::Level;
 use crate::queue::OverflowPolicy;
 use crate::ring::segment::SMALLEST;
+use crate::rotate::Rotation;
 use crate::router::Durability;
 use crate::sink::Sink;
 use crate::testing::ManualListener;
 use crate::worker::{OnWorker, WorkerEvent};
+use crate::zone::Zone;
 
 /// Default of [`LogConfig::ring_limit`]: 2 MiB. The records of all rings are merged by time, so a full ring may have to wait until
 /// the others are read as well: with more than this, that takes longer than the default policy lets a caller wait.
 const RING_LIMIT: usize = 2 * 1024 * 1024;
 /// Largest ring: 1 GiB.
 const LARGEST_RING: usize = 1024 * 1024 * 1024;
-/// A day in seconds.
-const DAY: u32 = 24 * 60 * 60;
 /// A day: more would be for ever.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(DAY as u64);
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Default of [`LogConfig::heartbeat`].
 const HEARTBEAT: Duration = Duration::from_secs(60);
 /// Shortest heartbeat: what is shorter costs more than it tells.
@@ -43,7 +43,7 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`console`](LogConfig::console) | stdout, coloured on a terminal |
 /// | [`level_files`](LogConfig::level_files) | `true` |
 /// | [`file_prefix`](LogConfig::file_prefix) | none |
-/// | [`layout`](LogConfig::layout) | [`Pattern::DEFAULT`] |
+/// | [`layout`](LogConfig::layout) | [`Pattern::DEFAULT`](crate::Pattern::DEFAULT) |
 /// | [`zone`](LogConfig::zone) | local time |
 /// | [`overflow`](LogConfig::overflow) | wait at most 100 ms, then shed by level |
 /// | [`ring_limit`](LogConfig::ring_limit) | 2 MiB a thread |
@@ -53,6 +53,10 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`on_worker`](LogConfig::on_worker) | nothing is called |
 /// | [`take_over`](LogConfig::take_over) | `false` |
 /// | [`durability`](LogConfig::durability) | the operating system's |
+/// | [`rotation`](LogConfig::rotation) | at 10 MB |
+/// | [`file_mode`](LogConfig::file_mode) | 0640 or stricter, as the umask says |
+/// | [`domain_file_name`](LogConfig::domain_file_name), [`level_file_name`](LogConfig::level_file_name) | `{domain}.log`, `{level}.log` |
+/// | [`app`](LogConfig::app) | the executable's name |
 ///
 /// # Examples
 ///
@@ -78,7 +82,7 @@ pub struct LogConfig {
     pub(crate) console: Option<Console>,
     pub(crate) level_files: bool,
     pub(crate) file_prefix: Option<String>,
-    pub(crate) layout: Pattern,
+    pub(crate) layout: AnyLayout,
     pub(crate) zone: Zone,
     pub(crate) overflow: OverflowPolicy,
     pub(crate) ring_limit: usize,
@@ -90,6 +94,11 @@ pub struct LogConfig {
     pub(crate) on_worker: Option<OnWorker>,
     pub(crate) take_over: bool,
     pub(crate) durability: Durability,
+    pub(crate) rotation: Rotation,
+    pub(crate) file_mode: Option<u32>,
+    pub(crate) app: Option<String>,
+    pub(crate) domain_file: String,
+    pub(crate) level_file: String,
 }
 
 /// A sink added by hand.
@@ -114,7 +123,7 @@ impl LogConfig {
             console: Some(Console::stdout()),
             level_files: true,
             file_prefix: None,
-            layout: Pattern::default(),
+            layout: AnyLayout::default(),
             zone: Zone::Local,
             overflow: OverflowPolicy::default(),
             ring_limit: RING_LIMIT,
@@ -126,6 +135,11 @@ impl LogConfig {
             on_worker: None,
             take_over: false,
             durability: Durability::Os,
+            rotation: Rotation::default(),
+            file_mode: None,
+            app: None,
+            domain_file: files::DOMAIN_FILE.to_owned(),
+            level_file: files::LEVEL_FILE.to_owned(),
         }
     }
 
@@ -161,15 +175,16 @@ impl LogConfig {
         self
     }
 
-    /// What a line looks like, in files and on the console.
-    pub fn layout(mut self, layout: Pattern) -> LogConfig {
-        self.layout = layout;
+    /// What a line looks like, in files, sinks and on the console: a [`Pattern`](crate::Pattern), or a [`Layout`](crate::Layout) of your own.
+    pub fn layout(mut self, layout: impl Into<AnyLayout>) -> LogConfig {
+        self.layout = layout.into();
         self
     }
 
-    /// The time zone of the lines' time.
-    pub fn zone(mut self, zone: Zone) -> LogConfig {
-        self.zone = zone;
+    /// The time zone: of the time in lines, and of the times at which files are rotated. A [`Zone`], or a text such as `"Europe/Berlin"`, `"UTC"` or
+    /// `"+05:30"`. Default: the system's. An unknown name is an error of `open`.
+    pub fn zone(mut self, zone: impl Into<Zone>) -> LogConfig {
+        self.zone = zone.into();
         self
     }
 
@@ -253,10 +268,69 @@ impl LogConfig {
         self
     }
 
+    /// When log files are rotated. Default: before they grow past 10 MB.
+    pub fn rotation(mut self, rotation: impl Into<Rotation>) -> LogConfig {
+        self.rotation = rotation.into();
+        self
+    }
+
+    /// The mode of the log files, rotated ones included, whatever the umask says: `0o600`. Default: 0640, or stricter as the umask says; a file that is
+    /// there keeps its own.
+    pub fn file_mode(mut self, mode: u32) -> LogConfig {
+        self.file_mode = Some(mode);
+        self
+    }
+
+    /// What the program is called, for names with `{app}`. Default: the name of its executable.
+    pub fn app(mut self, name: impl Into<String>) -> LogConfig {
+        self.app = Some(name.into());
+        self
+    }
+
+    /// What the domains' files are called. Default: `{domain}.log`.
+    ///
+    /// | key | stands for |
+    /// | --- | --- |
+    /// | `{domain}` | the domain's file, as `log_domains` names it |
+    /// | `{level}` | the level, in names of level files |
+    /// | `{app}` | [`app`](LogConfig::app) |
+    /// | `{pid}` | the number of the process that has the files |
+    /// | `{time:YYYY-MM-DD}` | the date; of `YYYY`, `MM`, `DD`, `HH`, `mm` and `ss`, and `-` and `_` between them |
+    ///
+    /// A name with a time is dated: the records of another day (or hour, as the time says) go into another file, and a symbolic link, the name
+    /// without its date, leads to the current one. Names have parts of `a-z`, `0-9`, `_` and `-`, separated by single dots. They name files in the log
+    /// folder, none outside or below it.
+    pub fn domain_file_name(mut self, template: impl Into<String>) -> LogConfig {
+        self.domain_file = template.into();
+        self
+    }
+
+    /// What the level files are called. Default: `{level}.log`. The keys are those of [`domain_file_name`](LogConfig::domain_file_name).
+    pub fn level_file_name(mut self, template: impl Into<String>) -> LogConfig {
+        self.level_file = template.into();
+        self
+    }
+
     /// No thread: a test steps the listener and turns its clock by hand.
     pub fn manual_listener(mut self, listener: &ManualListener) -> LogConfig {
         self.manual = Some(listener.clone());
         self
+    }
+
+    /// What stands for `{app}`: as much of the executable's name as may stand in a file's, where nothing is said.
+    pub(crate) fn app_name(&self) -> String {
+        if let Some(app) = &self.app {
+            return app.clone();
+        }
+        let executable = std::env::current_exe().ok();
+        let name = executable.as_deref().and_then(Path::file_stem).map(|name| name.to_string_lossy());
+        let fit = |character: char| match character.to_ascii_lowercase() {
+            fit @ ('a'..='z' | '0'..='9' | '_' | '-') => fit,
+            _ => '-',
+        };
+        let name: String = name.iter().flat_map(|name| name.chars()).map(fit).take(64).collect();
+        let name = name.trim_start_matches(['-', '_']).to_owned();
+        if name.is_empty() { "app".to_owned() } else { name }
     }
 
     pub(crate) fn validate(&self) -> Result<(), Error> {
@@ -283,12 +357,18 @@ impl LogConfig {
                 "durability is SyncEvery(0ns); a time is expected, such as one second",
             ));
         }
-        if let Zone::Fixed(seconds) = self.zone
-            && seconds.unsigned_abs() >= DAY
+        self.zone.check()?;
+        self.rotation.schedule().map_err(Error::config)?;
+        if let Some(mode) = self.file_mode
+            && (mode & !0o777 != 0 || mode & 0o600 != 0o600)
         {
             return Err(Error::config(format!(
-                "zone is Fixed({seconds}); an offset of less than {DAY} seconds either way is expected"
+                "file_mode is {mode:#o}; permissions are expected that let the owner read and write, such as 0o600 or 0o640"
             )));
+        }
+        self.layout.check()?;
+        if let Some(layout) = self.console.as_ref().and_then(|console| console.layout.as_ref()) {
+            layout.check()?;
         }
         if self.folder.as_os_str().is_empty() {
             return Err(Error::config("the log folder's path is empty; a path such as \"logs\" is expected"));
@@ -306,7 +386,7 @@ pub struct Console {
     pub(crate) stderr: bool,
     pub(crate) min_level: Level,
     pub(crate) colour: ColourChoice,
-    pub(crate) layout: Option<Pattern>,
+    pub(crate) layout: Option<AnyLayout>,
 }
 
 impl Console {
@@ -332,10 +412,10 @@ impl Console {
         Console { colour, ..self }
     }
 
-    /// What a line looks like here. Default: as in the files.
+    /// What a line looks like here. Default: as in the files. Colours come with a [`Pattern`](crate::Pattern) only.
     #[must_use]
-    pub fn layout(self, layout: Pattern) -> Console {
-        Console { layout: Some(layout), ..self }
+    pub fn layout(self, layout: impl Into<AnyLayout>) -> Console {
+        Console { layout: Some(layout.into()), ..self }
     }
 }
 
@@ -364,6 +444,7 @@ impl From<Option<Console>> for ConsoleChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::Json;
 
     #[test]
     fn a_value_out_of_range_is_named_with_what_is_accepted() {
@@ -373,6 +454,11 @@ mod tests {
             (
                 LogConfig::new("logs").zone(Zone::Fixed(i32::MIN)),
                 ["zone is Fixed(-2147483648)", "86400 seconds"],
+            ),
+            (LogConfig::new("logs").zone("+25:00"), ["zone is \"+25:00\"", "\"Europe/Berlin\""]),
+            (
+                LogConfig::new("logs").console(Console::stderr().layout(Json::new().zone("+25:00"))),
+                ["zone is \"+25:00\"", "\"Europe/Berlin\""],
             ),
             (LogConfig::new("logs").heartbeat(Duration::ZERO), ["heartbeat is 0ns", "10ms to 86400s"]),
             (LogConfig::new(""), ["path is empty", "\"logs\""]),

@@ -2,10 +2,10 @@
 //!
 //! All that does not change from record to record is made once: literal text, and every level's
 //! name with its colour and padding. A stretch of the pattern that says nothing but where a record comes from is the same
-//! for all records of a call site in a thread: its text is kept. Names that [`crate::record`] promises to be escaped are
+//! for all records of a call site in a thread: its text is kept. What [`crate::record`] promises to be escaped is
 //! copied, everything else is escaped here.
 //!
-//! Called through [`Layout`].
+//! Called through [`LineLayout`].
 
 use std::io::Write as _;
 
@@ -14,11 +14,12 @@ use crate::escape::{DETAIL_MARK, escape_into, push_indented};
 use crate::level::Level;
 use crate::record::{Record, Site};
 use crate::template::{Align, Spec, pad, write_field};
+use crate::zone::Zone;
 
-use super::Layout;
 use super::colour::level_name;
 use super::pattern::{Key, Pattern, Step};
-use super::stamp::{Stamp, Zone};
+use super::stamp::Stamp;
+use super::{LineLayout, Unwritten};
 
 /// Writes records in a pattern.
 #[derive(Debug)]
@@ -170,7 +171,7 @@ impl Fixed {
 }
 
 impl PatternLayout {
-    pub(crate) fn new(pattern: &Pattern, colour: bool, zone: Zone) -> PatternLayout {
+    pub(crate) fn new(pattern: &Pattern, colour: bool, zone: &Zone) -> PatternLayout {
         let part = |step: &Step| match *step {
             Step::Literal(ref text) => Part::Literal(Fixed::new(text)),
             Step::Key(Key::Level) => Part::Level(level_texts(&Spec::DISPLAY, colour)),
@@ -191,7 +192,7 @@ impl PatternLayout {
         close(&mut stretch, &mut parts);
         PatternLayout {
             parts,
-            stamp: Stamp::new(zone),
+            stamp: Stamp::new(zone.clone()),
             guards_start: !matches!(pattern.steps().first(), Some(Step::Key(Key::Time | Key::Level))),
         }
     }
@@ -210,14 +211,14 @@ impl PatternLayout {
     }
 }
 
-impl Layout for PatternLayout {
-    fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), Corrupt> {
+impl LineLayout for PatternLayout {
+    fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), Unwritten> {
         let start = out.len();
         let written = self.write_all(record, out);
         if written.is_err() {
             out.truncate(start);
         }
-        written
+        Ok(written?)
     }
 }
 
@@ -245,8 +246,8 @@ fn write_key(
         Key::Time => stamp.write(record.time, out),
         Key::Level => out.extend_from_slice(record.level.as_str().as_bytes()),
         Key::Domain => escape_into(record.domain, out),
-        Key::Process => out.extend_from_slice(record.process.as_bytes()),
-        Key::Thread => out.extend_from_slice(record.thread.as_bytes()),
+        Key::Process => escape_into(record.process, out),
+        Key::Thread => escape_into(record.thread, out),
         Key::Location => out.extend_from_slice(site.location.as_bytes()),
         Key::Message => reader.write_message(out)?,
         Key::Fields => reader.write_fields(out)?,
@@ -339,4 +340,4 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 #[path = "tests.rs"]
-mod tests;
+pub(super) mod tests;

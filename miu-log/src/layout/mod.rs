@@ -7,29 +7,59 @@
 //! The router calls a layout once for each record and destination format. Layouts know no file and no
 //! terminal: they append to the caller's buffer.
 
+mod any;
 mod colour;
+mod custom;
+mod json;
+mod json_text;
+mod keys;
 mod line;
+mod logfmt;
+#[cfg(test)]
+mod machine_tests;
+mod origin;
+mod otel;
 mod pattern;
 mod percent;
+mod rfc3339;
 mod stamp;
 
 use crate::codec::Corrupt;
 use crate::record::Record;
 
+pub use any::AnyLayout;
+pub(crate) use any::Layouts;
 pub use colour::ColourChoice;
 pub(crate) use colour::enabled;
-pub(crate) use line::PatternLayout;
+pub use custom::Layout;
+pub use json::{Json, JsonKey};
+pub use logfmt::Logfmt;
+pub use otel::OtelJson;
 pub use pattern::{Pattern, PatternError};
-pub use stamp::Zone;
+pub use rfc3339::TimePrecision;
 pub(crate) use stamp::moment;
 
-/// Writes records as text.
-pub(crate) trait Layout: Send {
+/// Writes records as text, straight into a sink's buffer. Programs bring layouts along by [`Layout`].
+pub(crate) trait LineLayout: Send {
     /// Appends the record's line with its line end, and its detail where it has one.
     ///
     /// # Errors
     ///
-    /// `Corrupt` where the record's arguments are not what its call site promises; `out` is then as
-    /// it was.
-    fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), Corrupt>;
+    /// [`Unwritten`]; `out` is then as it was.
+    fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), Unwritten>;
+}
+
+/// Why there is no line of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unwritten {
+    /// The record's arguments are not what its call site promises: no layout can write it.
+    Corrupt,
+    /// This layout cannot write it, for the reason that it gives.
+    Failed(String),
+}
+
+impl From<Corrupt> for Unwritten {
+    fn from(_: Corrupt) -> Unwritten {
+        Unwritten::Corrupt
+    }
 }

@@ -27,7 +27,7 @@ use crate::level::Level;
 use crate::reading::{Reading, put_counted};
 use crate::ring::segment::file_may_have;
 use crate::router::mirror::HeldMark;
-use crate::sink::FilePosition;
+use crate::sink::FileMark;
 
 /// Distance of the two slots: room for some 50,000 rings. The file is sparse.
 const SLOT: u64 = 1 << 20;
@@ -48,15 +48,6 @@ pub(crate) struct Position {
     pub(crate) generation: u32,
     /// Bytes of it that have been read.
     pub(crate) bytes: u64,
-}
-
-/// A log file and how much of it counts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FileMark {
-    pub(crate) name: String,
-    pub(crate) dev: u64,
-    pub(crate) ino: u64,
-    pub(crate) len: u64,
 }
 
 /// What the last whole checkpoint says.
@@ -122,13 +113,14 @@ pub(crate) struct Checkpoint {
     file: File,
     sequence: u64,
     rings: Vec<(RingKey, Position)>,
+    held: Vec<HeldMark>,
     bytes: Vec<u8>,
 }
 
 impl Checkpoint {
     /// Goes on in a file whose last checkpoint had this number; 0 for an empty one.
     pub(crate) fn new(file: File, sequence: u64) -> Checkpoint {
-        Checkpoint { file, sequence, rings: Vec::new(), bytes: Vec::new() }
+        Checkpoint { file, sequence, rings: Vec::new(), held: Vec::new(), bytes: Vec::new() }
     }
 
     /// The last checkpoint that was written.
@@ -152,13 +144,14 @@ impl Checkpoint {
         self.rings.extend(rings);
     }
 
-    /// Writes where the files stand now, what waits for them, and how far the rings have been read.
-    pub(crate) fn write<'a>(
-        &mut self,
-        anchor: Anchor,
-        files: impl Iterator<Item = (&'a str, FilePosition)>,
-        held: impl Iterator<Item = HeldMark>,
-    ) -> io::Result<()> {
+    /// From the next checkpoint on this waits for log files.
+    pub(crate) fn keep_held(&mut self, held: impl Iterator<Item = HeldMark>) {
+        self.held.clear();
+        self.held.extend(held);
+    }
+
+    /// Writes where the files stand now, and how far the rings have been read.
+    pub(crate) fn write(&mut self, anchor: Anchor, files: &[FileMark]) -> io::Result<()> {
         self.sequence += 1;
         let bytes = &mut self.bytes;
         bytes.clear();
@@ -167,11 +160,11 @@ impl Checkpoint {
         bytes.extend(anchor.ticks.to_le_bytes());
         bytes.extend(anchor.unix.to_le_bytes());
         bytes.extend(anchor.nanos_per_tick.to_le_bytes());
-        counted(bytes, files, |bytes, (name, position)| {
-            bytes.extend(position.dev.to_le_bytes());
-            bytes.extend(position.ino.to_le_bytes());
-            bytes.extend(position.len.to_le_bytes());
-            put_counted(bytes, name.as_bytes());
+        counted(bytes, files.iter(), |bytes, file| {
+            bytes.extend(file.dev.to_le_bytes());
+            bytes.extend(file.ino.to_le_bytes());
+            bytes.extend(file.len.to_le_bytes());
+            put_counted(bytes, file.name.as_bytes());
         });
         counted(bytes, self.rings.iter(), |bytes, (key, position)| {
             bytes.extend(key.member.to_le_bytes());
@@ -179,7 +172,7 @@ impl Checkpoint {
             bytes.extend(position.generation.to_le_bytes());
             bytes.extend(position.bytes.to_le_bytes());
         });
-        counted(bytes, held, |bytes, mark| {
+        counted(bytes, self.held.iter(), |bytes, mark| {
             bytes.extend(mark.number.to_le_bytes());
             bytes.extend(mark.len.to_le_bytes());
             mark.untold.iter().for_each(|count| bytes.extend(count.to_le_bytes()));
@@ -222,11 +215,12 @@ mod tests {
     const ANCHOR: Anchor = Anchor { ticks: 1, unix: -2, nanos_per_tick: 0.5 };
 
     fn write(checkpoint: &mut Checkpoint, len: u64) {
-        let position = FilePosition { dev: 1, ino: 2, len, torn: false };
+        let file = FileMark { name: "db.log".to_owned(), dev: 1, ino: 2, len };
         let ring = (RingKey { member: 3, ring: 7 }, Position { generation: 1, bytes: len * 2 });
         checkpoint.keep_rings([ring].into_iter());
         let held = HeldMark { name: "db.log".to_owned(), number: 4, len, untold: [0, 0, 1, 0, 0, 0, len] };
-        checkpoint.write(ANCHOR, [("db.log", position)].into_iter(), [held].into_iter()).unwrap();
+        checkpoint.keep_held([held].into_iter());
+        checkpoint.write(ANCHOR, &[file]).unwrap();
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Records that bring their call site along, from signal handlers: what stands in the record, as a site.
 //!
-//! Nothing in a record is trusted: texts are escaped, a template that is none makes the record a corrupt one. Such records are rare, so that each is
+//! Nothing in a record is trusted: what is kept for lines is escaped, a template that is none makes the record a corrupt one. Such records are rare, so that each is
 //! parsed by itself.
 
 use crate::codec::{Args, Corrupt, Value};
@@ -15,17 +15,17 @@ pub(super) fn split(arguments: &[u8]) -> Result<(Site, &[u8]), Corrupt> {
     let (Value::Str(module), Value::Str(template)) = (args.next()?, args.next()?) else {
         return Err(Corrupt);
     };
-    let module = escaped(module);
     let site = Site {
         id: 0,
-        file: escaped(file),
+        file: file.to_owned(),
         line,
         // The pipeline's own records have no line.
-        location: if line == 0 { module.clone() } else { format!("{module}:{line}") },
-        module,
+        location: escaped(&if line == 0 { module.to_owned() } else { format!("{module}:{line}") }),
+        module: module.to_owned(),
         function: String::new(),
         template: Template::parse(template).map_err(|_| Corrupt)?,
         fields: Vec::new(),
+        names: Vec::new(),
     };
     Ok((site, args.rest()))
 }
@@ -57,7 +57,7 @@ mod tests {
     fn what_is_forged_is_escaped_and_what_makes_no_sense_is_corrupt() {
         let bytes = record("a\n", 1, "b\x1b[2J", "c\nd {}");
         let (site, _) = split(&bytes).unwrap();
-        assert_eq!((site.file.as_str(), site.module.as_str()), ("a\\n", "b\\u{1b}[2J"));
+        assert_eq!(site.location, "b\\u{1b}[2J:1");
         let mut out = Vec::new();
         site.template.render(&mut Args::new(&[tag::U8, 7]), &mut out).unwrap();
         assert_eq!(out, b"c\\nd 7");

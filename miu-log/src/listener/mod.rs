@@ -43,6 +43,7 @@ use crate::queue::Queue;
 use crate::record::{Record, Site};
 use crate::ring::signal_action;
 use crate::router::{FlushState, Router};
+use crate::sink::FileMark;
 use crate::spare;
 use crate::stats::{Published, RingStats};
 use crate::sync::{Ordering, lock};
@@ -109,6 +110,8 @@ pub(crate) struct Listener {
     /// The flush that is under way, and when its time is over.
     flush: Option<(u64, Instant)>,
     sink_timeout: Duration,
+    /// How many of the rotations that were asked for are done.
+    rotated: u64,
 }
 
 impl std::fmt::Debug for Listener {
@@ -151,6 +154,7 @@ impl Listener {
             asked: None,
             flush: None,
             sink_timeout,
+            rotated: 0,
             queue,
         };
         spare::keep();
@@ -200,15 +204,18 @@ impl Listener {
                 break;
             }
         }
+        let unix = self.calibration.unix(now);
         let hangups = signal_action::hangups();
         let at_once = std::mem::replace(&mut self.hangups, hangups) != hangups;
-        let files_changed = self.router.tick(monotonic, at_once);
+        let files_changed = self.router.tick(monotonic, unix, at_once, &mut |files| {
+            _ = save(&mut self.checkpoint, &self.calibration, files)
+        });
         if due || (flushing && complete) {
             self.looked = monotonic;
             self.report_losses();
         }
         failpoint::reach("after-read");
-        if self.router.pending_records() > 0 || self.router.is_retry_due() {
+        if self.router.pending_records() > 0 {
             self.deliver();
         } else if files_changed {
             self.write_checkpoint();
@@ -247,16 +254,21 @@ impl Listener {
         let begun = self.flush;
         let (request, deadline) =
             *self.flush.get_or_insert_with(|| (request, Instant::now() + self.sink_timeout));
-        if begun.is_none() && self.router.prepare(true) {
-            self.write_checkpoint_as_of_last();
-        }
-        let state = self.router.poll_flush(begun.is_none());
+        let state = self.router.poll_flush(begun.is_none(), &mut |files| {
+            _ = save(&mut self.checkpoint, &self.calibration, files)
+        });
         if begun.is_none() {
             // Records that were held may stand in the files now.
             self.write_checkpoint();
         }
         if state == FlushState::Waiting && Instant::now() < deadline {
             return;
+        }
+        let rotations = self.queue.rotations_asked();
+        if self.rotated != rotations {
+            self.rotated = rotations;
+            self.router.rotate(self.calibration.unix(self.calibration.clock().ticks()));
+            self.write_checkpoint();
         }
         self.flush = None;
         self.asked = None;
@@ -358,10 +370,7 @@ impl Listener {
         // In a ring that went on elsewhere during the pass there were more than were seen at its beginning.
         self.count_accepted();
         // A file that is new since the last checkpoint is written down before it gets its first line.
-        if self.router.prepare(false) {
-            self.write_checkpoint_as_of_last();
-        }
-        self.router.deliver();
+        self.router.deliver(&mut |files| _ = save(&mut self.checkpoint, &self.calibration, files));
         for (index, count) in self.tally.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
             self.queue.counters.add_written(index / Level::ALL.len(), index % Level::ALL.len(), *count);
             *count = 0;
@@ -381,31 +390,29 @@ impl Listener {
             let kept = self.kept.iter().map(|(key, position)| (*key, *position));
             checkpoint.keep_rings(self.readers.positions().chain(kept));
             self.router.secure();
+            checkpoint.keep_held(self.router.held_marks());
             failpoint::reach("held-written");
         }
         self.write_checkpoint_as_of_last();
     }
 
-    /// Writes down where the files stand, with the rings as far as they were read at the last checkpoint.
+    /// Writes down where the files stand, with the rings as far as they were read at the last checkpoint: everything that was read has been
+    /// written.
     fn write_checkpoint_as_of_last(&mut self) {
-        let Some(checkpoint) = &mut self.checkpoint else { return };
-        match checkpoint.write(self.calibration.anchor(), self.router.positions(), self.router.held_marks()) {
-            Ok(()) => {
-                self.router.mark_files();
-                failpoint::reach("held-marked");
-                self.router.discard_mirrors();
-            }
-            Err(error) => {
-                // An old one would have lines cut off that are not written again.
-                checkpoint.invalidate();
-                notice(
-                    "checkpoint",
-                    &format!(
-                        "cannot write the checkpoint: {error}; after a crash in this state lines may be doubled"
-                    ),
-                );
-            }
+        if save(&mut self.checkpoint, &self.calibration, &self.router.positions()) {
+            self.router.mark_files();
+            failpoint::reach("held-marked");
+            self.router.discard_mirrors();
         }
+    }
+
+    /// The end of the sinks.
+    fn close_sinks(&mut self) {
+        self.router.offer_all(&mut |files| _ = save(&mut self.checkpoint, &self.calibration, files));
+        self.tell_losses();
+        let deadline = Instant::now() + self.sink_timeout;
+        self.router.shutdown(deadline, &mut |files| _ = save(&mut self.checkpoint, &self.calibration, files));
+        self.write_checkpoint();
     }
 
     fn settle(&mut self) {
@@ -461,15 +468,6 @@ impl Listener {
                 });
             }
         }
-    }
-
-    /// The end is near: gives the sinks what they have not taken, and tells what that comes to.
-    fn offer_all(&mut self) {
-        if self.router.prepare(true) {
-            self.write_checkpoint_as_of_last();
-        }
-        self.router.offer_all();
-        self.tell_losses();
     }
 
     fn report_corrupt_rings(&mut self, rings: &[String]) {
@@ -596,9 +594,7 @@ impl Listener {
                 break;
             }
         }
-        self.offer_all();
-        self.router.shutdown(Instant::now() + self.sink_timeout);
-        self.write_checkpoint();
+        self.close_sinks();
         self.publish_stats();
         // What came in after the last pass, from calls that were under way, stays unwritten and is counted.
         while let Some(registration) = self.queue.next_registration() {
@@ -611,6 +607,19 @@ impl Listener {
         self.queue.end();
         self.queue.remove_files();
     }
+}
+
+/// Writes a checkpoint: these files, and the rings as far as they were read at the last full one. Whether nothing is in its way.
+fn save(checkpoint: &mut Option<Checkpoint>, calibration: &Calibration, files: &[FileMark]) -> bool {
+    let Some(checkpoint) = checkpoint else { return true };
+    let Err(error) = checkpoint.write(calibration.anchor(), files) else { return true };
+    // An old one would have lines cut off that are not written again.
+    checkpoint.invalidate();
+    notice(
+        "checkpoint",
+        &format!("cannot write the checkpoint: {error}; after a crash in this state lines may be doubled"),
+    );
+    false
 }
 
 /// Formats one record into the router's buffers. The place in the tally to count it at.
@@ -633,7 +642,7 @@ fn route(
         level,
         domain,
         process,
-        thread: &reader.thread,
+        thread: &reader.identity().thread_name,
         process_id: reader.identity().process_id,
         thread_id: reader.identity().thread_id,
         ring: reader.serial,

@@ -226,7 +226,7 @@ impl Peer {
             Some(Some(site)) => site,
             _ => &self.unknown,
         };
-        (site, &self.name)
+        (site, &self.about.name)
     }
 
     /// Number here of a domain that the process knows by this number.

@@ -42,17 +42,25 @@ fn site<'a>(
     [file, module, function, template]: [&str; 4],
     fields: impl Iterator<Item = &'a str>,
 ) -> Option<Site> {
-    let function = function.strip_prefix(module).unwrap_or(function);
-    let (file, module) = (escaped(file), escaped(module));
-    let function = escaped(function.trim_start_matches("::"));
+    let function = function.strip_prefix(module).unwrap_or(function).trim_start_matches("::");
     let location = match (module.is_empty(), function.is_empty()) {
         (true, _) => format!("{file}:{line}"),
         (false, true) => format!("{module}:{line}"),
         (false, false) => format!("{module}:{function}:{line}"),
     };
     let template = Template::parse(template).ok()?;
-    let fields = fields.map(escaped).collect();
-    Some(Site { id, file, line, module, function, location, template, fields })
+    let names: Vec<String> = fields.map(str::to_owned).collect();
+    Some(Site {
+        id,
+        file: file.to_owned(),
+        line,
+        module: module.to_owned(),
+        function: function.to_owned(),
+        location: escaped(&location),
+        template,
+        fields: names.iter().map(|name| escaped(name)).collect(),
+        names,
+    })
 }
 
 /// Stands for the listener itself, in records of its own.
@@ -75,5 +83,6 @@ fn named_site(name: &str) -> Site {
         location: name.to_owned(),
         template: Template::parse("{}").unwrap_or_default(),
         fields: Vec::new(),
+        names: Vec::new(),
     }
 }

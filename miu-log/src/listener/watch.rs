@@ -318,9 +318,7 @@ impl Listener {
     /// Finishes what is under way, and gives the directory to the process that asked for it. This process's own rings are read by that one
     /// from now on.
     pub(super) fn hand_over(mut self) {
-        self.offer_all();
-        self.router.shutdown(Instant::now() + self.sink_timeout);
-        self.write_checkpoint();
+        self.close_sinks();
         self.readers.free();
         self.settle();
         self.leave_the_rest();

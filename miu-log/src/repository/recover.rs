@@ -11,21 +11,25 @@ use crate::config::LogConfig;
 use crate::domain::DomainSpec;
 use crate::error::Error;
 use crate::folder::Folder;
-use crate::layout::Pattern;
+use crate::layout::AnyLayout;
 use crate::listener::Listener;
 use crate::listener::checkpoint::Checkpoint;
 use crate::listener::replay::Previous;
+use crate::notice::notice;
 use crate::queue::Queue;
+use crate::rotate::Rotation;
 use crate::runtime::about::ClockKind;
 use crate::runtime::{CHECKPOINT, RuntimeDir};
 use crate::worker::Recovery;
+use crate::zone::Zone;
 
 /// How long the log files may make no progress.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Brings what was logged into a folder's files by runs that did not end properly, without opening a repository: what the next
 /// `Repository::open` would do. The files, their names and their layout are those of the run that did not end properly; its console and the sinks
-/// that were added to it by hand get nothing.
+/// that were added to it by hand get nothing. A [`Layout`](crate::Layout) of that program's own is not known here: its records are written in
+/// [`Pattern::DEFAULT`](crate::Pattern::DEFAULT).
 ///
 /// The rings are looked for where a repository of this user would have put them: where the service had `MIU_LOG_RUNTIME_DIR`, this program needs it
 /// too, and a log folder that was moved or renamed has to be where it was. Where nothing is found the recovery is empty.
@@ -70,12 +74,21 @@ pub fn recover(log_folder: impl AsRef<Path>) -> Result<Recovery, Error> {
         .iter()
         .map(|domain| DomainSpec { name: interned(&domain.name), file: interned(&domain.file), level: None })
         .collect();
-    let pattern = Pattern::parse(&about.pattern).unwrap_or_default();
+    // Records are worth more than the hour they are given: a zone that this system lacks does not keep them back.
+    let zone = match about.zone.check() {
+        Ok(()) => about.zone.clone(),
+        Err(error) => {
+            notice("zone", &format!("{error}; times are written in UTC"));
+            Zone::Utc
+        }
+    };
     let mut config = LogConfig::new(log_folder)
         .console(false)
         .level_files(about.level_files)
-        .layout(pattern)
-        .zone(about.zone)
+        .layout(AnyLayout::restore(&about.layout).unwrap_or_default().with_a_zone_that_is_there())
+        .zone(zone)
+        // What is rotated, and what that leads to, is for the service to say.
+        .rotation(Rotation::Never)
         .sink_timeout(PATIENCE);
     if let Some(prefix) = &about.prefix {
         config = config.file_prefix(prefix.clone());

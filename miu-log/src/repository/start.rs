@@ -7,18 +7,19 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::LogConfig;
-use crate::config::files::standard_slots;
+use crate::config::files::{Files, Standard};
 use crate::domain::DomainSpec;
 use crate::error::Error;
 use crate::filter::{Filter, LevelSet};
 use crate::folder::Folder;
-use crate::layout::{self, Layout, PatternLayout};
+use crate::layout::{self, Layouts};
 use crate::listener::Listener;
 use crate::listener::checkpoint::Checkpoint;
 use crate::listener::replay::Previous;
 use crate::queue::{Queue, Settings};
 use crate::ring::control::Unfit;
-use crate::router::{Router, Slot};
+use crate::rotate::naming::InUse;
+use crate::router::{Durability, Router, Slot};
 use crate::runtime::about::{About, ClockKind, NamedDomain};
 use crate::runtime::{CHECKPOINT, RuntimeDir, TakeOver};
 use crate::sink::console::{self, Stream};
@@ -126,8 +127,8 @@ fn about(config: &LogConfig, specs: &[DomainSpec], clock: &Clock, log_folder: &P
         heartbeat: config.heartbeat,
         prefix: config.file_prefix.clone(),
         level_files: config.level_files,
-        pattern: config.layout.as_str().to_owned(),
-        zone: config.zone,
+        layout: config.layout.save(),
+        zone: config.zone.pinned(),
         domains: specs
             .iter()
             .map(|spec| NamedDomain { name: spec.name.to_owned(), file: spec.file.to_owned() })
@@ -137,11 +138,29 @@ fn about(config: &LogConfig, specs: &[DomainSpec], clock: &Clock, log_folder: &P
 
 /// Builds the sinks: files by domain and level, console, sinks added by hand.
 pub(super) fn router(config: &mut LogConfig, folder: &Folder, specs: &[DomainSpec]) -> Result<Router, Error> {
-    let mut layouts: Vec<Box<dyn Layout>> =
-        vec![Box::new(PatternLayout::new(&config.layout, false, config.zone))];
+    let mut layouts = Layouts::new(&config.zone);
+    let standard = layouts.number_of(&config.layout, false);
     let stems: Vec<&str> = specs.iter().map(|spec| spec.file).collect();
-    let mut slots = standard_slots(folder, config.file_prefix.as_deref(), &stems, config.level_files, 0)
-        .map_err(|error| Error::explained(&error))?;
+    let files = Files {
+        folder,
+        zone: config.zone.clone(),
+        app: &config.app_name(),
+        prefix: config.file_prefix.as_deref(),
+        schedule: config.rotation.schedule().map_err(Error::config)?,
+        mode: config.file_mode,
+        is_durable: config.durability != Durability::Os,
+        in_use: InUse::default(),
+        rotated: None,
+    };
+    let standard_files = Standard {
+        domain_file: &config.domain_file,
+        level_file: &config.level_file,
+        stems: &stems,
+        level_files: config.level_files,
+        layout: standard,
+    };
+    let planned = files.standard(&standard_files).map_err(|error| Error::explained(&error))?;
+    let mut slots = files.open(planned).map_err(|error| Error::explained(&error))?;
     let domains: Vec<String> = specs.iter().map(|spec| spec.name.to_owned()).collect();
     if let Some(choice) = config.console.take() {
         let (stream, is_terminal) = if choice.stderr {
@@ -150,14 +169,7 @@ pub(super) fn router(config: &mut LogConfig, folder: &Folder, specs: &[DomainSpe
             (Stream::Stdout, std::io::stdout().is_terminal())
         };
         let colour = layout::enabled(choice.colour, is_terminal, |name| std::env::var_os(name));
-        let own_layout = colour || choice.layout.is_some();
-        let layout = if own_layout {
-            let pattern = choice.layout.unwrap_or_else(|| config.layout.clone());
-            layouts.push(Box::new(PatternLayout::new(&pattern, colour, config.zone)));
-            layouts.len() - 1
-        } else {
-            0
-        };
+        let layout = layouts.number_of(choice.layout.as_ref().unwrap_or(&config.layout), colour);
         let sink = Queued::new("console", Box::new(console::Console::new(stream)), domains.clone())
             .map_err(|error| Error::io("cannot start the console's thread", error))?;
         let filter = Filter::levels(LevelSet::from(choice.min_level));
@@ -167,9 +179,9 @@ pub(super) fn router(config: &mut LogConfig, folder: &Folder, specs: &[DomainSpe
         let sink = Queued::new(&extra.name, extra.sink, domains.clone()).map_err(|error| {
             Error::io(format!("cannot start the thread of the sink {:?}", extra.name), error)
         })?;
-        slots.push(Slot { name: extra.name, sink: Box::new(sink), layout: 0, filter: Filter::ALL });
+        slots.push(Slot { name: extra.name, sink: Box::new(sink), layout: standard, filter: Filter::ALL });
     }
-    let mut router = Router::new(domains, layouts, slots);
+    let mut router = Router::new(domains, layouts.into_built(), slots);
     router.set_durability(config.durability);
     Ok(router)
 }

@@ -142,7 +142,7 @@ impl Router {
         let station = self.slots.get_mut(slot).ok_or(Corrupt)?;
         let layout = self.layouts.get_mut(station.layout).ok_or(Corrupt)?;
         let mut line = Vec::new();
-        layout.write(record, &mut line)?;
+        layout.write(record, &mut line).map_err(|_| Corrupt)?;
         station.held.push(&line, Entry { time: record.time, start: 0, end: 0, domain, level: record.level });
         self.pending_bytes += line.len();
         self.pending_records += 1;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! page 4096 | length u32 | log folder, counted | clock u8 | policy u8, nanoseconds u64 | ring limit u64 | heartbeat u64
-//!           | prefix, counted | level files u8 | pattern, counted | zone u8, seconds i32 | domains u32, each: name, file stem, counted |
+//!           | prefix, counted | level files u8 | layout, counted | zone, counted | domains u32, each: name, file stem, counted |
 //! ```
 //!
 //! Written once, before the file has its name. Numbers are little-endian.
@@ -16,10 +16,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::clock::nanos;
-use crate::layout::Zone;
 use crate::queue::OverflowPolicy;
 use crate::reading::{Reading, put_counted};
 use crate::ring::control::PAGE;
+use crate::zone::Zone;
 
 /// No description is nearly as long.
 const LONGEST: u32 = 1 << 20;
@@ -50,7 +50,8 @@ pub(crate) struct About {
     pub(crate) heartbeat: Duration,
     pub(crate) prefix: Option<String>,
     pub(crate) level_files: bool,
-    pub(crate) pattern: String,
+    /// As [`AnyLayout::save`](crate::layout::AnyLayout::save) makes it.
+    pub(crate) layout: Vec<u8>,
     pub(crate) zone: Zone,
     pub(crate) domains: Vec<NamedDomain>,
 }
@@ -72,14 +73,8 @@ impl About {
         out.extend(nanos(self.heartbeat).to_le_bytes());
         put_counted(&mut out, self.prefix.as_deref().unwrap_or("").as_bytes());
         out.push(u8::from(self.level_files));
-        put_counted(&mut out, self.pattern.as_bytes());
-        let (zone, seconds) = match self.zone {
-            Zone::Utc => (0, 0),
-            Zone::Fixed(seconds) => (1, seconds),
-            Zone::Local => (2, 0),
-        };
-        out.push(zone);
-        out.extend(seconds.to_le_bytes());
+        put_counted(&mut out, &self.layout);
+        put_counted(&mut out, self.zone.to_string().as_bytes());
         out.extend((self.domains.len() as u32).to_le_bytes());
         for domain in &self.domains {
             put_counted(&mut out, domain.name.as_bytes());
@@ -123,14 +118,8 @@ impl About {
         let heartbeat = Duration::from_nanos(bytes.u64()?);
         let prefix = Some(bytes.text()?.to_owned()).filter(|prefix| !prefix.is_empty());
         let level_files = bytes.u8()? != 0;
-        let pattern = bytes.text()?.to_owned();
-        let (zone, seconds) = (bytes.u8()?, bytes.u32()?.cast_signed());
-        let zone = match zone {
-            0 => Zone::Utc,
-            1 => Zone::Fixed(seconds),
-            2 => Zone::Local,
-            _ => return None,
-        };
+        let layout = bytes.counted()?.to_owned();
+        let zone = Zone::from(bytes.text()?);
         let count = bytes.u32()?;
         let mut domains = Vec::new();
         for _ in 0..count.min(crate::domain::MAX_DOMAINS as u32) {
@@ -145,7 +134,7 @@ impl About {
             heartbeat,
             prefix,
             level_files,
-            pattern,
+            layout,
             zone,
             domains,
         })
@@ -162,6 +151,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::layout::AnyLayout;
 
     #[test]
     fn a_description_is_read_back() {
@@ -173,7 +163,7 @@ mod tests {
             heartbeat: Duration::from_secs(60),
             prefix: Some("api".to_owned()),
             level_files: true,
-            pattern: "{message}".to_owned(),
+            layout: AnyLayout::default().save(),
             zone: Zone::Fixed(-3600),
             domains: vec![NamedDomain { name: "db".to_owned(), file: "database".to_owned() }],
         };

@@ -10,19 +10,25 @@
 //!     its own half of a line that cannot be finished at the end.
 //! W4. Records that went into a file after it was deleted are counted as lost: those since the last look at
 //!     which it still had its name. A file that was renamed keeps what it got.
+//! W5. A file is rotated between two records only, when no torn line is owed, and its new name is nobody
+//!     else's. Where that cannot be done it is told, and the file goes on as it is (`rotating`).
 //!
 //! The sink keeps no batch: records it could not write stay with the router, which offers them again.
-//! Called by the router only; made by `router::standard_slots`.
+//! Called by the router only; made by `config::files`.
+
+mod rotating;
 
 use std::fs::File;
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use rustix::io::Errno;
 use rustix::process::Resource;
 
-use super::{Batch, FilePosition, Run, Sink, SinkError};
+use super::{Batch, FilePosition, Rotate, Run, Sink, SinkError};
 use crate::folder::{Folder, FolderRemoved};
+use crate::record::UnixNanos;
+pub(crate) use rotating::Plan;
 
 /// Most bytes that one write hands to the system.
 const PIECE: usize = 256 * 1024;
@@ -42,8 +48,19 @@ const PATIENCE: usize = 1000;
 /// - **Durability:** after `write` the lines are with the operating system, and survive the death of
 ///   the process; after `sync` they survive a loss of power.
 #[derive(Debug)]
-pub(crate) struct FileSink<P: Place = LogFile> {
+pub(crate) struct FileSink<P: Place = LogFolder> {
     place: P,
+    plan: Plan,
+    /// Name of the file that is open, or was last.
+    name: String,
+    /// Whether it is the first file of this run: one that is there may be rotated at the start.
+    is_first: bool,
+    /// Until the next look a file that could not be rotated is left as it is.
+    deferred: bool,
+    /// Whether the link to the current file is made.
+    is_linked: bool,
+    /// Names of former files that a checkpoint still needs.
+    retired: Vec<String>,
     file: Option<Open<P::File>>,
     /// A line of which the file holds a part only.
     owed: Option<Owed>,
@@ -62,6 +79,12 @@ struct Open<F> {
     len: u64,
     /// Length at the last `sync` that worked, or at the opening.
     synced: u64,
+    /// When it was begun, and the time of its last line.
+    begun: UnixNanos,
+    last: UnixNanos,
+    /// When it is to be rotated, and when its dated name may be another.
+    due: Option<UnixNanos>,
+    turn: Option<UnixNanos>,
     /// Whether the end of the file may be a half line that this sink did not write: it is looked at before
     /// the next line.
     strange_end: bool,
@@ -85,23 +108,34 @@ pub(crate) struct Facts {
     len: u64,
     /// It has no name any more: what is in it is gone when it is closed.
     deleted: bool,
+    /// When it was written last.
+    modified: UnixNanos,
 }
 
-/// Where a file sink finds its file: the file system, or a double in tests.
+/// Where a file sink finds its files: the log folder, or a double in tests.
 pub(crate) trait Place: Send {
     type File: Append;
 
-    /// Opens the file for appending; makes it where it is missing.
-    fn open(&mut self) -> io::Result<Self::File>;
+    /// Opens the file for appending; makes it where it is missing. With a mode it has this one then.
+    fn open(&mut self, name: &str, mode: Option<u32>) -> io::Result<Self::File>;
 
     /// Device and number of the file that has the name now; none where there is no such file.
-    fn occupant(&mut self) -> Result<Option<(u64, u64)>, Errno>;
+    fn occupant(&mut self, name: &str) -> Result<Option<(u64, u64)>, Errno>;
 
     /// Last byte of the file of that name, if it is the one with this device and number, and can be read.
-    fn last_byte(&mut self, identity: (u64, u64)) -> Option<u8>;
+    fn last_byte(&mut self, name: &str, identity: (u64, u64)) -> Option<u8>;
 
-    /// Path of the file, for messages.
-    fn describe(&self) -> String;
+    /// Gives a file another name, which nothing else may have.
+    fn rename(&mut self, from: &str, to: &str) -> Result<(), Errno>;
+
+    /// All names in the folder.
+    fn names(&mut self) -> Result<Vec<String>, Errno>;
+
+    /// Has a symbolic link lead to a file, unless its name is that of something else.
+    fn link(&mut self, name: &str, target: &str) -> Result<(), Errno>;
+
+    /// Path of a file, for messages.
+    fn describe(&self, name: &str) -> String;
 }
 
 /// The system calls on an open log file.
@@ -110,38 +144,53 @@ pub(crate) trait Append: Send {
     fn sync(&mut self) -> Result<(), Errno>;
     fn facts(&mut self) -> Result<Facts, Errno>;
 
+    /// When the file was made, where that is known.
+    fn made(&mut self) -> Option<UnixNanos>;
+
+    /// Says of the file that it was written last at this time.
+    fn date(&mut self, time: UnixNanos);
+
     /// Cuts the file to a length.
     fn cut(&mut self, len: u64) -> Result<(), Errno>;
 }
 
-/// A log file's place in the log folder.
+/// The log folder as the place of log files.
 #[derive(Debug)]
-pub(crate) struct LogFile {
-    folder: Folder,
-    name: String,
-}
+pub(crate) struct LogFolder(Folder);
 
-impl Place for LogFile {
+impl Place for LogFolder {
     type File = File;
 
-    fn open(&mut self) -> io::Result<File> {
-        self.folder.open_log(&self.name)
+    fn open(&mut self, name: &str, mode: Option<u32>) -> io::Result<File> {
+        self.0.open_log(name, mode)
     }
 
-    fn occupant(&mut self) -> Result<Option<(u64, u64)>, Errno> {
-        match self.folder.stat(&self.name) {
+    fn occupant(&mut self, name: &str) -> Result<Option<(u64, u64)>, Errno> {
+        match self.0.stat(name) {
             Ok(stat) => Ok(Some((stat.st_dev, stat.st_ino))),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(errno),
         }
     }
 
-    fn last_byte(&mut self, identity: (u64, u64)) -> Option<u8> {
-        self.folder.last_byte(&self.name, identity)
+    fn last_byte(&mut self, name: &str, identity: (u64, u64)) -> Option<u8> {
+        self.0.last_byte(name, identity)
     }
 
-    fn describe(&self) -> String {
-        self.folder.path().join(&self.name).display().to_string()
+    fn rename(&mut self, from: &str, to: &str) -> Result<(), Errno> {
+        self.0.rename(from, to)
+    }
+
+    fn names(&mut self) -> Result<Vec<String>, Errno> {
+        self.0.names()
+    }
+
+    fn link(&mut self, name: &str, target: &str) -> Result<(), Errno> {
+        self.0.link(name, target)
+    }
+
+    fn describe(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
     }
 }
 
@@ -161,7 +210,22 @@ impl Append for File {
             ino: stat.st_ino,
             len: u64::try_from(stat.st_size).unwrap_or(0),
             deleted: stat.st_nlink == 0,
+            modified: stat
+                .st_mtime
+                .saturating_mul(1_000_000_000)
+                .saturating_add(stat.st_mtime_nsec.cast_signed()),
         })
+    }
+
+    fn made(&mut self) -> Option<UnixNanos> {
+        let made = self.metadata().ok()?.created().ok()?;
+        i64::try_from(made.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok()
+    }
+
+    fn date(&mut self, time: UnixNanos) {
+        let Ok(since_1970) = u64::try_from(time) else { return };
+        // A file with another date is rotated by that one, no more.
+        let _ = self.set_modified(UNIX_EPOCH + Duration::from_nanos(since_1970));
     }
 
     fn cut(&mut self, len: u64) -> Result<(), Errno> {
@@ -170,32 +234,65 @@ impl Append for File {
 }
 
 impl FileSink {
-    /// A sink whose file is opened now, and made where it is missing.
+    /// A sink whose file is opened now, and made where it is missing. One with a dated name comes with its first record, in
+    /// any case.
     ///
     /// # Errors
     ///
     /// Those of [`Folder::open_log`].
-    pub(crate) fn open(folder: &Folder, name: &str) -> io::Result<FileSink> {
-        let mut sink = FileSink::lazy(folder, name);
-        sink.file = Some(sink.opened()?);
+    pub(crate) fn open(folder: &Folder, plan: Plan) -> io::Result<FileSink> {
+        let mut sink = FileSink::lazy(folder, plan);
+        if !sink.plan.naming.is_dated() {
+            sink.file = Some(sink.opened()?);
+        }
         Ok(sink)
     }
 
     /// A sink whose file is opened, and made where it is missing, with the first record.
-    pub(crate) fn lazy(folder: &Folder, name: &str) -> FileSink {
-        FileSink::at(LogFile { folder: folder.clone(), name: name.to_owned() })
+    pub(crate) fn lazy(folder: &Folder, plan: Plan) -> FileSink {
+        FileSink::at(LogFolder(folder.clone()), plan)
     }
 }
 
 impl<P: Place> FileSink<P> {
-    fn at(place: P) -> FileSink<P> {
-        FileSink { place, file: None, owed: None, lost: 0, unseen: 0 }
+    fn at(place: P, plan: Plan) -> FileSink<P> {
+        // A dated name is set right with the first record.
+        let name = plan.naming.current(0);
+        plan.in_use.add(&name);
+        FileSink {
+            place,
+            plan,
+            name,
+            is_first: true,
+            deferred: false,
+            is_linked: false,
+            retired: Vec::new(),
+            file: None,
+            owed: None,
+            lost: 0,
+            unseen: 0,
+        }
     }
 
     fn opened(&mut self) -> io::Result<Open<P::File>> {
-        let mut file = self.place.open()?;
-        let Facts { dev, ino, len, .. } = file.facts()?;
-        Ok(Open { file, dev, ino, len, synced: len, strange_end: true })
+        let mut file = self.place.open(&self.name, self.plan.mode)?;
+        let Facts { dev, ino, len, modified, .. } = file.facts()?;
+        let made = if len == 0 { None } else { file.made() };
+        let begun = made.map_or(modified, |made| made.min(modified));
+        let mut open = Open {
+            file,
+            dev,
+            ino,
+            len,
+            synced: len,
+            begun,
+            last: modified,
+            due: None,
+            turn: None,
+            strange_end: true,
+        };
+        self.plan.set_times(&mut open);
+        Ok(open)
     }
 
     /// Opens the file where it is not open.
@@ -227,7 +324,7 @@ impl<P: Place> FileSink<P> {
         }
         open.measure();
         // A file whose end cannot be read is written to as it is.
-        let last = if open.len == 0 { None } else { self.place.last_byte((open.dev, open.ino)) };
+        let last = if open.len == 0 { None } else { self.place.last_byte(&self.name, (open.dev, open.ino)) };
         if last.is_some_and(|byte| byte != b'\n')
             && let (_, Err(errno)) = open.put(b"\n")
         {
@@ -308,14 +405,14 @@ impl<P: Place> FileSink<P> {
         (lost > 0).then(|| {
             let text = format!(
                 "{} was deleted; {lost} of the records written to it since it was last seen are lost with it",
-                self.place.describe()
+                self.place.describe(&self.name)
             );
             SinkError::fatal(text, 0)
         })
     }
 
     fn failed(&self, deed: &str, errno: Errno, delivered: usize) -> SinkError {
-        let text = format!("cannot {deed} {}: {errno}", self.place.describe());
+        let text = format!("cannot {deed} {}: {errno}", self.place.describe(&self.name));
         SinkError::retryable(text, delivered).with_source(io::Error::from(errno))
     }
 }
@@ -373,10 +470,12 @@ impl<P: Place> Sink for FileSink<P> {
         for run in batch.runs() {
             match self.write_run(run) {
                 Ok(()) => {
+                    self.note_last(run, run.entries.len());
                     delivered += run.entries.len();
                     self.unseen += run.entries.len() as u64;
                 }
                 Err((whole, errno)) => {
+                    self.note_last(run, whole);
                     self.unseen += whole as u64;
                     let error = self.failed("write to", errno, delivered + whole);
                     if matches!(errno, Errno::IO | Errno::BADF | Errno::STALE | Errno::NODEV) {
@@ -410,7 +509,7 @@ impl<P: Place> Sink for FileSink<P> {
                     self.renew();
                     let text = format!(
                         "cannot make {} durable: {errno}; bytes {from} to {to} may be lost with the power",
-                        self.place.describe()
+                        self.place.describe(&self.name)
                     );
                     return Err(SinkError::fatal(text, 0).with_source(io::Error::from(errno)));
                 }
@@ -426,16 +525,18 @@ impl<P: Place> Sink for FileSink<P> {
             self.lost += 1;
             self.retract(&owed);
         }
+        self.date();
         result
     }
 
     /// Finds out whether the file was removed, renamed or cut, so that lines do not go for long into a
     /// file that has no name.
     fn tick(&mut self) -> Result<(), SinkError> {
+        self.deferred = false;
         let Some(open) = &mut self.file else { return self.settle() };
         open.measure();
         let identity = (open.dev, open.ino);
-        match self.place.occupant() {
+        match self.place.occupant(&self.name) {
             Ok(Some(occupant)) if occupant == identity => {
                 self.unseen = 0;
                 self.settle()
@@ -458,8 +559,20 @@ impl<P: Place> Sink for FileSink<P> {
         self.lost
     }
 
-    fn prepare(&mut self) -> Result<(), SinkError> {
-        self.ready()
+    fn prepare(&mut self, batch: &Batch<'_>) -> Result<(), SinkError> {
+        self.prepare_for(batch)
+    }
+
+    fn quota(&self, batch: &Batch<'_>) -> usize {
+        self.belonging(batch)
+    }
+
+    fn rotate(&mut self, now: UnixNanos, ask: Rotate) -> Result<bool, SinkError> {
+        self.rotate_if(now, ask)
+    }
+
+    fn settled(&mut self) {
+        self.release_retired();
     }
 
     fn forget(&mut self) {
@@ -480,7 +593,13 @@ impl<P: Place> Sink for FileSink<P> {
         let len = open.len.saturating_sub(torn);
         Some(FilePosition { dev: open.dev, ino: open.ino, len, torn: self.owed.is_some() })
     }
+
+    fn file_name(&self) -> Option<&str> {
+        Some(&self.name)
+    }
 }
 
+#[cfg(test)]
+mod rotating_tests;
 #[cfg(test)]
 mod tests;

@@ -110,11 +110,31 @@ pub trait Sink: Send {
         Health::default()
     }
 
-    /// Opens what the next batch will be written to, so that `file_position` is that of the right file before it gets a line.
+    /// Opens what the next batch begins in, so that `file_position` is that of the right file before it gets a line: rotates a log
+    /// file that is full. An error is one that stops no line; what does is said by `write`.
     #[doc(hidden)]
-    fn prepare(&mut self) -> Result<(), SinkError> {
+    fn prepare(&mut self, batch: &Batch<'_>) -> Result<(), SinkError> {
+        let _ = batch;
         Ok(())
     }
+
+    /// How many of these records belong into what was prepared: at least one. The rest is offered after the next `prepare`.
+    #[doc(hidden)]
+    fn quota(&self, batch: &Batch<'_>) -> usize {
+        batch.len()
+    }
+
+    /// Rotates the log file, where there is one and it is not empty: because somebody asks, or where it is `due` at this time. Says
+    /// whether it did.
+    #[doc(hidden)]
+    fn rotate(&mut self, now: UnixNanos, ask: Rotate) -> Result<bool, SinkError> {
+        let _ = (now, ask);
+        Ok(false)
+    }
+
+    /// A checkpoint has been written that needs no file but the present one.
+    #[doc(hidden)]
+    fn settled(&mut self) {}
 
     /// Forgets the rest of a line that was begun: somebody else takes the beginning away.
     #[doc(hidden)]
@@ -137,6 +157,22 @@ pub trait Sink: Send {
     fn file_position(&self) -> Option<FilePosition> {
         None
     }
+
+    /// Name of that file in the log folder.
+    #[doc(hidden)]
+    fn file_name(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// Why a log file may have to be rotated without a record for the next one.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotate {
+    /// It is time for it, perhaps.
+    IfDue,
+    /// Somebody wants it.
+    Now,
 }
 
 /// How a sink with a thread of its own is doing, all as of one moment.
@@ -168,6 +204,15 @@ pub struct FilePosition {
     pub len: u64,
     /// Whether a line was begun behind `len` whose rest is still to be written.
     pub torn: bool,
+}
+
+/// A log file and how much of it counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileMark {
+    pub(crate) name: String,
+    pub(crate) dev: u64,
+    pub(crate) ino: u64,
+    pub(crate) len: u64,
 }
 
 /// Records on their way into one sink, formatted, in order of time.

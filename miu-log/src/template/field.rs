@@ -34,7 +34,7 @@ pub(crate) fn write_field(value: &Value<'_>, out: &mut Vec<u8>) {
             bytes(kept, given, Case::Lower, out);
             out.push(b'"');
         }
-        ref other => write_plain(other, out),
+        ref other => write_plain::<true>(other, out),
     }
 }
 

@@ -14,7 +14,7 @@ fn rendered(template: &str, value: Value<'_>) -> String {
     let template = Template::parse(template).unwrap();
     let mut out = b"before ".to_vec();
     for Placeholder { spec, .. } in &template.placeholders {
-        write_value(spec, &value, &mut out);
+        write_value::<true>(spec, &value, &mut out);
     }
     String::from_utf8(out).unwrap().strip_prefix("before ").unwrap().to_owned()
 }

@@ -14,18 +14,36 @@ use crate::escape::{escape_into, escape_tail, is_printable_ascii};
 
 use super::spec::{Align, Kind, Spec};
 
-/// Appends one argument. It is taken by reference because a copy of a value that has just been decoded
-/// would wait for the narrower stores that made it.
+/// Appends one argument; without `ESCAPED` as it is, for a caller that escapes in a way of its own. It is taken by reference
+/// because a copy of a value that has just been decoded would wait for the narrower stores that made it.
 #[inline]
-pub(crate) fn write_value(spec: &Spec, value: &Value<'_>, out: &mut Vec<u8>) {
-    if spec.plain { write_plain(value, out) } else { write_formatted(spec, value, out) }
+pub(crate) fn write_value<const ESCAPED: bool>(spec: &Spec, value: &Value<'_>, out: &mut Vec<u8>) {
+    if spec.plain {
+        write_plain::<ESCAPED>(value, out);
+    } else {
+        write_formatted::<ESCAPED>(spec, value, out);
+    }
+}
+
+/// Appends text.
+#[inline]
+fn push_text<const ESCAPED: bool>(text: &str, out: &mut Vec<u8>) {
+    if ESCAPED { escape_into(text, out) } else { out.extend_from_slice(text.as_bytes()) }
+}
+
+/// Escapes what was appended since `start`, where it is to be escaped.
+#[inline]
+fn finish<const ESCAPED: bool>(out: &mut Vec<u8>, start: usize) {
+    if ESCAPED {
+        escape_tail(out, start);
+    }
 }
 
 /// Appends what `{}` gives. Durations, which have no `Display`, are written as `{:?}`.
 #[inline]
-pub(super) fn write_plain(value: &Value<'_>, out: &mut Vec<u8>) {
+pub(crate) fn write_plain<const ESCAPED: bool>(value: &Value<'_>, out: &mut Vec<u8>) {
     match *value {
-        Value::Str(text) | Value::Rendered(text) => escape_into(text, out),
+        Value::Str(text) | Value::Rendered(text) => push_text::<ESCAPED>(text, out),
         Value::U64(number) => integer(number, out),
         Value::I64(number) => integer(number, out),
         Value::U32(number) => integer(number, out),
@@ -39,7 +57,7 @@ pub(super) fn write_plain(value: &Value<'_>, out: &mut Vec<u8>) {
         Value::I128(number) => integer(number, out),
         Value::F32(number) => float(number, out),
         Value::Bool(truth) => out.extend_from_slice(if truth { b"true" } else { b"false" }),
-        Value::Char(character) => escape_into(character.encode_utf8(&mut [0; 4]), out),
+        Value::Char(character) => push_text::<ESCAPED>(character.encode_utf8(&mut [0; 4]), out),
         Value::None => out.extend_from_slice(b"None"),
         Value::Duration(duration) => print(out, format_args!("{duration:?}")),
         Value::Ip(address) => print(out, format_args!("{address}")),
@@ -126,17 +144,17 @@ fn print(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 
 /// Appends an argument whose spec asks for something.
 #[inline(never)]
-fn write_formatted(spec: &Spec, value: &Value<'_>, out: &mut Vec<u8>) {
+fn write_formatted<const ESCAPED: bool>(spec: &Spec, value: &Value<'_>, out: &mut Vec<u8>) {
     let start = out.len();
     let debug = matches!(spec.kind, Kind::Debug | Kind::DebugLowerHex | Kind::DebugUpperHex);
     match *value {
-        Value::Rendered(text) => return escape_into(text, out),
+        Value::Rendered(text) => return push_text::<ESCAPED>(text, out),
         Value::None => return out.extend_from_slice(b"None"),
         // `Debug` of text knows no padding.
-        Value::Str(text) if debug => return debug_text(text, out),
+        Value::Str(text) if debug => return debug_text::<ESCAPED>(text, out),
         Value::Char(character) if debug => {
             print(out, format_args!("{character:?}"));
-            return escape_tail(out, start);
+            return finish::<ESCAPED>(out, start);
         }
         Value::Str(text) => {
             out.extend_from_slice(text.as_bytes());
@@ -147,7 +165,7 @@ fn write_formatted(spec: &Spec, value: &Value<'_>, out: &mut Vec<u8>) {
                 Value::Char(character) => {
                     out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
                 }
-                ref other => write_plain(other, out),
+                ref other => write_plain::<ESCAPED>(other, out),
             }
             padded_text(spec, start, out);
         }
@@ -193,7 +211,7 @@ fn write_formatted(spec: &Spec, value: &Value<'_>, out: &mut Vec<u8>) {
         Value::U128(number) => whole(spec, false, number, number, out),
     }
     // Numbers are ASCII, but a fill may be any character.
-    escape_tail(out, start);
+    finish::<ESCAPED>(out, start);
 }
 
 /// Bytes like the text of their digits: the precision counts these, and the mark of what was cut comes after the last of them.
@@ -215,7 +233,7 @@ fn formatted_bytes(spec: &Spec, kept: &[u8], given: u64, out: &mut Vec<u8>) {
 }
 
 /// `{:?}` of a string. What is printable ASCII without quotes needs no look at each character.
-fn debug_text(text: &str, out: &mut Vec<u8>) {
+fn debug_text<const ESCAPED: bool>(text: &str, out: &mut Vec<u8>) {
     if is_printable_ascii(text.as_bytes()) && !text.bytes().any(|byte| matches!(byte, b'"' | b'\\')) {
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());
@@ -223,7 +241,7 @@ fn debug_text(text: &str, out: &mut Vec<u8>) {
     } else {
         let start = out.len();
         print(out, format_args!("{text:?}"));
-        escape_tail(out, start);
+        finish::<ESCAPED>(out, start);
     }
 }
 

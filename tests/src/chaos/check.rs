@@ -10,7 +10,7 @@ use std::io;
 use std::path::Path;
 
 use super::{DOMAINS, LEVELS, Life, Work};
-use crate::{Entry, names};
+use crate::{Entry, names, rotated};
 
 /// How many problems are told; all are counted.
 const MOST_TOLD: usize = 20;
@@ -38,6 +38,8 @@ pub struct Report {
     pub halved: u64,
     /// Lines of the logger itself, such as `recovered 12 records`.
     pub own: u64,
+    /// Rotated files.
+    pub rotated: u64,
     /// The first problems, in words.
     pub problems: Vec<String>,
 }
@@ -57,12 +59,24 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { acked, written, lost, doubled, unordered, torn, foreign, halved, own, problems } = self;
+        let Report {
+            acked,
+            written,
+            lost,
+            doubled,
+            unordered,
+            torn,
+            foreign,
+            halved,
+            own,
+            rotated,
+            problems,
+        } = self;
         write!(
             f,
             "acked {acked}, written {written}, lost {lost}, doubled {doubled}, unordered {unordered}, "
         )?;
-        write!(f, "torn {torn}, foreign {foreign}, halved {halved}, own {own}")?;
+        write!(f, "torn {torn}, foreign {foreign}, halved {halved}, own {own}, in {rotated} rotated files")?;
         problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
     }
 }
@@ -117,18 +131,28 @@ pub fn check(folder: &Path, lives: &[Life]) -> io::Result<Report> {
         .map(|name| (name + ".log", Side::Domain))
         .chain(levels.map(|name| (name + ".log", Side::Level)))
         .collect();
+    let mut parts: Vec<Vec<String>> = Vec::new();
+    for (name, _) in &files {
+        let mut names = rotated(folder, name);
+        report.rotated += names.len() as u64;
+        names.push(name.clone());
+        parts.push(names);
+    }
     for name in names(folder) {
-        let known = files.iter().any(|(known, _)| *known == name);
+        let known = parts.iter().flatten().any(|known| *known == name);
         if !known && name.ends_with(".log") && std::fs::metadata(folder.join(&name))?.len() > 0 {
             report.foreign += 1;
             report.tell(|| format!("{name}: there should be nothing in it"));
         }
     }
     for (number, (name, side)) in files.iter().enumerate() {
-        let bytes = match std::fs::read(folder.join(name)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            read => read?,
-        };
+        let mut bytes = Vec::new();
+        for part in &parts[number] {
+            match std::fs::read(folder.join(part)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                read => bytes.extend(read?),
+            }
+        }
         threads.iter_mut().for_each(|thread| thread.last = 0);
         let number = number % DOMAINS.len();
         File { name, side: *side, number }.read(&bytes, &mut threads, &places, &mut report);

@@ -53,6 +53,8 @@ fn nothing_is_lost_or_doubled_when_the_listener_is_killed() {
     assert_clean(&[
         first(Victim::Listener, None),
         first(Victim::Listener, Some("sink-written")),
+        first(Victim::Listener, Some("rotated")),
+        first(Victim::Listener, Some("file-marked")),
         first(Victim::Listener, Some("checkpointed")),
         round(|round| round.subject == "replay-delivered" && round.workers > 1),
     ]);

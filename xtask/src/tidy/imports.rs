@@ -100,6 +100,11 @@ const LAYERS: &[Layer] = &[
         because: "a layout turns a record into text and knows nothing else",
     },
     Layer {
+        who: "zone",
+        may: May::Only(&["error", "record"]),
+        because: "a zone is arithmetic on points in time, for lines and for rotation alike",
+    },
+    Layer {
         who: "inspect",
         may: May::Only(&["error", "ring::segment", "runtime"]),
         because: "it looks at files from outside: it has no queue, no listener and no sink",

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use miu_log::{LogConfig, OverflowPolicy};
+use miu_log::{LogConfig, OverflowPolicy, Rotation};
 use miu_log_tests::chaos::{Acked, Work};
 use miu_log_tests::logs;
 
@@ -22,9 +22,9 @@ fn number(name: &str) -> u64 {
     told(name).parse().unwrap()
 }
 
-/// Nothing may be dropped, so that a call that has returned is a promise.
+/// Nothing may be dropped, so that a call that has returned is a promise; and files are rotated all the time.
 fn keeping(folder: &str) -> LogConfig {
-    config(folder).overflow(OverflowPolicy::Block)
+    config(folder).overflow(OverflowPolicy::Block).rotation(Rotation::Size("100 kB"))
 }
 
 /// Opens the folder and logs from some threads until stdin ends, or as much as it was told.

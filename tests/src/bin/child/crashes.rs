@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use miu_log::{Bytes, Level, LogConfig, Pattern, Recovery, log_domains};
+use miu_log::{Bytes, Json, JsonKey, Level, LogConfig, Pattern, Recovery, log_domains};
 use miu_log_tests::logs;
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
@@ -88,6 +88,16 @@ pub(crate) fn crash_with_files(folder: &str) {
     });
     for number in 100..200 {
         log_one(&repo, number);
+    }
+    kill_self();
+}
+
+/// Records in JSON, with options that are not the default, then the end.
+pub(crate) fn crash_with_json(folder: &str) {
+    let layout = Json::new().flatten(true).rename(JsonKey::Timestamp, "@timestamp").zone("+05:30");
+    let repo = logs::Repository::open(config(folder).layout(layout)).unwrap();
+    for number in 0..1_000 {
+        miu_log::info!(repo.app, number, text = "a\nb", "a record");
     }
     kill_self();
 }

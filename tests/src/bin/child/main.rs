@@ -22,14 +22,14 @@ mod sinks;
 
 use std::time::Duration;
 
-use miu_log::LogConfig;
+use miu_log::{LogConfig, Rotation};
 
 /// Longer than any flush takes.
 const FLUSH: Duration = Duration::from_secs(60);
 
-/// The role's configuration to start from: this folder, no console.
+/// The role's configuration to start from: this folder, no console, one file a name however large it gets.
 fn config(folder: &str) -> LogConfig {
-    LogConfig::new(folder).console(false)
+    LogConfig::new(folder).console(false).rotation(Rotation::Never)
 }
 
 fn main() {
@@ -43,6 +43,7 @@ fn main() {
         "worker-counts" => simple::worker_counts(folder),
         "console" => simple::console(folder),
         "one-console-record" => simple::one_console_record(folder),
+        "two-layouts" => simple::two_layouts(folder),
         "console-levels" => simple::console_levels(folder),
         "endless-display" => simple::endless_display(folder),
         "durable-os" => simple::durable(folder, miu_log::Durability::Os),
@@ -103,6 +104,7 @@ fn main() {
         "allocator" => allocator::that_logs(folder),
         "crash" => crashes::crash(folder, more),
         "crash-with-files" => crashes::crash_with_files(folder),
+        "crash-with-json" => crashes::crash_with_json(folder),
         "crash-in-all-domains" => crashes::crash_in_all_domains(folder),
         "reopen" => crashes::reopen(folder),
         "reopen-later" => crashes::reopen_later(folder),

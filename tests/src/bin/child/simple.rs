@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io::Read;
 
-use miu_log::{ColourChoice, Console, DropReason, Level, LogConfig};
+use miu_log::{ColourChoice, Console, DropReason, Level, LogConfig, Logfmt, OtelJson};
 use miu_log_tests::{logs, open_descriptors, threads};
 
 use crate::{FLUSH, config};
@@ -93,6 +93,14 @@ pub(crate) fn console_levels(folder: &str) {
     for level in Level::ALL {
         repo.app.log(level, "\u{1b}[31mforged");
     }
+}
+
+/// OpenTelemetry's JSON in the files, logfmt on a console that is to have colours.
+pub(crate) fn two_layouts(folder: &str) {
+    let console = Console::stdout().colour(ColourChoice::Always).layout(Logfmt::new());
+    let config = LogConfig::new(folder).console(console).layout(OtelJson::new("orders"));
+    let repo = logs::Repository::open(config).unwrap();
+    miu_log::warning!(repo.app, key = "value", "two layouts");
 }
 
 /// A value whose text needs another record with such a value, for ever.
