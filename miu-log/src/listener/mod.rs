@@ -208,7 +208,7 @@ impl Listener {
         let hangups = signal_action::hangups();
         let at_once = std::mem::replace(&mut self.hangups, hangups) != hangups;
         let files_changed = self.router.tick(monotonic, unix, at_once, &mut |files| {
-            _ = save(&mut self.checkpoint, &self.calibration, files)
+            _ = save(&mut self.checkpoint, &self.calibration, files);
         });
         if due || (flushing && complete) {
             self.looked = monotonic;
@@ -255,7 +255,7 @@ impl Listener {
         let (request, deadline) =
             *self.flush.get_or_insert_with(|| (request, Instant::now() + self.sink_timeout));
         let state = self.router.poll_flush(begun.is_none(), &mut |files| {
-            _ = save(&mut self.checkpoint, &self.calibration, files)
+            _ = save(&mut self.checkpoint, &self.calibration, files);
         });
         if begun.is_none() {
             // Records that were held may stand in the files now.
