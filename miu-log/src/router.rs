@@ -364,19 +364,23 @@ impl Router {
         self.slots.iter().any(|station| station.state != SinkState::Working && station.is_due(self.now))
     }
 
-    /// Takes note of the time (`now` is monotonic, in nanoseconds), and once a second, or `at_once`, lets the sinks look at their
-    /// destinations, and rotate what is due. Says whether that may have changed a file, or which file it is: then a checkpoint made
-    /// before is out of date.
-    pub(crate) fn tick(&mut self, now: u64, unix: UnixNanos, at_once: bool) -> bool {
+    /// Takes note of the time (`now` is monotonic, in nanoseconds): offers held records whose pause is over, and
+    /// once a second, or `at_once`, lets the sinks look at their destinations, and rotate what is due. Says whether that may have changed a
+    /// file, or which file it is: then a checkpoint made before is out of date.
+    pub(crate) fn tick(&mut self, now: u64, unix: UnixNanos, at_once: bool, save: Save<'_>) -> bool {
         let mut changed = false;
         self.now = self.now.max(now);
+        if at_once {
+            self.slots.iter_mut().for_each(|station| station.due = self.now);
+        }
+        if self.is_retry_due() {
+            self.unreported = self.offer(false, save);
+            changed = true;
+        }
         self.sync_due();
         if at_once || self.now.saturating_sub(self.looked) >= SECOND {
             self.looked = self.now;
             for station in &mut self.slots {
-                if at_once {
-                    station.due = self.now;
-                }
                 if station.state == SinkState::Working {
                     let before = station.sink.file_position();
                     let _ = station.call("look after its destination", |sink| sink.tick());
@@ -683,7 +687,7 @@ impl Station {
                     self.shrink();
                     self.tell(&error, "its records are held, up to 4 MiB, and tried again every second");
                 } else {
-                    self.drop_first(count - delivered);
+                    self.drop_first(self.held.entries.len());
                     // The sink itself may go on: the next batch is offered as usual.
                     self.state = SinkState::Working;
                     self.tell(&error, "records that it does not take are dropped and counted");

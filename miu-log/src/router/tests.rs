@@ -295,7 +295,7 @@ fn a_panicking_sink_is_off_for_longer_each_time_while_others_go_on() {
     let (mut router, [bad, good]) = with_memories("panicking");
     bad.mood(Mood::Panic);
     let mut now = 0;
-    router.tick(now, 0, false);
+    router.tick(now, 0, false, &mut |_| {});
     log(&mut router, 0, Level::Info, "1").unwrap();
     assert_eq!(router.deliver(&mut |_, _| {}), DeliveryReport { written: 1, held: 1, errors: 1, dropped: 0 });
     assert_eq!(router.stats()[0].state, SinkState::Disabled);
@@ -306,18 +306,18 @@ fn a_panicking_sink_is_off_for_longer_each_time_while_others_go_on() {
         DeliveryReport { written: 1, held: 2, ..DeliveryReport::default() }
     );
     now += SECOND;
-    router.tick(now, 0, false);
-    assert_eq!(router.deliver(&mut |_, _| {}).errors, 1);
+    router.tick(now, 0, false, &mut |_| {});
+    assert_eq!(router.deliver(&mut |_| {}).errors, 1);
     now += SECOND;
-    router.tick(now, 0, false);
-    assert_eq!(router.deliver(&mut |_, _| {}).errors, 0);
+    router.tick(now, 0, false, &mut |_| {});
+    assert_eq!(router.deliver(&mut |_| {}).errors, 0);
     now += SECOND;
-    router.tick(now, 0, false);
+    router.tick(now, 0, false, &mut |_| {});
     // The third time, the record it panicked on first is given up.
     assert_eq!(router.deliver(&mut |_, _| {}), DeliveryReport { errors: 1, dropped: 1, held: 1, written: 0 });
     bad.mood(Mood::Fine);
-    router.tick(now + 4 * SECOND, 0, false);
-    assert_eq!(router.deliver(&mut |_, _| {}), DeliveryReport { written: 1, ..DeliveryReport::default() });
+    router.tick(now + 4 * SECOND, 0, false, &mut |_| {});
+    assert_eq!(router.deliver(&mut |_| {}), DeliveryReport { written: 1, ..DeliveryReport::default() });
     assert_eq!(bad.text(), "app INFO 2\n");
     assert_eq!(good.text(), "app INFO 1\napp INFO 2\n");
     let stats = router.stats();
@@ -339,8 +339,8 @@ fn what_a_sink_did_not_take_is_offered_again_exactly_once() {
     log(&mut router, 0, Level::Info, "4").unwrap();
     assert_eq!(router.deliver(&mut |_, _| {}), DeliveryReport { held: 3, ..DeliveryReport::default() });
     memory.mood(Mood::Fine);
-    router.tick(SECOND, 0, false);
-    assert_eq!(router.deliver(&mut |_, _| {}), DeliveryReport { written: 3, ..DeliveryReport::default() });
+    router.tick(SECOND, 0, false, &mut |_| {});
+    assert_eq!(router.deliver(&mut |_| {}), DeliveryReport { written: 3, ..DeliveryReport::default() });
     assert_eq!(memory.text(), "app INFO 1\napp INFO 2\napp INFO 3\napp INFO 4\n");
     assert_eq!(router.stats()[0].retries, 1);
 }
@@ -390,8 +390,8 @@ fn a_failing_sink_holds_a_bounded_amount_and_errors_last() {
     assert_eq!(stats[0].held + stats[0].dropped, total);
     assert!(stats[0].dropped > 5000);
     bad.mood(Mood::Fine);
-    router.tick(SECOND, 0, false);
-    router.deliver(&mut |_, _| {});
+    router.tick(SECOND, 0, false, &mut |_| {});
+    router.deliver(&mut |_| {});
     let kept = bad.text();
     assert_eq!(kept.lines().filter(|line| line.contains("ERROR")).count(), 100);
     assert_eq!(kept.lines().count() as u64 + router.stats()[0].dropped, total);
@@ -423,14 +423,9 @@ fn a_disk_that_is_full_for_a_while_loses_nothing() {
         assert!(router.deliver(&mut |_, _| {}).held > 0);
     }
     fs::remove_dir(dir.path().join("trace.log")).unwrap();
-    assert!(!router.is_retry_due());
-    router.tick(SECOND, 0, false);
-    assert!(router.is_retry_due());
-    let mut saved = Vec::new();
-    assert_eq!(router.deliver(&mut |files, _| saved.extend_from_slice(files)).held, 0);
-    assert!(saved.iter().any(|file| file.name == "trace.log" && file.len == 0), "the file is new: {saved:?}");
-    router.tick(2 * SECOND, 0, false);
-    assert!(!router.is_retry_due());
+    assert!(router.tick(SECOND, 0, false, &mut |_| {}));
+    assert!(!router.tick(2 * SECOND, 0, false, &mut |_| {}));
+    assert_eq!(router.deliver(&mut |_| {}).held, 0);
     assert_eq!(fs::read_to_string(dir.path().join("trace.log")).unwrap(), "app TRACE 1\napp TRACE 2\n");
     assert_eq!(fs::read_to_string(dir.path().join("app.log")).unwrap(), "app TRACE 1\napp TRACE 2\n");
 }
@@ -473,7 +468,7 @@ fn a_removed_folder_is_told_once_and_counted_for_each_file() {
     let mut router = Router::new(domains(), vec![Box::new(Plain(""))], slots);
     fs::remove_dir_all(&path).unwrap();
     assert!(!router.slots[0].folder_told.load(Ordering::Relaxed));
-    router.tick(SECOND, 0, false);
+    router.tick(SECOND, 0, false, &mut |_| {});
     assert!(router.slots.iter().all(|station| !station.is_first_to_miss_the_folder()));
     // Two domain files and four level files; the others are not open yet.
     assert_eq!(router.stats().iter().map(|sink| sink.errors).sum::<u64>(), 6);
@@ -534,7 +529,7 @@ fn with_a_file_in_the_way() -> (tempfile::TempDir, Router) {
     let mut router = Router::new(domains(), vec![Box::new(Plain(""))], slots);
     fs::remove_file(dir.path().join("app.log")).unwrap();
     fs::create_dir(dir.path().join("app.log")).unwrap();
-    router.tick(SECOND, 0, false);
+    router.tick(SECOND, 0, false, &mut |_| {});
     (dir, router)
 }
 
@@ -547,7 +542,7 @@ fn what_waits_is_copied_once_and_taken_up_by_the_next_run() {
     let mut lengths = Vec::new();
     for text in ["1", "2"] {
         log(&mut router, 0, Level::Info, text).unwrap();
-        router.deliver(&mut |_, _| {});
+        router.deliver(&mut |_| {});
         router.secure();
         router.secure();
         lengths.push(len());
@@ -566,7 +561,7 @@ fn what_waits_is_copied_once_and_taken_up_by_the_next_run() {
     router.secure();
     assert_eq!(router.held_marks().collect::<Vec<_>>(), marks, "it is where it was");
     log(&mut router, 0, Level::Info, "3").unwrap();
-    router.deliver(&mut |_, _| {});
+    router.deliver(&mut |_| {});
     assert_eq!(
         fs::read_to_string(dir.path().join("app.log")).unwrap(),
         "app INFO 1\napp INFO 2\napp INFO 3\n"
@@ -584,14 +579,14 @@ fn what_cannot_be_copied_is_counted_and_waits_in_memory() {
     router.secure_in(dir.path().join("nowhere"), 1);
     let errors = router.stats()[0].errors;
     log(&mut router, 0, Level::Info, "1").unwrap();
-    router.deliver(&mut |_, _| {});
+    router.deliver(&mut |_| {});
     router.secure();
     router.secure();
     assert_eq!(router.held_marks().count(), 0);
     assert_eq!((router.stats()[0].held, router.stats()[0].errors), (1, errors + 2), "tried once a second");
     fs::remove_dir(dir.path().join("app.log")).unwrap();
-    router.tick(3 * SECOND, 0, false);
-    router.deliver(&mut |_, _| {});
+    router.tick(3 * SECOND, 0, false, &mut |_| {});
+    router.deliver(&mut |_| {});
     assert_eq!(fs::read_to_string(dir.path().join("app.log")).unwrap(), "app INFO 1\n");
 }
 
@@ -601,12 +596,12 @@ fn a_file_that_works_again_tells_what_it_had_to_do_without() {
     let text = "x".repeat(1 << 20);
     for level in [Level::Info, Level::Info, Level::Info, Level::Info, Level::Debug, Level::Error] {
         log(&mut router, 0, level, &text).unwrap();
-        router.deliver(&mut |_, _| {});
+        router.deliver(&mut |_| {});
     }
     assert!(router.take_untold().is_empty(), "it does not work yet");
     fs::remove_dir(dir.path().join("app.log")).unwrap();
-    router.tick(3 * SECOND, 0, false);
-    router.deliver(&mut |_, _| {});
+    router.tick(3 * SECOND, 0, false, &mut |_| {});
+    router.deliver(&mut |_| {});
     let [untold] = &router.take_untold()[..] else { panic!("nothing to tell") };
     assert_eq!((untold.slot, untold.domain, untold.lost), (0, 0, 0));
     assert_eq!(untold.dropped.iter().sum::<u64>(), router.stats()[0].dropped);
