@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use durability::Durability;
-use mirror::{HeldMark, Mirror};
+use mirror::Mirror;
 use secure::Mirrors;
 pub(crate) use secure::Untold;
 
@@ -88,8 +88,8 @@ pub(crate) enum FlushState {
     Failed,
 }
 
-/// Writes a checkpoint with these files, and with what waits for them, before the first line is written to a file that is new.
-pub(crate) type Save<'a> = &'a mut dyn FnMut(&[FileMark], &[HeldMark]);
+/// Writes these files into a checkpoint, before the first line is written to one that is new.
+pub(crate) type Save<'a> = &'a mut dyn FnMut(&[FileMark]);
 
 /// Takes records apart into slots, and slots to their sinks.
 pub(crate) struct Router {
@@ -495,26 +495,22 @@ impl Router {
         self.unreported = DeliveryReport::default();
         self.pending_bytes = 0;
         self.pending_records = 0;
-        let (now, durability) = (self.now, self.durability);
+        let (now, domains, durability) = (self.now, &self.domains, self.durability);
         let mut first = true;
         loop {
             let mut new = false;
             for station in &mut self.slots {
                 let offered = if first { force || station.is_due(now) } else { station.more };
-                // One that failed may owe the rest of a line.
-                if offered && (!station.held.entries.is_empty() || station.state != SinkState::Working) {
-                    new |= station.prepare(&self.domains);
+                if offered && !station.held.entries.is_empty() {
+                    new |= station.prepare(domains);
                 }
             }
             if new {
                 let touched: Vec<FileMark> =
                     self.slots.iter().flat_map(|station| &station.touched).cloned().collect();
-                // What waits is as it was at the last full checkpoint: it changes with the next one.
-                let held: Vec<HeldMark> = self.held_marks().collect();
-                save(&touched, &held);
+                save(&touched);
                 failpoint::reach("file-marked");
             }
-            let domains = &self.domains;
             for station in &mut self.slots {
                 let (taken, dropped, errors) = (station.taken, station.total_dropped(), station.errors);
                 let offered = if first { force || station.is_due(now) } else { station.more };

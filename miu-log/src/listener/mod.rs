@@ -42,7 +42,6 @@ use crate::notice::notice;
 use crate::queue::Queue;
 use crate::record::{Record, Site};
 use crate::ring::signal_action;
-use crate::router::mirror::HeldMark;
 use crate::router::{FlushState, Router};
 use crate::sink::FileMark;
 use crate::spare;
@@ -412,9 +411,7 @@ impl Listener {
         self.router.offer_all(&mut |files| _ = save(&mut self.checkpoint, &self.calibration, files));
         self.tell_losses();
         let deadline = Instant::now() + self.sink_timeout;
-        self.router.shutdown(deadline, &mut |files, held| {
-            _ = save(&mut self.checkpoint, &self.calibration, files, held);
-        });
+        self.router.shutdown(deadline, &mut |files| _ = save(&mut self.checkpoint, &self.calibration, files));
         self.write_checkpoint();
     }
 
@@ -612,16 +609,10 @@ impl Listener {
     }
 }
 
-/// Writes a checkpoint: these files, what waits for them, and the rings as far as they were read at the last full one. Whether nothing
-/// is in its way.
-fn save(
-    checkpoint: &mut Option<Checkpoint>,
-    calibration: &Calibration,
-    files: &[FileMark],
-    held: &[HeldMark],
-) -> bool {
+/// Writes a checkpoint: these files, and the rings as far as they were read at the last full one. Whether nothing is in its way.
+fn save(checkpoint: &mut Option<Checkpoint>, calibration: &Calibration, files: &[FileMark]) -> bool {
     let Some(checkpoint) = checkpoint else { return true };
-    let Err(error) = checkpoint.write(calibration.anchor(), files, held) else { return true };
+    let Err(error) = checkpoint.write(calibration.anchor(), files) else { return true };
     // An old one would have lines cut off that are not written again.
     checkpoint.invalidate();
     notice(

@@ -143,7 +143,11 @@ impl Router {
         let station = self.slots.get_mut(slot).ok_or(Corrupt)?;
         let layout = self.layouts.get_mut(station.layout).ok_or(Corrupt)?;
         let mut line = Vec::new();
-        layout.write(record, &mut line).map_err(|_| Corrupt)?;
+        // A layout of the program's own may panic or fail.
+        match catch_unwind(AssertUnwindSafe(|| layout.write(record, &mut line))) {
+            Ok(Ok(())) => {}
+            _ => return Err(Corrupt),
+        }
         station.held.push(&line, Entry { time: record.time, start: 0, end: 0, domain, level: record.level });
         self.pending_bytes += line.len();
         self.pending_records += 1;
