@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use field::{FieldValue, value};
-pub(crate) use scratch::Cut;
+pub(crate) use scratch::{Cut, Nesting};
 pub use scratch::Scratch;
 pub use signal::{SignalValue, signal_value};
 

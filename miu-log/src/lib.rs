@@ -42,6 +42,8 @@
 extern crate self as miu_log;
 
 #[cfg(not(loom))]
+mod bridge;
+#[cfg(not(loom))]
 mod bytes;
 #[cfg(not(loom))]
 mod callsite;

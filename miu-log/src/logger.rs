@@ -166,6 +166,16 @@ impl fmt::Debug for Logger {
 
 /// The error and its causes, a line each, then the backtrace if there is one.
 fn chain(error: &dyn Error) -> String {
+    let mut text = causes(error);
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        text.push_str(&format!("\nbacktrace:\n{backtrace}"));
+    }
+    text
+}
+
+/// The error and its causes, a line each.
+pub(crate) fn causes(error: &dyn Error) -> String {
     // An error's own further lines stand deeper than ours: its text cannot pass for a cause.
     let indented = |error: &dyn Error| error.to_string().replace('\n', "\n    ");
     let mut text = format!("error: {}", indented(error));
@@ -177,10 +187,6 @@ fn chain(error: &dyn Error) -> String {
     }
     if cause.is_some() {
         text.push_str("\ncaused by: … (more causes)");
-    }
-    let backtrace = Backtrace::capture();
-    if backtrace.status() == BacktraceStatus::Captured {
-        text.push_str(&format!("\nbacktrace:\n{backtrace}"));
     }
     text
 }
