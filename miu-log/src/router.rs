@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use durability::Durability;
-use mirror::{HeldMark, Mirror};
+use mirror::Mirror;
 use secure::Mirrors;
 use select::Selection;
 pub(crate) use secure::Untold;
@@ -92,8 +92,8 @@ pub(crate) enum FlushState {
     Failed,
 }
 
-/// Writes a checkpoint with these files, and with what waits for them, before the first line is written to a file that is new.
-pub(crate) type Save<'a> = &'a mut dyn FnMut(&[FileMark], &[HeldMark]);
+/// Writes these files into a checkpoint, before the first line is written to one that is new.
+pub(crate) type Save<'a> = &'a mut dyn FnMut(&[FileMark]);
 
 /// Takes records apart into slots, and slots to their sinks.
 pub(crate) struct Router {
@@ -384,19 +384,23 @@ impl Router {
         self.slots.iter().any(|station| station.state != SinkState::Working && station.is_due(self.now))
     }
 
-    /// Takes note of the time (`now` is monotonic, in nanoseconds), and once a second, or `at_once`, lets the sinks look at their
-    /// destinations, and rotate what is due. Says whether that may have changed a file, or which file it is: then a checkpoint made
-    /// before is out of date.
-    pub(crate) fn tick(&mut self, now: u64, unix: UnixNanos, at_once: bool) -> bool {
+    /// Takes note of the time (`now` is monotonic, in nanoseconds): offers held records whose pause is over, and
+    /// once a second, or `at_once`, lets the sinks look at their destinations, and rotate what is due. Says whether that may have changed a
+    /// file, or which file it is: then a checkpoint made before is out of date.
+    pub(crate) fn tick(&mut self, now: u64, unix: UnixNanos, at_once: bool, save: Save<'_>) -> bool {
         let mut changed = false;
         self.now = self.now.max(now);
+        if at_once {
+            self.slots.iter_mut().for_each(|station| station.due = self.now);
+        }
+        if self.is_retry_due() {
+            self.unreported = self.offer(false, save);
+            changed = true;
+        }
         self.sync_due();
         if at_once || self.now.saturating_sub(self.looked) >= SECOND {
             self.looked = self.now;
             for station in &mut self.slots {
-                if at_once {
-                    station.due = self.now;
-                }
                 if station.state == SinkState::Working {
                     let before = station.sink.file_position();
                     let _ = station.call("look after its destination", |sink| sink.tick());
@@ -511,26 +515,22 @@ impl Router {
         self.unreported = DeliveryReport::default();
         self.pending_bytes = 0;
         self.pending_records = 0;
-        let (now, durability) = (self.now, self.durability);
+        let (now, domains, durability) = (self.now, &self.domains, self.durability);
         let mut first = true;
         loop {
             let mut new = false;
             for station in &mut self.slots {
                 let offered = if first { force || station.is_due(now) } else { station.more };
-                // One that failed may owe the rest of a line.
-                if offered && (!station.held.entries.is_empty() || station.state != SinkState::Working) {
-                    new |= station.prepare(&self.domains);
+                if offered && !station.held.entries.is_empty() {
+                    new |= station.prepare(domains);
                 }
             }
             if new {
                 let touched: Vec<FileMark> =
                     self.slots.iter().flat_map(|station| &station.touched).cloned().collect();
-                // What waits is as it was at the last full checkpoint: it changes with the next one.
-                let held: Vec<HeldMark> = self.held_marks().collect();
-                save(&touched, &held);
+                save(&touched);
                 failpoint::reach("file-marked");
             }
-            let domains = &self.domains;
             for station in &mut self.slots {
                 let (taken, dropped, errors) = (station.taken, station.total_dropped(), station.errors);
                 let offered = if first { force || station.is_due(now) } else { station.more };
@@ -703,7 +703,7 @@ impl Station {
                     self.shrink();
                     self.tell(&error, "its records are held, up to 4 MiB, and tried again every second");
                 } else {
-                    self.drop_first(count - delivered);
+                    self.drop_first(self.held.entries.len());
                     // The sink itself may go on: the next batch is offered as usual.
                     self.state = SinkState::Working;
                     self.tell(&error, "records that it does not take are dropped and counted");

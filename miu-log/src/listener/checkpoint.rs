@@ -113,13 +113,14 @@ pub(crate) struct Checkpoint {
     file: File,
     sequence: u64,
     rings: Vec<(RingKey, Position)>,
+    held: Vec<HeldMark>,
     bytes: Vec<u8>,
 }
 
 impl Checkpoint {
     /// Goes on in a file whose last checkpoint had this number; 0 for an empty one.
     pub(crate) fn new(file: File, sequence: u64) -> Checkpoint {
-        Checkpoint { file, sequence, rings: Vec::new(), bytes: Vec::new() }
+        Checkpoint { file, sequence, rings: Vec::new(), held: Vec::new(), bytes: Vec::new() }
     }
 
     /// The last checkpoint that was written.
@@ -143,8 +144,14 @@ impl Checkpoint {
         self.rings.extend(rings);
     }
 
-    /// Writes where the files stand now, what waits for them, and how far the rings have been read.
-    pub(crate) fn write(&mut self, anchor: Anchor, files: &[FileMark], held: &[HeldMark]) -> io::Result<()> {
+    /// From the next checkpoint on this waits for log files.
+    pub(crate) fn keep_held(&mut self, held: impl Iterator<Item = HeldMark>) {
+        self.held.clear();
+        self.held.extend(held);
+    }
+
+    /// Writes where the files stand now, and how far the rings have been read.
+    pub(crate) fn write(&mut self, anchor: Anchor, files: &[FileMark]) -> io::Result<()> {
         self.sequence += 1;
         let bytes = &mut self.bytes;
         bytes.clear();
@@ -165,7 +172,7 @@ impl Checkpoint {
             bytes.extend(position.generation.to_le_bytes());
             bytes.extend(position.bytes.to_le_bytes());
         });
-        counted(bytes, held.iter(), |bytes, mark| {
+        counted(bytes, self.held.iter(), |bytes, mark| {
             bytes.extend(mark.number.to_le_bytes());
             bytes.extend(mark.len.to_le_bytes());
             mark.untold.iter().for_each(|count| bytes.extend(count.to_le_bytes()));
@@ -212,7 +219,8 @@ mod tests {
         let ring = (RingKey { member: 3, ring: 7 }, Position { generation: 1, bytes: len * 2 });
         checkpoint.keep_rings([ring].into_iter());
         let held = HeldMark { name: "db.log".to_owned(), number: 4, len, untold: [0, 0, 1, 0, 0, 0, len] };
-        checkpoint.write(ANCHOR, &[file], &[held]).unwrap();
+        checkpoint.keep_held([held].into_iter());
+        checkpoint.write(ANCHOR, &[file]).unwrap();
     }
 
     #[test]

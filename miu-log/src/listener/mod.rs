@@ -42,7 +42,6 @@ use crate::notice::notice;
 use crate::queue::Queue;
 use crate::record::{Record, Site};
 use crate::ring::signal_action;
-use crate::router::mirror::HeldMark;
 use crate::router::{FlushState, Router};
 use crate::sink::FileMark;
 use crate::spare;
@@ -205,15 +204,18 @@ impl Listener {
                 break;
             }
         }
+        let unix = self.calibration.unix(now);
         let hangups = signal_action::hangups();
         let at_once = std::mem::replace(&mut self.hangups, hangups) != hangups;
-        let files_changed = self.router.tick(monotonic, self.calibration.unix(now), at_once);
+        let files_changed = self.router.tick(monotonic, unix, at_once, &mut |files| {
+            _ = save(&mut self.checkpoint, &self.calibration, files);
+        });
         if due || (flushing && complete) {
             self.looked = monotonic;
             self.report_losses();
         }
         failpoint::reach("after-read");
-        if self.router.pending_records() > 0 || self.router.is_retry_due() {
+        if self.router.pending_records() > 0 {
             self.deliver();
         } else if files_changed {
             self.write_checkpoint();
@@ -252,8 +254,8 @@ impl Listener {
         let begun = self.flush;
         let (request, deadline) =
             *self.flush.get_or_insert_with(|| (request, Instant::now() + self.sink_timeout));
-        let state = self.router.poll_flush(begun.is_none(), &mut |files, held| {
-            _ = save(&mut self.checkpoint, &self.calibration, files, held);
+        let state = self.router.poll_flush(begun.is_none(), &mut |files| {
+            _ = save(&mut self.checkpoint, &self.calibration, files);
         });
         if begun.is_none() {
             // Records that were held may stand in the files now.
@@ -368,8 +370,7 @@ impl Listener {
         // In a ring that went on elsewhere during the pass there were more than were seen at its beginning.
         self.count_accepted();
         // A file that is new since the last checkpoint is written down before it gets its first line.
-        self.router
-            .deliver(&mut |files, held| _ = save(&mut self.checkpoint, &self.calibration, files, held));
+        self.router.deliver(&mut |files| _ = save(&mut self.checkpoint, &self.calibration, files));
         for (index, count) in self.tally.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
             self.queue.counters.add_written(index / Level::ALL.len(), index % Level::ALL.len(), *count);
             *count = 0;
@@ -389,6 +390,7 @@ impl Listener {
             let kept = self.kept.iter().map(|(key, position)| (*key, *position));
             checkpoint.keep_rings(self.readers.positions().chain(kept));
             self.router.secure();
+            checkpoint.keep_held(self.router.held_marks());
             failpoint::reach("held-written");
         }
         self.write_checkpoint_as_of_last();
@@ -397,8 +399,7 @@ impl Listener {
     /// Writes down where the files stand, with the rings as far as they were read at the last checkpoint: everything that was read has been
     /// written.
     fn write_checkpoint_as_of_last(&mut self) {
-        let held: Vec<HeldMark> = self.router.held_marks().collect();
-        if save(&mut self.checkpoint, &self.calibration, &self.router.positions(), &held) {
+        if save(&mut self.checkpoint, &self.calibration, &self.router.positions()) {
             self.router.mark_files();
             failpoint::reach("held-marked");
             self.router.discard_mirrors();
@@ -407,11 +408,10 @@ impl Listener {
 
     /// The end of the sinks.
     fn close_sinks(&mut self) {
-        self.offer_all();
+        self.router.offer_all(&mut |files| _ = save(&mut self.checkpoint, &self.calibration, files));
+        self.tell_losses();
         let deadline = Instant::now() + self.sink_timeout;
-        self.router.shutdown(deadline, &mut |files, held| {
-            _ = save(&mut self.checkpoint, &self.calibration, files, held);
-        });
+        self.router.shutdown(deadline, &mut |files| _ = save(&mut self.checkpoint, &self.calibration, files));
         self.write_checkpoint();
     }
 
@@ -468,13 +468,6 @@ impl Listener {
                 });
             }
         }
-    }
-
-    /// The end is near: gives the sinks what they have not taken, and tells what that comes to.
-    fn offer_all(&mut self) {
-        self.router
-            .offer_all(&mut |files, held| _ = save(&mut self.checkpoint, &self.calibration, files, held));
-        self.tell_losses();
     }
 
     fn report_corrupt_rings(&mut self, rings: &[String]) {
@@ -616,16 +609,10 @@ impl Listener {
     }
 }
 
-/// Writes a checkpoint: these files, what waits for them, and the rings as far as they were read at the last full one. Whether nothing
-/// is in its way.
-fn save(
-    checkpoint: &mut Option<Checkpoint>,
-    calibration: &Calibration,
-    files: &[FileMark],
-    held: &[HeldMark],
-) -> bool {
+/// Writes a checkpoint: these files, and the rings as far as they were read at the last full one. Whether nothing is in its way.
+fn save(checkpoint: &mut Option<Checkpoint>, calibration: &Calibration, files: &[FileMark]) -> bool {
     let Some(checkpoint) = checkpoint else { return true };
-    let Err(error) = checkpoint.write(calibration.anchor(), files, held) else { return true };
+    let Err(error) = checkpoint.write(calibration.anchor(), files) else { return true };
     // An old one would have lines cut off that are not written again.
     checkpoint.invalidate();
     notice(

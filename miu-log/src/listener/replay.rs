@@ -464,7 +464,7 @@ impl Listener {
                     let written = private_file(&aside.join(CHECKPOINT), true).and_then(|file| {
                         let mut checkpoint = Checkpoint::new(file, 0);
                         checkpoint.keep_rings(reached.rings.iter().map(|(key, position)| (*key, *position)));
-                        checkpoint.write(reached.anchor, &[], &[])
+                        checkpoint.write(reached.anchor, &[])
                     });
                     if let Err(error) = written {
                         notice("recovery", &format!("cannot write down how far the recovery came: {error}"));

@@ -190,7 +190,7 @@ fn every_record_is_in_its_domain_file_and_its_level_file() {
         log(&mut router, 1, level, "y").unwrap();
     }
     assert_eq!(router.pending_records(), 20);
-    assert_eq!(router.deliver(&mut |_, _| {}), DeliveryReport { written: 20, ..DeliveryReport::default() });
+    assert_eq!(router.deliver(&mut |_| {}), DeliveryReport { written: 20, ..DeliveryReport::default() });
     assert_eq!(read("app.log"), "app DEBUG x\napp INFO x\napp WARNING x\napp ERROR x\napp CRITICAL x\n");
     assert_eq!(read("database.log"), "db DEBUG y\ndb INFO y\ndb WARNING y\ndb ERROR y\ndb CRITICAL y\n");
     assert_eq!(read("debug.log"), "app DEBUG x\ndb DEBUG y\n");
@@ -200,7 +200,7 @@ fn every_record_is_in_its_domain_file_and_its_level_file() {
     assert_eq!(names().len(), 6);
     log(&mut router, 0, Level::Success, "s").unwrap();
     log(&mut router, 0, Level::Trace, "t").unwrap();
-    router.deliver(&mut |_, _| {});
+    router.deliver(&mut |_| {});
     assert_eq!((read("success.log"), read("trace.log")), ("app SUCCESS s\n".into(), "app TRACE t\n".into()));
     for file in router.positions() {
         assert_eq!(file.len, read(&file.name).len() as u64);
@@ -262,7 +262,7 @@ fn each_layout_formats_for_its_own_slots() {
     let mut router = Router::new(domains(), vec![Box::new(Plain("")), Box::new(Plain("> "))], slots);
     log(&mut router, 0, Level::Info, "1").unwrap();
     log(&mut router, 1, Level::Info, "2").unwrap();
-    router.deliver(&mut |_, _| {});
+    router.deliver(&mut |_| {});
     assert_eq!(a.text(), "app INFO 1\ndb INFO 2\n");
     assert_eq!(b.text(), "> app INFO 1\n> db INFO 2\n");
     assert_eq!(c.text(), "> db INFO 2\n");
@@ -339,7 +339,7 @@ fn a_corrupt_record_leaves_no_trace() {
     assert_eq!(raw(&mut router, 7, Level::Info, &[]), Err(Corrupt));
     log(&mut router, 0, Level::Info, "2").unwrap();
     assert_eq!(router.pending_records(), 4);
-    router.deliver(&mut |_, _| {});
+    router.deliver(&mut |_| {});
     assert_eq!(a.text(), "app INFO 1\napp INFO 2\n");
     assert_eq!(b.text(), a.text());
 }
@@ -351,7 +351,7 @@ fn a_layout_that_panics_or_fails_costs_its_record_and_is_counted() {
     log(&mut router, 0, Level::Info, "panic in the layout").unwrap();
     log(&mut router, 0, Level::Info, "error in the layout").unwrap();
     log(&mut router, 0, Level::Info, "2").unwrap();
-    let report = router.deliver(&mut |_, _| {});
+    let report = router.deliver(&mut |_| {});
     assert_eq!((report.written, report.dropped), (4, 4));
     assert_eq!(a.text(), "app INFO 1\napp INFO 2\n");
     assert_eq!(b.text(), a.text());
@@ -362,29 +362,29 @@ fn a_panicking_sink_is_off_for_longer_each_time_while_others_go_on() {
     let (mut router, [bad, good]) = with_memories("panicking");
     bad.mood(Mood::Panic);
     let mut now = 0;
-    router.tick(now, 0, false);
+    router.tick(now, 0, false, &mut |_| {});
     log(&mut router, 0, Level::Info, "1").unwrap();
-    assert_eq!(router.deliver(&mut |_, _| {}), DeliveryReport { written: 1, held: 1, errors: 1, dropped: 0 });
+    assert_eq!(router.deliver(&mut |_| {}), DeliveryReport { written: 1, held: 1, errors: 1, dropped: 0 });
     assert_eq!(router.stats()[0].state, SinkState::Disabled);
     log(&mut router, 0, Level::Info, "2").unwrap();
     // Not tried before its second is over.
     assert_eq!(
-        router.deliver(&mut |_, _| {}),
+        router.deliver(&mut |_| {}),
         DeliveryReport { written: 1, held: 2, ..DeliveryReport::default() }
     );
     now += SECOND;
-    router.tick(now, 0, false);
-    assert_eq!(router.deliver(&mut |_, _| {}).errors, 1);
+    router.tick(now, 0, false, &mut |_| {});
+    assert_eq!(router.deliver(&mut |_| {}).errors, 1);
     now += SECOND;
-    router.tick(now, 0, false);
-    assert_eq!(router.deliver(&mut |_, _| {}).errors, 0);
+    router.tick(now, 0, false, &mut |_| {});
+    assert_eq!(router.deliver(&mut |_| {}).errors, 0);
     now += SECOND;
-    router.tick(now, 0, false);
+    router.tick(now, 0, false, &mut |_| {});
     // The third time, the record it panicked on first is given up.
-    assert_eq!(router.deliver(&mut |_, _| {}), DeliveryReport { errors: 1, dropped: 1, held: 1, written: 0 });
+    assert_eq!(router.deliver(&mut |_| {}), DeliveryReport { errors: 1, dropped: 1, held: 1, written: 0 });
     bad.mood(Mood::Fine);
-    router.tick(now + 4 * SECOND, 0, false);
-    assert_eq!(router.deliver(&mut |_, _| {}), DeliveryReport { written: 1, ..DeliveryReport::default() });
+    router.tick(now + 4 * SECOND, 0, false, &mut |_| {});
+    assert_eq!(router.deliver(&mut |_| {}), DeliveryReport { written: 1, ..DeliveryReport::default() });
     assert_eq!(bad.text(), "app INFO 2\n");
     assert_eq!(good.text(), "app INFO 1\napp INFO 2\n");
     let stats = router.stats();
@@ -402,12 +402,12 @@ fn what_a_sink_did_not_take_is_offered_again_exactly_once() {
     for text in ["1", "2", "3"] {
         log(&mut router, 0, Level::Info, text).unwrap();
     }
-    assert_eq!(router.deliver(&mut |_, _| {}), DeliveryReport { written: 1, held: 2, errors: 1, dropped: 0 });
+    assert_eq!(router.deliver(&mut |_| {}), DeliveryReport { written: 1, held: 2, errors: 1, dropped: 0 });
     log(&mut router, 0, Level::Info, "4").unwrap();
-    assert_eq!(router.deliver(&mut |_, _| {}), DeliveryReport { held: 3, ..DeliveryReport::default() });
+    assert_eq!(router.deliver(&mut |_| {}), DeliveryReport { held: 3, ..DeliveryReport::default() });
     memory.mood(Mood::Fine);
-    router.tick(SECOND, 0, false);
-    assert_eq!(router.deliver(&mut |_, _| {}), DeliveryReport { written: 3, ..DeliveryReport::default() });
+    router.tick(SECOND, 0, false, &mut |_| {});
+    assert_eq!(router.deliver(&mut |_| {}), DeliveryReport { written: 3, ..DeliveryReport::default() });
     assert_eq!(memory.text(), "app INFO 1\napp INFO 2\napp INFO 3\napp INFO 4\n");
     assert_eq!(router.stats()[0].retries, 1);
 }
@@ -417,10 +417,10 @@ fn a_flush_does_not_wait_for_the_pause() {
     let (mut router, [memory]) = with_memories("flush");
     memory.mood(Mood::Retry(0));
     log(&mut router, 0, Level::Info, "1").unwrap();
-    router.deliver(&mut |_, _| {});
-    assert_eq!(router.poll_flush(true, &mut |_, _| {}), FlushState::Failed);
+    router.deliver(&mut |_| {});
+    assert_eq!(router.poll_flush(true, &mut |_| {}), FlushState::Failed);
     memory.mood(Mood::Fine);
-    assert_eq!(router.poll_flush(true, &mut |_, _| {}), FlushState::Done);
+    assert_eq!(router.poll_flush(true, &mut |_| {}), FlushState::Done);
     assert_eq!(memory.text(), "app INFO 1\n");
 }
 
@@ -430,10 +430,10 @@ fn a_fatal_error_drops_and_counts_the_rest_of_its_batch_only() {
     memory.mood(Mood::Fatal(1));
     log(&mut router, 0, Level::Info, "1").unwrap();
     log(&mut router, 0, Level::Info, "2").unwrap();
-    assert_eq!(router.deliver(&mut |_, _| {}), DeliveryReport { written: 1, dropped: 1, errors: 1, held: 0 });
+    assert_eq!(router.deliver(&mut |_| {}), DeliveryReport { written: 1, dropped: 1, errors: 1, held: 0 });
     memory.mood(Mood::Fine);
     log(&mut router, 0, Level::Info, "3").unwrap();
-    router.deliver(&mut |_, _| {});
+    router.deliver(&mut |_| {});
     assert_eq!(memory.text(), "app INFO 1\napp INFO 3\n");
 }
 
@@ -448,17 +448,17 @@ fn a_failing_sink_holds_a_bounded_amount_and_errors_last() {
         let level = if number % 100 == 0 { Level::Error } else { Level::Info };
         log(&mut router, 0, level, &text).unwrap();
         if number % 64 == 0 {
-            router.deliver(&mut |_, _| {});
+            router.deliver(&mut |_| {});
         }
     }
-    router.deliver(&mut |_, _| {});
+    router.deliver(&mut |_| {});
     let stats = router.stats();
     assert!(router.slots[0].held.text.len() <= HOLD_LIMIT + HOLD_RESERVE + 2000);
     assert_eq!(stats[0].held + stats[0].dropped, total);
     assert!(stats[0].dropped > 5000);
     bad.mood(Mood::Fine);
-    router.tick(SECOND, 0, false);
-    router.deliver(&mut |_, _| {});
+    router.tick(SECOND, 0, false, &mut |_| {});
+    router.deliver(&mut |_| {});
     let kept = bad.text();
     assert_eq!(kept.lines().filter(|line| line.contains("ERROR")).count(), 100);
     assert_eq!(kept.lines().count() as u64 + router.stats()[0].dropped, total);
@@ -470,9 +470,9 @@ fn what_is_left_at_the_end_is_counted() {
     let (mut router, [bad, good]) = with_memories("end");
     bad.mood(Mood::Retry(0));
     log(&mut router, 0, Level::Info, "1").unwrap();
-    router.deliver(&mut |_, _| {});
+    router.deliver(&mut |_| {});
     log(&mut router, 0, Level::Info, "2").unwrap();
-    let report = router.shutdown(soon(), &mut |_, _| {});
+    let report = router.shutdown(soon(), &mut |_| {});
     assert_eq!((report.dropped, report.held), (2, 0));
     assert_eq!(good.text(), "app INFO 1\napp INFO 2\n");
 }
@@ -487,17 +487,12 @@ fn a_disk_that_is_full_for_a_while_loses_nothing() {
     let mut router = Router::new(domains(), vec![Box::new(Plain(""))], slots);
     for text in ["1", "2"] {
         log(&mut router, 0, Level::Trace, text).unwrap();
-        assert!(router.deliver(&mut |_, _| {}).held > 0);
+        assert!(router.deliver(&mut |_| {}).held > 0);
     }
     fs::remove_dir(dir.path().join("trace.log")).unwrap();
-    assert!(!router.is_retry_due());
-    router.tick(SECOND, 0, false);
-    assert!(router.is_retry_due());
-    let mut saved = Vec::new();
-    assert_eq!(router.deliver(&mut |files, _| saved.extend_from_slice(files)).held, 0);
-    assert!(saved.iter().any(|file| file.name == "trace.log" && file.len == 0), "the file is new: {saved:?}");
-    router.tick(2 * SECOND, 0, false);
-    assert!(!router.is_retry_due());
+    assert!(router.tick(SECOND, 0, false, &mut |_| {}));
+    assert!(!router.tick(2 * SECOND, 0, false, &mut |_| {}));
+    assert_eq!(router.deliver(&mut |_| {}).held, 0);
     assert_eq!(fs::read_to_string(dir.path().join("trace.log")).unwrap(), "app TRACE 1\napp TRACE 2\n");
     assert_eq!(fs::read_to_string(dir.path().join("app.log")).unwrap(), "app TRACE 1\napp TRACE 2\n");
 }
@@ -517,11 +512,11 @@ fn a_hung_console_stops_neither_the_files_nor_the_end() {
     for _ in 0..10_000 {
         log(&mut router, 0, Level::Info, &text).unwrap();
         if router.pending_records() > 300 {
-            router.deliver(&mut |_, _| {});
+            router.deliver(&mut |_| {});
         }
     }
     let start = Instant::now();
-    let report = router.shutdown(start + Duration::from_millis(50), &mut |_, _| {});
+    let report = router.shutdown(start + Duration::from_millis(50), &mut |_| {});
     assert!(start.elapsed() < Duration::from_secs(5));
     assert!(report.dropped > 0 && report.errors > 0);
     let lines = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap().lines().count();
@@ -540,13 +535,13 @@ fn a_removed_folder_is_told_once_and_counted_for_each_file() {
     let mut router = Router::new(domains(), vec![Box::new(Plain(""))], slots);
     fs::remove_dir_all(&path).unwrap();
     assert!(!router.slots[0].folder_told.load(Ordering::Relaxed));
-    router.tick(SECOND, 0, false);
+    router.tick(SECOND, 0, false, &mut |_| {});
     assert!(router.slots.iter().all(|station| !station.is_first_to_miss_the_folder()));
     // Two domain files and four level files; the others are not open yet.
     assert_eq!(router.stats().iter().map(|sink| sink.errors).sum::<u64>(), 6);
     log(&mut router, 0, Level::Info, "1").unwrap();
     assert_eq!(
-        router.deliver(&mut |_, _| {}),
+        router.deliver(&mut |_| {}),
         DeliveryReport { held: 2, errors: 2, ..DeliveryReport::default() }
     );
     assert_eq!(router.stats()[0].state, SinkState::Failing);
@@ -560,10 +555,10 @@ fn stats_show_the_faults_behind_a_queue() {
     let slots = vec![slot("mine", queued, 0, Filter::ALL)];
     let mut router = Router::new(domains(), vec![Box::new(Plain(""))], slots);
     let flush = |router: &mut Router| {
-        let mut state = router.poll_flush(true, &mut |_, _| {});
+        let mut state = router.poll_flush(true, &mut |_| {});
         while state == FlushState::Waiting {
             std::thread::yield_now();
-            state = router.poll_flush(false, &mut |_, _| {});
+            state = router.poll_flush(false, &mut |_| {});
         }
     };
     for text in ["1", "2", "3"] {
@@ -571,7 +566,7 @@ fn stats_show_the_faults_behind_a_queue() {
     }
     // The sink's thread stands still while its memory is locked.
     let guard = memory.0.lock().unwrap();
-    assert_eq!(router.deliver(&mut |_, _| {}).written, 3);
+    assert_eq!(router.deliver(&mut |_| {}).written, 3);
     let stats = router.stats();
     assert_eq!((stats[0].written, stats[0].held, stats[0].errors), (0, 3, 0));
     drop(guard);
@@ -601,7 +596,7 @@ fn with_a_file_in_the_way() -> (tempfile::TempDir, Router) {
     let mut router = Router::new(domains(), vec![Box::new(Plain(""))], slots);
     fs::remove_file(dir.path().join("app.log")).unwrap();
     fs::create_dir(dir.path().join("app.log")).unwrap();
-    router.tick(SECOND, 0, false);
+    router.tick(SECOND, 0, false, &mut |_| {});
     (dir, router)
 }
 
@@ -614,7 +609,7 @@ fn what_waits_is_copied_once_and_taken_up_by_the_next_run() {
     let mut lengths = Vec::new();
     for text in ["1", "2"] {
         log(&mut router, 0, Level::Info, text).unwrap();
-        router.deliver(&mut |_, _| {});
+        router.deliver(&mut |_| {});
         router.secure();
         router.secure();
         lengths.push(len());
@@ -633,7 +628,7 @@ fn what_waits_is_copied_once_and_taken_up_by_the_next_run() {
     router.secure();
     assert_eq!(router.held_marks().collect::<Vec<_>>(), marks, "it is where it was");
     log(&mut router, 0, Level::Info, "3").unwrap();
-    router.deliver(&mut |_, _| {});
+    router.deliver(&mut |_| {});
     assert_eq!(
         fs::read_to_string(dir.path().join("app.log")).unwrap(),
         "app INFO 1\napp INFO 2\napp INFO 3\n"
@@ -651,14 +646,14 @@ fn what_cannot_be_copied_is_counted_and_waits_in_memory() {
     router.secure_in(dir.path().join("nowhere"), 1);
     let errors = router.stats()[0].errors;
     log(&mut router, 0, Level::Info, "1").unwrap();
-    router.deliver(&mut |_, _| {});
+    router.deliver(&mut |_| {});
     router.secure();
     router.secure();
     assert_eq!(router.held_marks().count(), 0);
     assert_eq!((router.stats()[0].held, router.stats()[0].errors), (1, errors + 2), "tried once a second");
     fs::remove_dir(dir.path().join("app.log")).unwrap();
-    router.tick(3 * SECOND, 0, false);
-    router.deliver(&mut |_, _| {});
+    router.tick(3 * SECOND, 0, false, &mut |_| {});
+    router.deliver(&mut |_| {});
     assert_eq!(fs::read_to_string(dir.path().join("app.log")).unwrap(), "app INFO 1\n");
 }
 
@@ -668,12 +663,12 @@ fn a_file_that_works_again_tells_what_it_had_to_do_without() {
     let text = "x".repeat(1 << 20);
     for level in [Level::Info, Level::Info, Level::Info, Level::Info, Level::Debug, Level::Error] {
         log(&mut router, 0, level, &text).unwrap();
-        router.deliver(&mut |_, _| {});
+        router.deliver(&mut |_| {});
     }
     assert!(router.take_untold().is_empty(), "it does not work yet");
     fs::remove_dir(dir.path().join("app.log")).unwrap();
-    router.tick(3 * SECOND, 0, false);
-    router.deliver(&mut |_, _| {});
+    router.tick(3 * SECOND, 0, false, &mut |_| {});
+    router.deliver(&mut |_| {});
     let [untold] = &router.take_untold()[..] else { panic!("nothing to tell") };
     assert_eq!((untold.slot, untold.domain, untold.lost), (0, 0, 0));
     assert_eq!(untold.dropped.iter().sum::<u64>(), router.stats()[0].dropped);

@@ -25,6 +25,9 @@ const GRACE: UnixNanos = 1_000_000_000;
 /// A file whose date is off by more than this is given the date of its last line: it is what decides about its rotation after a restart.
 const DATE_TOLERANCE: UnixNanos = 2_000_000_000;
 
+/// How much older the last line of a file may be than that of the one before, for its name to be made by that one.
+const LONGEST_DISORDER: UnixNanos = 3_600_000_000_000;
+
 /// Names that are tried for a rotated file, while somebody else takes them.
 const ATTEMPTS: u32 = 100;
 
@@ -201,10 +204,20 @@ impl<P: Place> FileSink<P> {
     /// Gives the file the name of a rotated one.
     fn move_away(&mut self, names: &[String], last: UnixNanos) -> Result<(), SinkError> {
         let naming = &self.plan.naming;
+        let said = |last| naming.parse(&naming.rotated(&self.name, last, 1)).map(|rotated| rotated.time);
+        let others = || {
+            names.iter().filter_map(|name| naming.parse(name)).filter(|it| it.number < u32::MAX - ATTEMPTS)
+        };
+        // Names are in the order in which the files were written: also where an hour comes twice, and where the records of a recovery are
+        // older than some that were written before. A clock that was wrong by more is another matter.
+        let newest = others().map(|it| it.time).max();
+        let last = match (newest, said(last)) {
+            (Some(newest), Some(own)) if newest > own && newest - own <= LONGEST_DISORDER => newest,
+            _ => last,
+        };
         // Behind all that there are of the same time, so that their order stays right when older ones are deleted.
-        let time = naming.parse(&naming.rotated(&self.name, last, 1)).map(|rotated| rotated.time);
-        let same = names.iter().filter_map(|name| naming.parse(name));
-        let same = same.filter(|it| Some(it.time) == time && it.number < u32::MAX - ATTEMPTS);
+        let time = said(last);
+        let same = others().filter(|it| Some(it.time) == time);
         let from = same.map(|it| it.number + 1).max().unwrap_or(u32::from(naming.is_dated()));
         for number in from..from + ATTEMPTS {
             let name = naming.rotated(&self.name, last, number);

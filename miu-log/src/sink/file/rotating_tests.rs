@@ -87,7 +87,7 @@ fn deliver(sink: &mut FileSink, text: &[(i64, &str)]) -> usize {
     rounds
 }
 
-fn pairs<'a>(files: &'a [(String, String)]) -> Vec<(&'a str, &'a str)> {
+fn pairs(files: &[(String, String)]) -> Vec<(&str, &str)> {
     files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect()
 }
 
@@ -132,6 +132,34 @@ fn rotated_files_of_one_second_are_numbered_behind_those_there_are() {
         .unwrap();
     deliver(&mut sink, &[(DAY, "e\n")]);
     assert!(bench.names().contains(&"app.2026-11-20_00-00-00.3.log".to_owned()), "{:?}", bench.names());
+}
+
+#[test]
+fn names_are_in_the_order_of_writing_though_records_are_not_in_that_of_time() {
+    let bench = Bench::new("app.log", Rotation::Size(2));
+    let mut sink = bench.sink();
+    deliver(
+        &mut sink,
+        &[
+            (DAY + HOUR, "a\n"),
+            (DAY, "b\n"),
+            (DAY + 2 * SECOND, "c\n"),
+            (DAY + 2 * HOUR, "d\n"),
+            (0, "e\n"),
+            (DAY, "f\n"),
+        ],
+    );
+    assert_eq!(
+        pairs(&bench.files()),
+        [
+            ("app.1970-01-01_00-00-00.log", "e\n"),
+            ("app.2026-11-20_01-00-00.1.log", "b\n"),
+            ("app.2026-11-20_01-00-00.2.log", "c\n"),
+            ("app.2026-11-20_01-00-00.log", "a\n"),
+            ("app.2026-11-20_02-00-00.log", "d\n"),
+            ("app.log", "f\n"),
+        ]
+    );
 }
 
 #[test]
