@@ -24,8 +24,8 @@ use std::time::Instant;
 pub use durability::Durability;
 use mirror::Mirror;
 use secure::Mirrors;
-use select::Selection;
 pub(crate) use secure::Untold;
+use select::Selection;
 
 use crate::codec::Corrupt;
 use crate::failpoint;

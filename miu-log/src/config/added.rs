@@ -128,7 +128,9 @@ impl CustomSink {
 
     fn check(&self) -> Result<(), Error> {
         if self.name.is_empty() || self.name.len() > 64 || self.name.contains(|it: char| it.is_control()) {
-            return Err(self.wrong("its name is not accepted; 1 to 64 bytes without control characters are expected"));
+            return Err(
+                self.wrong("its name is not accepted; 1 to 64 bytes without control characters are expected")
+            );
         }
         self.layout.as_ref().map_or(Ok(()), AnyLayout::check).map_err(|error| self.wrong(error))
     }

@@ -115,7 +115,12 @@ impl File {
     }
 
     /// The file that a description says.
-    pub(crate) fn described(template: String, choice: Choice, layout: Option<AnyLayout>, mode: Option<u32>) -> File {
+    pub(crate) fn described(
+        template: String,
+        choice: Choice,
+        layout: Option<AnyLayout>,
+        mode: Option<u32>,
+    ) -> File {
         File { choice, layout, mode, ..File::new(template) }
     }
 

@@ -84,7 +84,8 @@ impl Choice {
 }
 
 fn unknown_domain(name: &str, specs: &[DomainSpec]) -> String {
-    let near = nearest(name, specs.iter().map(|spec| spec.name)).filter(|near| near.len() > 2 || name.len() > 2);
+    let near =
+        nearest(name, specs.iter().map(|spec| spec.name)).filter(|near| near.len() > 2 || name.len() > 2);
     let hint = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
     format!("has the unknown domain {name:?}{hint}; the domains are {}", known(specs))
 }

@@ -26,7 +26,12 @@ impl Selection {
     /// # Errors
     ///
     /// `Corrupt` where a filter needs the whole record, and it does not decode.
-    pub(super) fn choose(&mut self, from: &Route, slots: &mut [Station], record: &Record<'_>) -> Result<u64, Corrupt> {
+    pub(super) fn choose(
+        &mut self,
+        from: &Route,
+        slots: &mut [Station],
+        record: &Record<'_>,
+    ) -> Result<u64, Corrupt> {
         let Selection { route, message } = self;
         route.groups.resize_with(from.groups.len(), Default::default);
         message.shrink_to(KEEP);
@@ -74,7 +79,10 @@ impl Station {
         if !std::mem::replace(&mut self.filter_told, true) {
             notice(
                 &self.name,
-                &format!("{}: its filter panicked; records on which it does so are dropped and counted", self.name),
+                &format!(
+                    "{}: its filter panicked; records on which it does so are dropped and counted",
+                    self.name
+                ),
             );
         }
         None

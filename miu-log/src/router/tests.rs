@@ -293,7 +293,7 @@ fn a_slot_with_a_record_filter_gets_what_its_filter_wants_and_others_get_all() {
         log(&mut router, 1, Level::Error, text).unwrap();
     }
     assert_eq!(router.pending_records(), 2 + 6 + 3);
-    router.deliver(&mut |_, _| {});
+    router.deliver(&mut |_| {});
     assert_eq!(a.text(), "app INFO 2\ndb ERROR 2\n");
     assert_eq!(b.text(), "app INFO 1\ndb ERROR 1\napp INFO 2\ndb ERROR 2\napp INFO 3\ndb ERROR 3\n");
     assert_eq!(c.text(), "> app INFO 1\n> app INFO 2\n> app INFO 3\n");
@@ -313,7 +313,7 @@ fn a_filter_that_panics_costs_its_slot_the_record_and_is_counted() {
     for text in ["1", "2", "3"] {
         log(&mut router, 0, Level::Info, text).unwrap();
     }
-    let report = router.deliver(&mut |_, _| {});
+    let report = router.deliver(&mut |_| {});
     assert_eq!((report.written, report.dropped), (5, 1));
     assert_eq!(a.text(), "app INFO 1\napp INFO 3\n");
     assert_eq!(b.text(), "app INFO 1\napp INFO 2\napp INFO 3\n");
@@ -327,7 +327,7 @@ fn a_corrupt_record_that_a_filter_should_see_leaves_no_trace() {
     let mut router = Router::new(domains(), vec![Box::new(Plain(""))], slots);
     assert_eq!(raw(&mut router, 0, Level::Info, &[99]), Err(Corrupt));
     log(&mut router, 0, Level::Info, "1").unwrap();
-    router.deliver(&mut |_, _| {});
+    router.deliver(&mut |_| {});
     assert_eq!((a.text(), b.text()), ("app INFO 1\n".to_owned(), "app INFO 1\n".to_owned()));
 }
 

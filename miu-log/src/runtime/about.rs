@@ -206,8 +206,7 @@ impl About {
             let (name, file) = (bytes.text()?.to_owned(), bytes.text()?.to_owned());
             domains.push(NamedDomain { name, file });
         }
-        let files: Option<Vec<NamedFile>> =
-            (0..bytes.u32()?).map(|_| NamedFile::read(&mut bytes)).collect();
+        let files: Option<Vec<NamedFile>> = (0..bytes.u32()?).map(|_| NamedFile::read(&mut bytes)).collect();
         Some(About {
             log_folder,
             clock,
