@@ -3,6 +3,7 @@
 mod connect;
 mod recover;
 mod rotated;
+mod sinks;
 mod start;
 
 use std::fmt;
