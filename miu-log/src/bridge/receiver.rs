@@ -228,8 +228,9 @@ fn touch() -> bool {
 
 #[cold]
 fn look_again(seen: &RefCell<Seen>) -> Option<()> {
-    let new = callsite::exclusively(|_| {
-        Seen { changes: CHANGES.load(Ordering::Acquire), destination: lock(&SLOT).clone() }
+    let new = callsite::exclusively(|_| Seen {
+        changes: CHANGES.load(Ordering::Acquire),
+        destination: lock(&SLOT).clone(),
     })?;
     // The old one may be the last to refer to its queue: it goes when nothing is borrowed any more.
     let _old = std::mem::replace(&mut *seen.try_borrow_mut().ok()?, new);

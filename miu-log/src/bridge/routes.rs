@@ -10,12 +10,17 @@ mod common;
 use std::fmt;
 use std::sync::Arc;
 
+use common::Common;
+
 use super::receiver::{ForeignRecord, Origin};
 use super::sites::{self, Site};
 use super::staging::Staging;
-use crate::encode::{Cut, Encode, Out, Plain, Scratch};
+use crate::bytes::Bytes;
+use crate::codec::{Args, Value};
+use crate::encode::{Cut, Encode, Out, Plain, Raw, Rendered, Scratch};
 use crate::level::Level;
 use crate::queue::{CLOSED, Queue};
+use crate::record::FieldValue;
 use crate::stats::DropReason;
 use crate::sync::{AtomicU32, Ordering};
 
@@ -23,8 +28,8 @@ use crate::sync::{AtomicU32, Ordering};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rule {
     pub(crate) prefix: String,
-    /// Name of the domain.
-    pub(crate) domain: Option<String>,
+    /// Number of the domain.
+    pub(crate) domain: Option<u8>,
     /// The lowest level, whatever the domain's.
     pub(crate) level: Option<Level>,
 }
@@ -94,22 +99,10 @@ impl fmt::Debug for Routes {
 }
 
 impl Routes {
-    /// The routes for a queue, with the built-in table.
-    ///
-    /// # Errors
-    ///
-    /// The text says which domain is unknown, and which was probably meant.
-    pub(crate) fn new(queue: Arc<Queue>, rules: &[Rule], default: Option<&str>) -> Result<Routes, String> {
+    /// The routes for a queue, with the built-in table behind these rules. What no domain is named for goes to the default.
+    pub(crate) fn new(queue: Arc<Queue>, rules: &[Rule], default: u8) -> Routes {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let known = queue.domains();
-        let number_of = |name: &str| {
-            let found = known.iter().position(|known| *known == name);
-            found.and_then(|number| u8::try_from(number).ok())
-        };
-        let default_number = match default {
-            Some(name) => number_of(name).ok_or_else(|| unknown("the domain of all other crates", name, known))?,
-            None => 0,
-        };
         let mut found: Vec<(String, Found)> = Vec::new();
         let mut add = |prefix: &str, new: Found| match found.iter_mut().find(|(known, _)| known == prefix) {
             // What came first stands.
@@ -120,24 +113,16 @@ impl Routes {
             None => found.push((prefix.to_owned(), new)),
         };
         // Of two that say the same of a prefix the later one counts, as everywhere in a builder.
-        for rule in rules.iter().rev() {
-            let domain = match &rule.domain {
-                Some(name) => {
-                    let whose = format!("the domain of the route {:?}", rule.prefix);
-                    Some(number_of(name).ok_or_else(|| unknown(&whose, name, known))?)
-                }
-                None => None,
-            };
-            add(&rule.prefix, Found { domain, gate: rule.level.map(Gate::Alone) });
+        for Rule { prefix, domain, level } in rules.iter().rev() {
+            add(prefix, Found { domain: *domain, gate: level.map(Gate::Alone) });
         }
-        for of_crate in common::CRATES {
-            let domain = of_crate.domains.iter().find_map(|name| number_of(name));
-            let gate = of_crate.least.map(Gate::AtLeast);
-            of_crate.names.iter().for_each(|name| add(name, Found { domain, gate }));
+        for Common { names, domains, least } in common::CRATES {
+            let position = domains.iter().find_map(|name| known.iter().position(|known| known == name));
+            let domain = position.and_then(|number| u8::try_from(number).ok());
+            names.iter().for_each(|name| add(name, Found { domain, gate: least.map(Gate::AtLeast) }));
         }
         found.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        Ok(Routes { queue, number, rules: found, default: default_number })
+        Routes { queue, number: NUMBER.fetch_add(1, Ordering::Relaxed), rules: found, default }
     }
 
     /// The repository's queue.
@@ -221,7 +206,7 @@ impl Routes {
     fn write(&self, site: Option<&'static Site>, domain: u8, record: &ForeignRecord<'_>) {
         let level = record.origin.level;
         match site.and_then(|site| site.id(record.names)) {
-            Some(id) => self.queue.enqueue(level, domain, id, &Scratch::new(), &Payload::of(record)),
+            Some(id) => self.queue.enqueue(level, domain, id, &Scratch::new(), &payload(record)),
             None => self.write_generally(domain, record),
         }
     }
@@ -242,7 +227,8 @@ impl Routes {
 
     /// The lowest level that is taken from any target. None: nothing is.
     pub(super) fn least(&self) -> Option<Level> {
-        let domains = std::iter::once(self.default).chain(self.rules.iter().filter_map(|(_, found)| found.domain));
+        let domains =
+            std::iter::once(self.default).chain(self.rules.iter().filter_map(|(_, found)| found.domain));
         let taken = |level: &Level| {
             let by_domain = domains.clone().any(|domain| self.queue.takes(domain, *level, None));
             by_domain
@@ -262,7 +248,149 @@ fn is_within(target: &str, prefix: &str) -> bool {
     target.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-fn unknown(whose: &str, name: &str, known: &[&str]) -> String {
-    let meant = closest(name, known).map(|meant| format!("; did you mean {meant:?}?")).unwrap_or_default();
-    format!("{whose} is {name:?}, which there is not{meant} The domains are {}", known.join(", "))
+/// One value or several, in the wire format already.
+#[derive(Clone, Copy)]
+struct Run<'a>(&'a [u8]);
+
+impl Encode for Run<'_> {
+    const COUNT: usize = 1;
+
+    #[inline]
+    fn size(&self, _: &Scratch) -> usize {
+        self.0.len()
+    }
+
+    #[inline]
+    fn put(&self, _: &Scratch, out: &mut Out<'_>) {
+        out.put(self.0);
+    }
+
+    fn put_long(&self, _: &Scratch, cap: usize, out: &mut Vec<u8>) {
+        let mut args = Args::new(self.0);
+        loop {
+            let rest = args.rest();
+            match args.next() {
+                Ok(Value::Str(text) | Value::Rendered(text)) => {
+                    Rendered(text).put_long(&Scratch::new(), cap, out)
+                }
+                Ok(Value::Bytes { kept, .. }) => Bytes(kept).raw_put_long(cap, out),
+                Ok(_) => out.extend_from_slice(&rest[..rest.len() - args.rest().len()]),
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// The arguments of a record that has a call site.
+fn payload<'a>(record: &ForeignRecord<'a>) -> impl Encode + use<'a> {
+    (Run(record.message), (Run(record.fields), (Run(record.detail), ())))
+}
+
+/// The fields as text, `name=value` each.
+fn in_words(record: &ForeignRecord<'_>) -> String {
+    let mut text = String::new();
+    let mut values = Args::new(record.fields);
+    for name in sites::listed(record.names) {
+        let Ok(value) = values.next() else { break };
+        let separator = if text.is_empty() { "" } else { " " };
+        text.push_str(&format!("{separator}{name}={}", FieldValue::from(value)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::domain::DomainSpec;
+
+    const SPECS: &[DomainSpec] = &[
+        DomainSpec { name: "app", file: "app", level: None },
+        DomainSpec { name: "db", file: "db", level: Some(Level::Warning) },
+        DomainSpec { name: "net", file: "net", level: None },
+    ];
+
+    fn routes(rules: &[(&str, Option<u8>, Option<Level>)]) -> Routes {
+        let rules: Vec<Rule> = rules
+            .iter()
+            .map(|(prefix, domain, level)| Rule {
+                prefix: (*prefix).to_owned(),
+                domain: *domain,
+                level: *level,
+            })
+            .collect();
+        Routes::new(Queue::detached(SPECS, Clock::system()), &rules, 0)
+    }
+
+    #[test]
+    fn a_prefix_ends_at_a_modules_border_and_the_longest_wins() {
+        let routes =
+            routes(&[("sqlx", Some(1), None), ("sqlx::query", Some(2), None), ("shop", Some(2), None)]);
+        let domain = |target: &str| routes.resolve(target).domain;
+        assert_eq!([domain("sqlx"), domain("sqlx::pool"), domain("sqlx::query::slow")], [1, 1, 2]);
+        assert_eq!([domain("sqlxtra"), domain("sqlx:"), domain("")], [0, 0, 0]);
+    }
+
+    #[test]
+    fn a_domain_and_a_level_are_looked_for_apart() {
+        let routes = routes(&[("shop", Some(2), None), ("shop::cart", None, Some(Level::Error))]);
+        let expected = Route { domain: 2, gate: Gate::Alone(Level::Error) };
+        assert_eq!(routes.resolve("shop::cart::add"), expected);
+    }
+
+    #[test]
+    fn common_crates_have_a_domain_where_the_service_has_it_and_a_level_below_which_they_are_noise() {
+        let routes = routes(&[("hyper", None, Some(Level::Debug))]);
+        assert_eq!(routes.resolve("h2::proto"), Route { domain: 2, gate: Gate::AtLeast(Level::Info) });
+        assert_eq!(routes.resolve("tokio::runtime"), Route { domain: 0, gate: Gate::AtLeast(Level::Info) });
+        assert_eq!(routes.resolve("hyper::client").gate, Gate::Alone(Level::Debug), "said by the service");
+        assert_eq!(routes.resolve("sqlx::query"), Route { domain: 1, gate: Gate::Domain });
+    }
+
+    #[test]
+    fn a_level_of_a_target_stands_in_place_of_its_domains_and_the_debug_switch_above_both() {
+        let routes = routes(&[("sqlx::query", None, Some(Level::Debug))]);
+        let wants = |target: &str, level: Level| routes.wants_target(target, level);
+        assert!(wants("sqlx::query", Level::Debug) && !wants("sqlx::query", Level::Trace));
+        assert!(!wants("sqlx::pool", Level::Info) && wants("sqlx::pool", Level::Warning));
+        routes.queue.set_debug_enabled(false);
+        assert!(!wants("sqlx::query", Level::Debug) && wants("sqlx::query", Level::Info));
+    }
+
+    #[test]
+    fn the_lowest_level_is_that_of_the_domain_or_target_that_takes_most() {
+        let level = |rules: &[(&str, Option<u8>, Option<Level>)]| {
+            let routes = routes(rules);
+            routes.queue.set_all_levels(Level::Error);
+            routes.least()
+        };
+        assert_eq!(level(&[]), Some(Level::Error));
+        assert_eq!(
+            level(&[("a", None, Some(Level::Info)), ("b", None, Some(Level::Critical))]),
+            Some(Level::Info)
+        );
+    }
+
+    #[test]
+    fn a_route_is_read_back_from_its_bits() {
+        for gate in [Gate::Domain, Gate::AtLeast(Level::Info), Gate::Alone(Level::Critical)] {
+            let route = Route { domain: 255, gate };
+            assert_eq!(Route::from_bits(route.to_bits()), route);
+        }
+    }
+
+    #[test]
+    fn a_run_that_is_too_long_is_cut_text_by_text() {
+        let mut bytes = Vec::new();
+        Rendered("aaaaaa").put_long(&Scratch::new(), 9, &mut bytes);
+        7u64.raw_put_long(9, &mut bytes);
+        "bb".raw_put_long(9, &mut bytes);
+        let (mut whole, mut cut) = (Vec::new(), Vec::new());
+        Run(&bytes).put_long(&Scratch::new(), 6, &mut whole);
+        Run(&bytes).put_long(&Scratch::new(), 3, &mut cut);
+        let mut args = Args::new(&cut);
+        assert_eq!(args.next(), Ok(Value::Rendered("aaa… [cut, 6 bytes]")));
+        assert_eq!((args.next(), args.next()), (Ok(Value::U64(7)), Ok(Value::Rendered("bb"))));
+        assert_eq!(Args::new(&whole).next(), Ok(Value::Rendered("aaaaaa")));
+    }
 }

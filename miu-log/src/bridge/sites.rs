@@ -179,7 +179,12 @@ impl Site {
                 module: self.module,
                 function: "",
             });
-            Some(shapes.0.get_or_init(|| Box::new(Shape { names: names.into(), id, next: Shapes::default() })).id)
+            Some(
+                shapes
+                    .0
+                    .get_or_init(|| Box::new(Shape { names: names.into(), id, next: Shapes::default() }))
+                    .id,
+            )
         })?
     }
 }
@@ -219,5 +224,62 @@ pub(super) fn general(facade: Facade) -> Option<u32> {
             known => known,
         }),
         known => Some(known),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::level::Level;
+    use crate::reading::put_counted;
+
+    fn origin<'a>(target: &'a str, line: u32) -> Origin<'a> {
+        let file = Place::Static("src/sites_test.rs");
+        Origin {
+            facade: Facade::Log,
+            level: Level::Info,
+            target,
+            module: Place::Text("sites::test"),
+            file,
+            line,
+        }
+    }
+
+    fn names(names: &[&str]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        names.iter().for_each(|name| put_counted(&mut bytes, name.as_bytes()));
+        bytes
+    }
+
+    #[test]
+    fn a_statement_is_found_again_and_another_target_is_another_one() {
+        let (first, again) = (find(&origin("a", 1)).unwrap(), find(&origin(&String::from("a"), 1)).unwrap());
+        assert!(std::ptr::eq(first, again));
+        assert!(!std::ptr::eq(first, find(&origin("b", 1)).unwrap()));
+        assert!(!std::ptr::eq(first, find(&origin("a", 2)).unwrap()));
+    }
+
+    #[test]
+    fn each_list_of_names_is_a_call_site() {
+        let site = find(&origin("names", 3)).unwrap();
+        let id = |list: &[&str]| site.id(&names(list)).unwrap();
+        let (none, one, two) = (id(&[]), id(&["rows"]), id(&["rows", "user"]));
+        assert!(none != one && one != two && none != two);
+        assert_eq!([none, one, two], [id(&[]), id(&["rows"]), id(&["rows", "user"])]);
+        let described = callsite::describe(two).unwrap();
+        assert_eq!(
+            (described.fields, described.module, described.line),
+            (&["rows", "user"][..], "sites::test", 3)
+        );
+    }
+
+    #[test]
+    fn threads_that_come_together_find_one_statement() {
+        let find = || std::ptr::from_ref(find(&origin("together", 4)).unwrap()) as usize;
+        let found: Vec<usize> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(find)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(found.iter().all(|site| *site == found[0]));
     }
 }

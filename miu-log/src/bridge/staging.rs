@@ -52,10 +52,7 @@ pub(crate) struct Staging {
 impl Staging {
     /// Has a record written down, and then used. The error says why it could not be: then it was not used.
     #[inline]
-    pub(super) fn with(
-        stage: impl FnOnce(&mut Staging),
-        then: impl FnOnce(&Staging),
-    ) -> Result<(), Cut> {
+    pub(super) fn with(stage: impl FnOnce(&mut Staging), then: impl FnOnce(&Staging)) -> Result<(), Cut> {
         let nesting = Nesting::enter().ok_or(Cut::TooDeep)?;
         let mut taken = Taken::new()?;
         let Some(staging) = &mut taken.staging else { return Err(Cut::InHandler) };
@@ -268,5 +265,92 @@ impl Write for Text<'_> {
         }
         self.buffer.extend_from_slice(kept.as_bytes());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sites::listed;
+    use super::*;
+    use crate::codec::Args;
+
+    /// What is written down, as names and values.
+    fn staged(stage: impl FnOnce(&mut Staging)) -> (Vec<String>, Vec<String>) {
+        let mut found = (Vec::new(), Vec::new());
+        let outcome = Staging::with(stage, |staging| {
+            let bytes = [&*staging.message, &staging.fields, &staging.detail].concat();
+            let mut args = Args::new(&bytes);
+            while let Ok(value) = args.next() {
+                found.1.push(format!("{value:?}"));
+            }
+            assert!(args.is_empty());
+            found.0 = listed(&staging.names).map(str::to_owned).collect();
+        });
+        assert_eq!(outcome, Ok(()));
+        found
+    }
+
+    #[test]
+    fn values_keep_their_types_and_the_message_comes_first() {
+        let (names, values) = staged(|staging| {
+            staging.field("rows", &7u64);
+            staging.formatted("user", format_args!("{:>3}", 1));
+            staging.message(format_args!("took {} ms", 2));
+            staging.field("name", "x");
+            staging.nothing("gone");
+        });
+        assert_eq!(names, ["rows", "user", "name", "gone"]);
+        let expected = [r#"Rendered("took 2 ms")"#, "U64(7)", r#"Rendered("  1")"#, r#"Str("x")"#, "None"];
+        assert_eq!(values, expected);
+    }
+
+    #[test]
+    fn a_record_without_a_message_has_an_empty_one() {
+        assert_eq!(staged(|_| ()).1, [r#"Rendered("")"#]);
+    }
+
+    #[test]
+    fn an_error_is_a_field_and_a_chain() {
+        let error = std::io::Error::other(std::io::Error::other("inner"));
+        let (names, values) = staged(|staging| staging.error("cause", &error));
+        assert_eq!(names, ["cause"]);
+        assert_eq!(values[1], r#"Rendered("inner")"#);
+        assert!(values[2].starts_with(r#"Rendered("error: inner"#), "{values:?}");
+    }
+
+    #[test]
+    fn a_record_within_a_record_has_buffers_of_its_own_and_a_panic_gives_them_back() {
+        struct Logs;
+        impl fmt::Display for Logs {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                assert_eq!(
+                    staged(|staging| staging.message(format_args!("inner"))).1,
+                    [r#"Rendered("inner")"#]
+                );
+                f.write_str("outer")
+            }
+        }
+        for _ in 0..20 {
+            let outcome = std::panic::catch_unwind(|| {
+                Staging::with(|staging| staging.message(format_args!("{}", panics())), |_| ())
+            });
+            assert!(outcome.is_err());
+        }
+        assert_eq!(staged(|staging| staging.message(format_args!("{Logs}"))).1, [r#"Rendered("outer")"#]);
+    }
+
+    fn panics() -> String {
+        panic!("as the test wants it")
+    }
+
+    #[test]
+    fn records_that_log_records_without_end_are_cut_off() {
+        fn nest(depth: u32) -> u32 {
+            let mut deepest = depth;
+            let outcome = Staging::with(|_| deepest = nest(depth + 1), |_| ());
+            assert!(outcome.is_ok() || depth == 8);
+            deepest
+        }
+        assert_eq!(nest(0), 8);
     }
 }
