@@ -1,5 +1,6 @@
 //! What stands behind a generated `Repository`: the queue, the listener and its end. Wires both halves together.
 
+mod bridges;
 mod connect;
 mod recover;
 mod rotated;
@@ -25,6 +26,7 @@ use crate::listener::watch::Watch;
 use crate::logger::{CappedLogger, Logger, submit_signal};
 use crate::maintenance::thread::Maintenance;
 use crate::notice::notice;
+use crate::own_thread;
 use crate::queue::{Queue, SignalSite};
 use crate::runtime::RuntimeDir;
 use crate::stats::{Published, Stats};
@@ -32,6 +34,7 @@ use crate::sync::{Ordering, lock};
 use crate::testing::ManualListener;
 use crate::worker::Recovery;
 
+use bridges::Intercepting;
 use start::Prepared;
 
 /// How long a worker process's shutdown waits for the listener to write what it has logged.
@@ -182,6 +185,8 @@ impl Core {
                 "a manual listener needs a repository of its own: use `open`, not `init`",
             ));
         }
+        let routes = config.other_crates.check(specs)?;
+        let intercepting = Intercepting::prepare(&config.other_crates, routes)?;
         let mut config = config;
         let Prepared { mut listener, runtime, recovery, settings, maintenance } =
             start::prepare(&mut config, &inner.queue, &inner.published, specs)?;
@@ -236,7 +241,10 @@ impl Core {
             None => {
                 let thread = std::thread::Builder::new()
                     .name("miu-log".to_owned())
-                    .spawn(move || listener.run())
+                    .spawn(move || {
+                        own_thread::begin();
+                        listener.run();
+                    })
                     .map_err(|error| {
                         // Nobody will ever read: nobody must wait for that.
                         inner.queue.end();
@@ -250,7 +258,8 @@ impl Core {
             // It logs as it should; what is missing is said, and does not make it useless.
             notice("signals", &format!("cannot handle SIGTERM and SIGINT: {error}"));
         }
-        Ok(())
+        // Last: whatever comes from there finds all of it working.
+        intercepting.begin(&inner.queue).inspect_err(|_| _ = inner.shutdown())
     }
 
     /// Joins a repository of this process, by its queue. Domains are matched by name. One that the queue does not have logs

@@ -22,6 +22,7 @@ use crossbeam_queue::ArrayQueue;
 use super::{Batch, Health, Held, Sink, SinkError};
 use crate::level::Level;
 use crate::notice::notice;
+use crate::own_thread;
 use crate::sync::lock;
 
 /// Bytes that may wait, ordinarily.
@@ -130,7 +131,10 @@ impl Queued {
             done: Condvar::new(),
         });
         let worker = Worker { shared: Arc::clone(&shared), sink, ailing: false };
-        thread::Builder::new().name(format!("miu-log-{name}")).spawn(move || worker.run())?;
+        thread::Builder::new().name(format!("miu-log-{name}")).spawn(move || {
+            own_thread::begin();
+            worker.run();
+        })?;
         Ok(Queued { shared, staged: Held::default(), ticket: None, limit, reserve })
     }
 
