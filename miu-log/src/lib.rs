@@ -142,6 +142,8 @@ pub mod generated {}
 pub use level::{Level, UnknownLevel};
 pub use miu_log_macros::log_domains;
 
+#[cfg(all(feature = "tracing", not(loom)))]
+pub use self::bridge::{tracing_layer, tracing_subscriber};
 #[cfg(not(loom))]
 pub use self::{
     bytes::Bytes,

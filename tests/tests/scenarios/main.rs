@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a test's report")]
 
 mod bad_paths;
+mod bridges;
 mod broken_rings;
 mod chaos;
 mod churn;
