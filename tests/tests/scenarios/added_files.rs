@@ -44,7 +44,7 @@ fn each_file_has_the_records_it_is_for() {
     let config = place
         .config()
         .level(Level::Trace)
-        .sink(File::new("everything.log").layout(text.clone()))
+        .sink(File::new("everything.log").layout(text))
         .sink(File::new("errors-too.log").min_level(Level::Error))
         .sink(File::new("only-success.log").level(Level::Success))
         .sink(File::new("two-levels.log").levels([Level::Trace, Level::Critical]))
