@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is a test's report")]
 
+mod added_files;
 mod bad_paths;
 mod broken_rings;
 mod chaos;

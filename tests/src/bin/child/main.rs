@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a scenario's report")]
 #![allow(clippy::print_stdout, reason = "stdout is what the scenario reads")]
 
+mod added_files;
 mod allocator;
 mod chaos;
 mod crashes;
@@ -112,6 +113,11 @@ fn main() {
         "crash-in-all-domains" => crashes::crash_in_all_domains(folder),
         "reopen" => crashes::reopen(folder),
         "reopen-later" => crashes::reopen_later(folder),
+        "log-to-added" => added_files::log_to_added(folder),
+        "killed-with-added" => added_files::killed_with_added(folder),
+        "reopen-added" => added_files::reopen_added(folder),
+        "lead-three-workers" => added_files::lead_three_workers(folder),
+        "ten-messages" => added_files::ten_messages(folder),
         "recover" => crashes::recover(folder),
         "scripted-worker" => crashes::scripted_worker(),
         "flooding-worker" => crashes::flooding_worker(),
