@@ -89,6 +89,8 @@ mod message;
 #[cfg(not(loom))]
 mod notice;
 #[cfg(not(loom))]
+mod own_thread;
+#[cfg(not(loom))]
 mod queue;
 #[cfg(not(loom))]
 mod reading;

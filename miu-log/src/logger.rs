@@ -10,7 +10,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::callsite::Callsite;
+use crate::callsite::{self, Callsite, Place};
 use crate::encode::{Encode, Scratch};
 use crate::level::Level;
 use crate::message::{Message, Target};
@@ -152,6 +152,25 @@ impl Logger {
         self.queue.enqueue(level, self.domain, callsite, scratch, arguments);
     }
 
+    /// A record of the logger's own about the process, whatever the level in force: nothing is asked but whether logging has ended. False where it
+    /// has, or the record could not be taken.
+    pub(crate) fn tell<E: Encode>(&self, level: Level, place: Place<'_>, arguments: &E) -> bool {
+        if self.queue.threshold(self.domain) == CLOSED {
+            self.queue.refuse(self.domain, level);
+            return false;
+        }
+        self.tell_at_the_end(level, place, arguments)
+    }
+
+    /// As `tell`, also past the end of logging, as long as the listener is there.
+    pub(crate) fn tell_at_the_end<E: Encode>(&self, level: Level, place: Place<'_>, arguments: &E) -> bool {
+        match callsite::of_place(place) {
+            Some(id) => self.submit(id, level, &Scratch::new(), arguments),
+            None => self.drop_unregistered(level),
+        }
+        !self.queue.is_ended()
+    }
+
     /// Counts a call in a signal handler that could not be taken.
     pub(crate) fn drop_unregistered(&self, level: Level) {
         self.queue.drop_unregistered(self.domain, level);
@@ -166,21 +185,26 @@ impl fmt::Debug for Logger {
 
 /// The error and its causes, a line each, then the backtrace if there is one.
 fn chain(error: &dyn Error) -> String {
+    let mut text = causes(&error.to_string(), error.source());
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        text.push_str(&format!("\nbacktrace:\n{backtrace}"));
+    }
+    text
+}
+
+/// An error's text and its causes, a line each.
+pub(crate) fn causes(error: &str, mut cause: Option<&(dyn Error + 'static)>) -> String {
     // An error's own further lines stand deeper than ours: its text cannot pass for a cause.
-    let indented = |error: &dyn Error| error.to_string().replace('\n', "\n    ");
+    let indented = |text: &str| text.replace('\n', "\n    ");
     let mut text = format!("error: {}", indented(error));
-    let mut cause = error.source();
     for _ in 0..MAX_CAUSES {
         let Some(error) = cause else { break };
-        text.push_str(&format!("\ncaused by: {}", indented(error)));
+        text.push_str(&format!("\ncaused by: {}", indented(&error.to_string())));
         cause = error.source();
     }
     if cause.is_some() {
         text.push_str("\ncaused by: … (more causes)");
-    }
-    let backtrace = Backtrace::capture();
-    if backtrace.status() == BacktraceStatus::Captured {
-        text.push_str(&format!("\nbacktrace:\n{backtrace}"));
     }
     text
 }

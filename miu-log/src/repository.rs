@@ -1,6 +1,7 @@
 //! What stands behind a generated `Repository`: the queue, the listener and its end. Wires both halves together.
 
 mod connect;
+mod last_words;
 mod recover;
 mod rotated;
 mod start;
@@ -16,15 +17,14 @@ pub use recover::recover;
 use crate::clock::Clock;
 use crate::config::LogConfig;
 use crate::domain::{DomainSpec, MAX_DOMAINS};
-use crate::encode::signal_value;
 use crate::error::Error;
 use crate::level::Level;
-use crate::lifecycle::{exit, fork, signals};
+use crate::lifecycle::{exit, fork, panic_hook, signals};
 use crate::listener::watch::Watch;
-use crate::logger::{CappedLogger, Logger, submit_signal};
+use crate::logger::{CappedLogger, Logger};
 use crate::maintenance::thread::Maintenance;
 use crate::notice::notice;
-use crate::queue::{Queue, SignalSite};
+use crate::queue::Queue;
 use crate::runtime::RuntimeDir;
 use crate::stats::{Published, Stats};
 use crate::sync::{Ordering, lock};
@@ -80,6 +80,8 @@ pub(crate) struct Inner {
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Set by the first shutdown; later ones give the same report.
     report: Mutex<Option<ShutdownReport>>,
+    /// When it was made, on the monotonic clock.
+    since: u64,
 }
 
 /// What there is once the listener has been started.
@@ -187,7 +189,7 @@ impl Core {
         let (folder, spill) = (runtime.path().to_owned(), runtime.spill());
         let runtime = Arc::new(Mutex::new(Some(runtime)));
         let (sink_timeout, manual) = (config.sink_timeout, config.manual.clone());
-        let handle_signals = config.handle_signals;
+        let (handle_signals, records_panics) = (config.handle_signals, config.records_panics());
         let started = Started {
             manual: manual.clone(),
             sink_timeout,
@@ -245,6 +247,9 @@ impl Core {
             }
         }
         maintenance.begin();
+        if records_panics {
+            panic_hook::tell(Arc::downgrade(inner));
+        }
         if handle_signals && let Err(error) = signals::handle() {
             // It logs as it should; what is missing is said, and does not make it useless.
             notice("signals", &format!("cannot handle SIGTERM and SIGINT: {error}"));
@@ -401,7 +406,9 @@ impl Drop for Core {
 impl Inner {
     pub(super) fn of_queue(queue: Arc<Queue>) -> Arc<Inner> {
         fork::watch();
+        let since = queue.clock().monotonic();
         Arc::new(Inner {
+            since,
             queue,
             published: Arc::default(),
             started: OnceLock::new(),
@@ -473,20 +480,6 @@ impl Inner {
     fn report(&self) -> ShutdownReport {
         let Stats { accepted, written, dropped, abandoned, lost_by_sinks, .. } = self.stats();
         ShutdownReport { accepted, written, dropped, abandoned, lost_by_sinks }
-    }
-
-    /// The process is about to be ended by this signal: says so, and lets the listener come to its end. Does not wait.
-    pub(crate) fn stop_for(&self, signal: &'static str) {
-        if self.started.get().is_none() {
-            return;
-        }
-        let first = Logger::new(self.queue.clone(), 0);
-        if first.enabled(Level::Info) {
-            let site = SignalSite::new("stopping: {}", "", 0, "miu_log");
-            submit_signal(&first, Level::Info, &site, &(signal_value(&signal), ()));
-        }
-        self.queue.close();
-        self.queue.request_stop();
     }
 
     /// What is left to do when the process ends by itself.

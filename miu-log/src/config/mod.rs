@@ -50,6 +50,7 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`ring_limit`](LogConfig::ring_limit) | 2 MiB a thread |
 /// | [`sink_timeout`](LogConfig::sink_timeout) | 2 s |
 /// | [`handle_signals`](LogConfig::handle_signals) | `false` |
+/// | [`panic_hook`](LogConfig::panic_hook) | `true`, but `false` with a manual listener |
 /// | [`heartbeat`](LogConfig::heartbeat) | 60 s |
 /// | [`on_worker`](LogConfig::on_worker) | nothing is called |
 /// | [`take_over`](LogConfig::take_over) | `false` |
@@ -91,6 +92,7 @@ pub struct LogConfig {
     pub(crate) ring_limit: usize,
     pub(crate) sink_timeout: Duration,
     pub(crate) handle_signals: bool,
+    pub(crate) panic_hook: Option<bool>,
     pub(crate) sinks: Vec<ExtraSink>,
     pub(crate) manual: Option<ManualListener>,
     pub(crate) heartbeat: Duration,
@@ -134,6 +136,7 @@ impl LogConfig {
             ring_limit: RING_LIMIT,
             sink_timeout: SINK_TIMEOUT,
             handle_signals: false,
+            panic_hook: None,
             sinks: Vec::new(),
             manual: None,
             heartbeat: HEARTBEAT,
@@ -232,6 +235,20 @@ impl LogConfig {
     /// line on stderr says so. A handler that the program installs later takes the signal over; call `flush` or `shutdown` where it ends the program.
     pub fn handle_signals(mut self, wanted: bool) -> LogConfig {
         self.handle_signals = wanted;
+        self
+    }
+
+    /// Whether panics become records: CRITICAL, in the first domain, with message, place, thread and backtrace (whatever `RUST_BACKTRACE` says), in
+    /// the files before the panic goes on. Default: `true`, but `false` with a [`manual_listener`](LogConfig::manual_listener), since a test's failure is
+    /// no matter of another test's log.
+    ///
+    /// That needs a panic hook. It is installed by the first repository of the process that wants it, and calls the one that was there before, so that
+    /// the panic is on stderr as well; a hook that the program installs later takes its place unless it calls it in turn. Every open repository with this
+    /// option has the record, and so has that of another process which this one has joined. A panic that is caught is a record too. The panicking thread
+    /// waits until the files have the record, at most [`sink_timeout`](LogConfig::sink_timeout). Panics inside of sinks and layouts, which the
+    /// logger catches, are told on stderr alone, and so are those in signal handlers.
+    pub fn panic_hook(mut self, wanted: bool) -> LogConfig {
+        self.panic_hook = Some(wanted);
         self
     }
 
@@ -337,6 +354,11 @@ impl LogConfig {
     pub fn manual_listener(mut self, listener: &ManualListener) -> LogConfig {
         self.manual = Some(listener.clone());
         self
+    }
+
+    /// Whether panics become records.
+    pub(crate) fn records_panics(&self) -> bool {
+        self.panic_hook.unwrap_or(self.manual.is_none())
     }
 
     /// What stands for `{app}`: as much of the executable's name as may stand in a file's, where nothing is said.

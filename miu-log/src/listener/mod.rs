@@ -39,6 +39,7 @@ use crate::codec::{Args, Corrupt, FLAG_BLOB, FLAG_SITE, HEADER, Head, tag};
 use crate::failpoint;
 use crate::level::Level;
 use crate::notice::notice;
+use crate::own_thread::OwnThread;
 use crate::queue::Queue;
 use crate::record::{Record, Site};
 use crate::ring::signal_action;
@@ -164,6 +165,7 @@ impl Listener {
 
     /// One pass.
     pub(crate) fn step(&mut self) -> Progress {
+        let _own = OwnThread::begin();
         // In this order: what was logged before the request, and what is stamped before `now`, is in a ring whose registration
         // is seen.
         let request = self.queue.requests();
@@ -538,6 +540,7 @@ impl Listener {
 
     /// The listener's thread: passes until it is told to stop, then the end.
     pub(crate) fn run(mut self) {
+        let _own = OwnThread::begin();
         let mut last_work = Instant::now();
         loop {
             let progress = self.guarded_step();
@@ -579,6 +582,7 @@ impl Listener {
 
     /// The end: everything that is in the rings, then the sinks.
     pub(crate) fn finish(mut self) {
+        let _own = OwnThread::begin();
         let start = Instant::now();
         while self.guarded_step().records > 0 {
             // Processes that go on may log faster than this one reads: the rest is for the next listener.

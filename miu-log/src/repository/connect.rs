@@ -15,6 +15,7 @@ use super::{Core, Inner, QueueHandle, Role};
 use crate::clock::Clock;
 use crate::domain::DomainSpec;
 use crate::error::Error;
+use crate::lifecycle::panic_hook;
 use crate::queue::{Queue, Settings};
 use crate::ring::control::{Control, Unfit};
 use crate::ring::segment::LAYOUT_VERSION;
@@ -223,6 +224,7 @@ impl Core {
         let name = name.or_else(|| std::env::var(NAME).ok().filter(|name| !name.is_empty()));
         inner.queue.join_as(name.as_deref()).map_err(|error| cannot(error.to_string()))?;
         core.role = Role::Guest;
+        panic_hook::tell(Arc::downgrade(&inner));
         Ok((core, joined))
     }
 }

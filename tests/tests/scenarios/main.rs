@@ -38,6 +38,7 @@ mod lifecycle;
 mod logrotate;
 mod main_job;
 mod overflow;
+mod panics;
 mod processes;
 mod puppet;
 mod recover;
