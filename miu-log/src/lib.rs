@@ -153,7 +153,7 @@ pub use self::{
     },
     logger::{AsLogger, CappedLogger, Logger},
     message::{Message, Target},
-    queue::OverflowPolicy,
+    queue::{LevelChange, OverflowPolicy},
     record::{FieldValue, LogRecord},
     repository::{Endpoint, QueueHandle, ShutdownReport, recover},
     rotate::{Compression, CompressionChoice, Period, Retention, Room, Rotation, Size},

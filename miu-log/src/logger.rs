@@ -14,7 +14,7 @@ use crate::callsite::{self, Callsite, Place};
 use crate::encode::{Encode, Scratch};
 use crate::level::Level;
 use crate::message::{Message, Target};
-use crate::queue::{CLOSED, Queue, SignalSite};
+use crate::queue::{CLOSED, LevelChange, Queue, SignalSite};
 use crate::ring::signal_frame::in_signal_handler;
 
 /// How many causes of an error are followed.
@@ -120,11 +120,12 @@ impl Logger {
         true
     }
 
-    /// Sets the lowest level that this domain takes, for all handles of the domain in all threads, at once.
+    /// Sets the lowest level that this domain takes, for all handles of the domain in all threads and processes, at once; for good, or by
+    /// [`for_`](LevelChange::for_) for a limited time.
     ///
     /// Debug and trace stay off while debug is switched off for the repository.
-    pub fn set_level(&self, level: Level) {
-        self.queue.set_level(self.domain, level);
+    pub fn set_level(&self, level: Level) -> LevelChange {
+        self.queue.set_level(self.domain, level)
     }
 
     /// The lowest level that this domain takes, the debug switch left aside.

@@ -27,6 +27,7 @@ mod rings;
 mod shuttle_tests;
 mod signal;
 mod slow;
+mod temporary;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -39,6 +40,8 @@ use membership::Membership;
 use signal::ForSignals;
 pub use signal::SignalSite;
 use slow::Slow;
+pub(crate) use temporary::Ended;
+pub use temporary::LevelChange;
 
 use crate::callsite;
 use crate::clock::Clock;

@@ -24,7 +24,7 @@ use crate::listener::watch::Watch;
 use crate::logger::{CappedLogger, Logger};
 use crate::maintenance::thread::Maintenance;
 use crate::notice::notice;
-use crate::queue::Queue;
+use crate::queue::{LevelChange, Queue};
 use crate::runtime::RuntimeDir;
 use crate::stats::{Published, Stats};
 use crate::sync::{Ordering, lock};
@@ -383,8 +383,8 @@ impl Core {
     }
 
     /// Sets the lowest level that is taken, for all domains and handles, at once.
-    pub fn set_level(&self, level: Level) {
-        self.inner.queue.set_all_levels(level);
+    pub fn set_level(&self, level: Level) -> LevelChange {
+        self.inner.queue.set_all_levels(level)
     }
 
     /// Counters. Those of the sinks are as of the last flush, or at most a second old.

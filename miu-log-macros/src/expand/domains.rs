@@ -412,8 +412,9 @@ fn methods(p: &TokenStream, core: &TokenStream, specs: &TokenStream) -> TokenStr
             #p::Core::debug_enabled(&self.__core)
         }
 
-        /// Sets the level of every domain; a single domain's is set on its logger.
-        pub fn set_level(&self, level: #p::Level) {
+        /// Sets the level of every domain, for good, or by `for_` for a limited time: `repo.set_level(level).for_(time)`. A single
+        /// domain's is set on its logger.
+        pub fn set_level(&self, level: #p::Level) -> #p::LevelChange {
             #p::Core::set_level(&self.__core, level)
         }
 

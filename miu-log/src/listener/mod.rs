@@ -40,7 +40,7 @@ use crate::failpoint;
 use crate::level::Level;
 use crate::notice::notice;
 use crate::own_thread::OwnThread;
-use crate::queue::Queue;
+use crate::queue::{Ended, Queue};
 use crate::record::{Record, Site};
 use crate::ring::signal_action;
 use crate::router::{FlushState, Router};
@@ -205,6 +205,10 @@ impl Listener {
                 complete = false;
                 break;
             }
+        }
+        for Ended { domain, was, is } in self.queue.end_temporary_levels(monotonic) {
+            let text = format!("level is {is} again: the time for which {was} was set is over");
+            self.say(domain.into(), Level::Info, &text);
         }
         let unix = self.calibration.unix(now);
         let hangups = signal_action::hangups();

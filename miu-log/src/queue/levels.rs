@@ -2,6 +2,9 @@
 //!
 //! All of it is in the shared page, so that a change made in one process reaches all others with the next load.
 
+use std::sync::Arc;
+
+use super::temporary::{LevelChange, Replaced};
 use super::{Queue, lock};
 use crate::level::Level;
 use crate::stats::DropReason;
@@ -16,15 +19,29 @@ impl Queue {
         self.domains.get(usize::from(domain)).copied().unwrap_or("")
     }
 
+    /// The level in force, the debug switch left aside.
     pub(crate) fn level(&self, domain: u8) -> Level {
-        let level = self.page().levels[usize::from(domain)].load(Ordering::Relaxed);
-        Level::from_index(level).unwrap_or(Level::Trace)
+        Level::from_index(self.level_in_force(domain)).unwrap_or(Level::Trace)
     }
 
-    pub(crate) fn set_level(&self, domain: u8, level: Level) {
+    fn level_in_force(&self, domain: u8) -> u8 {
+        let for_good = self.page().levels[usize::from(domain)].load(Ordering::SeqCst);
+        if self.page().any_temporary.load(Ordering::SeqCst) == 0 {
+            return for_good;
+        }
+        self.temporary_level(domain).map_or(for_good, |level| level as u8)
+    }
+
+    pub(crate) fn set_level(self: &Arc<Queue>, domain: u8, level: Level) -> LevelChange {
         let _changing = lock(&self.local().changing);
-        self.page().levels[usize::from(domain)].store(level as u8, Ordering::SeqCst);
+        let replaced = self.replace_level(domain, level);
         self.apply_levels();
+        LevelChange::new(self.clone(), level, vec![replaced])
+    }
+
+    fn replace_level(&self, domain: u8, level: Level) -> Replaced {
+        let before = self.page().levels[usize::from(domain)].swap(level as u8, Ordering::SeqCst);
+        Replaced { domain, level: before, temporary: self.remove_temporaries(domain) }
     }
 
     /// No call below this level is taken, whatever the level is set to.
@@ -34,12 +51,12 @@ impl Queue {
         self.apply_levels();
     }
 
-    pub(crate) fn set_all_levels(&self, level: Level) {
+    pub(crate) fn set_all_levels(self: &Arc<Queue>, level: Level) -> LevelChange {
         let _changing = lock(&self.local().changing);
-        for of_domain in &self.page().levels[..self.domains.len()] {
-            of_domain.store(level as u8, Ordering::SeqCst);
-        }
+        let domains = (0..self.domains.len()).map(|domain| domain as u8);
+        let replaced = domains.map(|domain| self.replace_level(domain, level)).collect();
         self.apply_levels();
+        LevelChange::new(self.clone(), level, replaced)
     }
 
     pub(crate) fn debug_enabled(&self) -> bool {
@@ -65,13 +82,13 @@ impl Queue {
         for domain in 0..self.domains.len() {
             loop {
                 let debug_off = page.debug_off.load(Ordering::SeqCst);
-                let level = page.levels[domain].load(Ordering::SeqCst);
+                let level = self.level_in_force(domain as u8);
                 let floor = page.floors[domain].load(Ordering::SeqCst);
                 let least = if debug_off == 0 { level } else { level.max(Level::Info as u8) };
                 let threshold = least.max(floor);
                 page.thresholds[domain].store(threshold, Ordering::SeqCst);
                 if page.debug_off.load(Ordering::SeqCst) == debug_off
-                    && page.levels[domain].load(Ordering::SeqCst) == level
+                    && self.level_in_force(domain as u8) == level
                     && page.floors[domain].load(Ordering::SeqCst) == floor
                     && page.thresholds[domain].load(Ordering::SeqCst) == threshold
                 {

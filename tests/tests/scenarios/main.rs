@@ -34,6 +34,7 @@ mod in_use;
 mod injected;
 mod kept_files;
 mod layouts;
+mod level_limits;
 mod lifecycle;
 mod logrotate;
 mod main_job;
