@@ -242,6 +242,16 @@ fn dictionary() -> Option<DictionaryGuard> {
     Some(DictionaryGuard(lock(&DICTIONARY)))
 }
 
+/// Runs the function under the dictionary's lock, which a fork waits for: what it changes is whole in a forked child. It is given what registers a
+/// call site. None in a signal handler, and where this thread has the dictionary already.
+pub(crate) fn exclusively<R>(run: impl FnOnce(&mut dyn FnMut(Description) -> u32) -> R) -> Option<R> {
+    if in_signal_handler() {
+        return None;
+    }
+    let mut dictionary = dictionary()?;
+    Some(run(&mut |description| dictionary.add(description)))
+}
+
 struct DictionaryGuard(MutexGuard<'static, Option<Dictionary>>);
 
 impl Drop for DictionaryGuard {

@@ -42,6 +42,8 @@
 extern crate self as miu_log;
 
 #[cfg(not(loom))]
+mod bridge;
+#[cfg(not(loom))]
 mod bytes;
 #[cfg(not(loom))]
 mod callsite;
@@ -143,7 +145,7 @@ pub use miu_log_macros::log_domains;
 #[cfg(not(loom))]
 pub use self::{
     bytes::Bytes,
-    config::{Console, ConsoleChoice, LogConfig},
+    config::{AnySink, Console, ConsoleChoice, CustomSink, File, LogConfig},
     domain::{DomainSet, DomainSpec, UnknownDomain},
     error::Error,
     inspect::{Holder, Inspection, LeftBehind, RingState, Unreadable, inspect},

@@ -186,7 +186,7 @@ impl fmt::Debug for Logger {
 
 /// The error and its causes, a line each, then the backtrace if there is one.
 fn chain(error: &dyn Error) -> String {
-    let mut text = causes(&error.to_string(), error.source());
+    let mut text = causes(error);
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
         text.push_str(&format!("\nbacktrace:\n{backtrace}"));
@@ -194,8 +194,13 @@ fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// An error's text and its causes, a line each.
-pub(crate) fn causes(error: &str, mut cause: Option<&(dyn Error + 'static)>) -> String {
+/// The error and its causes, a line each.
+pub(crate) fn causes(error: &dyn Error) -> String {
+    causes_of(&error.to_string(), error.source())
+}
+
+/// The same, for an error whose type does not let it be borrowed as one.
+pub(crate) fn causes_of(error: &str, mut cause: Option<&(dyn Error + 'static)>) -> String {
     // An error's own further lines stand deeper than ours: its text cannot pass for a cause.
     let indented = |text: &str| text.replace('\n', "\n    ");
     let mut text = format!("error: {}", indented(error));

@@ -4,6 +4,7 @@ mod connect;
 mod last_words;
 mod recover;
 mod rotated;
+mod sinks;
 mod start;
 
 use std::fmt;

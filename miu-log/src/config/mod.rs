@@ -2,24 +2,32 @@
 //!
 //! Values are checked when the repository is opened, on the caller's thread; an error names the option.
 
+mod added;
+mod console;
+mod file;
 pub(crate) mod files;
+pub(crate) mod select;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::layout::{AnyLayout, ColourChoice};
+use crate::layout::AnyLayout;
 use crate::level::Level;
 use crate::queue::OverflowPolicy;
 use crate::ring::segment::SMALLEST;
 use crate::rotate::retention::Checked;
 use crate::rotate::{Compression, CompressionChoice, Retention, Rotation};
 use crate::router::Durability;
-use crate::sink::Sink;
 use crate::testing::ManualListener;
 use crate::worker::{OnWorker, WorkerEvent};
 use crate::zone::Zone;
+
+pub(crate) use added::{Added, unique_name};
+pub use added::{AnySink, CustomSink};
+pub use console::{Console, ConsoleChoice};
+pub use file::File;
 
 /// Default of [`LogConfig::ring_limit`]: 2 MiB. The records of all rings are merged by time, so a full ring may have to wait until
 /// the others are read as well: with more than this, that takes longer than the default policy lets a caller wait.
@@ -61,6 +69,7 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`file_mode`](LogConfig::file_mode) | 0640 or stricter, as the umask says |
 /// | [`domain_file_name`](LogConfig::domain_file_name), [`level_file_name`](LogConfig::level_file_name) | `{domain}.log`, `{level}.log` |
 /// | [`app`](LogConfig::app) | the executable's name |
+/// | [`sink`](LogConfig::sink) | no more than the files per domain and level, and the console |
 ///
 /// # Examples
 ///
@@ -93,7 +102,7 @@ pub struct LogConfig {
     pub(crate) sink_timeout: Duration,
     pub(crate) handle_signals: bool,
     pub(crate) panic_hook: Option<bool>,
-    pub(crate) sinks: Vec<ExtraSink>,
+    pub(crate) sinks: Vec<AnySink>,
     pub(crate) manual: Option<ManualListener>,
     pub(crate) heartbeat: Duration,
     pub(crate) on_worker: Option<OnWorker>,
@@ -106,18 +115,8 @@ pub struct LogConfig {
     pub(crate) app: Option<String>,
     pub(crate) domain_file: String,
     pub(crate) level_file: String,
-}
-
-/// A sink added by hand.
-pub(crate) struct ExtraSink {
-    pub(crate) name: String,
-    pub(crate) sink: Box<dyn Sink>,
-}
-
-impl std::fmt::Debug for ExtraSink {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("ExtraSink").field(&self.name).finish()
-    }
+    /// The process whose number stands for `{pid}`.
+    pub(crate) pid: u32,
 }
 
 impl LogConfig {
@@ -150,6 +149,7 @@ impl LogConfig {
             app: None,
             domain_file: files::DOMAIN_FILE.to_owned(),
             level_file: files::LEVEL_FILE.to_owned(),
+            pid: std::process::id(),
         }
     }
 
@@ -252,12 +252,25 @@ impl LogConfig {
         self
     }
 
-    /// Adds a sink that is given every record, under a name for notices and counters.
+    /// Adds a sink: a [`File`] beside those per domain and level, a second [`Console`], or a [`Sink`](crate::Sink) of your own, by itself or as a
+    /// [`CustomSink`] with options. Each says which records it is for, and what its lines look like.
     ///
-    /// A thread of its own calls it, so that it may be slow, or hang, without harm to the others: past 4 MiB of
-    /// waiting lines (5 MiB for ERROR and CRITICAL) new ones are dropped and counted.
-    pub fn sink(mut self, name: impl Into<String>, sink: impl Sink + 'static) -> LogConfig {
-        self.sinks.push(ExtraSink { name: name.into(), sink: Box::new(sink) });
+    /// A `File` is written as the other log files are. Anything else is called by a thread of its own, so that it may be slow, or hang, without harm
+    /// to the others: past 4 MiB of waiting lines (5 MiB for ERROR and CRITICAL) new ones are dropped and counted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use miu_log::{Console, File, Json, Level, LogConfig};
+    ///
+    /// let config = LogConfig::new("logs")
+    ///     .sink(File::new("errors_{time:YYYY-MM-DD}.log").min_level(Level::Error))
+    ///     .sink(File::new("structured.jsonl").min_level(Level::Info).layout(Json::new()))
+    ///     .sink(Console::stderr().min_level(Level::Error));
+    /// # let _ = config;
+    /// ```
+    pub fn sink(mut self, sink: impl Into<AnySink>) -> LogConfig {
+        self.sinks.push(sink.into());
         self
     }
 
@@ -413,14 +426,11 @@ impl LogConfig {
         self.zone.check()?;
         self.rotation.schedule().map_err(Error::config)?;
         self.rotated_files()?;
-        if let Some(mode) = self.file_mode
-            && (mode & !0o777 != 0 || mode & 0o600 != 0o600)
-        {
-            return Err(Error::config(format!(
-                "file_mode is {mode:#o}; permissions are expected that let the owner read and write, such as 0o600 or 0o640"
-            )));
+        if let Some(mode) = self.file_mode {
+            file::check_mode(mode).map_err(|problem| Error::config(format!("file_mode is {problem}")))?;
         }
         self.layout.check()?;
+        self.sinks.iter().try_for_each(AnySink::check)?;
         if let Some(layout) = self.console.as_ref().and_then(|console| console.layout.as_ref()) {
             layout.check()?;
         }
@@ -428,70 +438,6 @@ impl LogConfig {
             return Err(Error::config("the log folder's path is empty; a path such as \"logs\" is expected"));
         }
         Ok(())
-    }
-}
-
-/// The console: which stream, from which level on, coloured when.
-///
-/// A thread of its own writes to it, so that a stopped terminal or a full pipe stops nothing else: past 4 MiB of waiting
-/// lines new ones are dropped and counted.
-#[derive(Clone, Debug)]
-pub struct Console {
-    pub(crate) stderr: bool,
-    pub(crate) min_level: Level,
-    pub(crate) colour: ColourChoice,
-    pub(crate) layout: Option<AnyLayout>,
-}
-
-impl Console {
-    /// Lines go to stdout.
-    pub fn stdout() -> Console {
-        Console { stderr: false, min_level: Level::Trace, colour: ColourChoice::Auto, layout: None }
-    }
-
-    /// Lines go to stderr.
-    pub fn stderr() -> Console {
-        Console { stderr: true, ..Console::stdout() }
-    }
-
-    /// The lowest level that is shown. Default: everything the repository takes.
-    #[must_use]
-    pub fn min_level(self, level: Level) -> Console {
-        Console { min_level: level, ..self }
-    }
-
-    /// When levels are coloured. Default: on a terminal, as `NO_COLOR`, `CLICOLOR` and `CLICOLOR_FORCE` say.
-    #[must_use]
-    pub fn colour(self, colour: ColourChoice) -> Console {
-        Console { colour, ..self }
-    }
-
-    /// What a line looks like here. Default: as in the files. Colours come with a [`Pattern`](crate::Pattern) only.
-    #[must_use]
-    pub fn layout(self, layout: impl Into<AnyLayout>) -> Console {
-        Console { layout: Some(layout.into()), ..self }
-    }
-}
-
-/// What [`LogConfig::console`] takes.
-#[derive(Clone, Debug)]
-pub struct ConsoleChoice(Option<Console>);
-
-impl From<bool> for ConsoleChoice {
-    fn from(wanted: bool) -> ConsoleChoice {
-        ConsoleChoice(wanted.then(Console::stdout))
-    }
-}
-
-impl From<Console> for ConsoleChoice {
-    fn from(console: Console) -> ConsoleChoice {
-        ConsoleChoice(Some(console))
-    }
-}
-
-impl From<Option<Console>> for ConsoleChoice {
-    fn from(console: Option<Console>) -> ConsoleChoice {
-        ConsoleChoice(console)
     }
 }
 

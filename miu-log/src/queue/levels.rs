@@ -59,6 +59,16 @@ impl Queue {
         LevelChange::new(self.clone(), level, replaced)
     }
 
+    /// Whether a record that did not come by a logger is taken: its domain's level decides, or, where `alone` is given, that level in its place. The debug
+    /// switch and what `max_level` has removed count in either case.
+    #[inline]
+    pub(crate) fn takes(&self, domain: u8, level: Level, alone: Option<Level>) -> bool {
+        let Some(alone) = alone else { return level as i8 >= self.threshold(domain) };
+        level >= alone
+            && (level >= Level::Info || self.debug_enabled())
+            && level as u8 >= self.page().floors[usize::from(domain)].load(Ordering::Relaxed)
+    }
+
     pub(crate) fn debug_enabled(&self) -> bool {
         self.page().debug_off.load(Ordering::Relaxed) == 0
     }

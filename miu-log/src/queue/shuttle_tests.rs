@@ -140,6 +140,7 @@ impl World {
             sink: Box::new(written.clone()),
             layout: 0,
             filter: Filter::ALL,
+            record_filter: None,
         };
         let router = Router::new(NAMES.map(str::to_owned).to_vec(), vec![Box::new(Plain)], vec![slot]);
         let listener = Listener::new(queue.clone(), router, None, Arc::default(), LONG);

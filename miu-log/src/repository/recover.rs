@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::connect::interned;
-use super::start::router;
+use super::sinks::Sinks;
 use crate::clock::Clock;
-use crate::config::LogConfig;
+use crate::config::select::Choice;
+use crate::config::{File, LogConfig};
 use crate::domain::DomainSpec;
 use crate::error::Error;
 use crate::folder::Folder;
@@ -18,7 +19,7 @@ use crate::listener::replay::Previous;
 use crate::notice::notice;
 use crate::queue::Queue;
 use crate::rotate::Rotation;
-use crate::runtime::about::ClockKind;
+use crate::runtime::about::{ClockKind, NamedFile};
 use crate::runtime::{CHECKPOINT, RuntimeDir};
 use crate::worker::Recovery;
 use crate::zone::Zone;
@@ -28,8 +29,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Brings what was logged into a folder's files by runs that did not end properly, without opening a repository: what the next
 /// `Repository::open` would do. The files, their names and their layout are those of the run that did not end properly; its console and the sinks
-/// that were added to it by hand get nothing. A [`Layout`](crate::Layout) of that program's own is not known here: its records are written in
-/// [`Pattern::DEFAULT`](crate::Pattern::DEFAULT).
+/// that were added to it by hand get nothing, but for [`File`]s. A [`Layout`](crate::Layout) of that program's own is not known here: its records are
+/// written in [`Pattern::DEFAULT`](crate::Pattern::DEFAULT). A `File` with a [`filter`](File::filter), or with a layout of the program's own, is left as
+/// it is, which a line on stderr says: it holds what was written to it before the end, each record at most once; what was still in a ring is in the other
+/// files only. Only lines that waited for it because it could not be written are written to it. Nothing is rotated.
 ///
 /// The rings are looked for where a repository of this user would have put them: where the service had `MIU_LOG_RUNTIME_DIR`, this program needs it
 /// too, and a log folder that was moved or renamed has to be where it was. Where nothing is found the recovery is empty.
@@ -89,18 +92,28 @@ pub fn recover(log_folder: impl AsRef<Path>) -> Result<Recovery, Error> {
         .zone(zone)
         // What is rotated, and what that leads to, is for the service to say.
         .rotation(Rotation::Never)
+        .app(about.app.clone())
+        .domain_file_name(about.domain_file.clone())
+        .level_file_name(about.level_file.clone())
         .sink_timeout(PATIENCE);
     if let Some(prefix) = &about.prefix {
         config = config.file_prefix(prefix.clone());
+    }
+    config.file_mode = about.mode;
+    config.pid = about.pid;
+    for file in &about.files {
+        config = config.sink(restored(file));
     }
     config.validate()?;
     let clock = match about.clock {
         ClockKind::Manual => Clock::Manual(Arc::default()),
         ClockKind::Tsc | ClockKind::Monotonic => Clock::system(),
     };
-    previous.cut_files(&folder);
-    // What it rotates is compressed by the next repository.
-    let (router, _) = router(&mut config, &folder, &specs)?;
+    let sinks = Sinks::plan(&mut config, &folder, &specs)?;
+    // What is not written again is not cut either.
+    previous.cut_files(&folder, |name| sinks.writes(name));
+    // Nobody compresses or deletes anything here.
+    let (router, _) = sinks.open(&config)?;
     let checkpoint = Checkpoint::new(runtime.file(CHECKPOINT)?, previous.sequence);
     let queue = Queue::detached(&specs, clock);
     let mut listener = Listener::new(queue, router, Some(checkpoint), Arc::default(), PATIENCE);
@@ -113,4 +126,33 @@ pub fn recover(log_folder: impl AsRef<Path>) -> Result<Recovery, Error> {
         }
     }
     Ok(recovery)
+}
+
+/// A file that was added to a configuration by hand, as far as that can be known.
+fn restored(file: &NamedFile) -> File {
+    let choice = Choice {
+        levels: Some(file.levels),
+        domains: file.domains.clone(),
+        targets: file.targets.clone(),
+        judge: None,
+    };
+    let layout = file.layout.as_deref().map(AnyLayout::restore);
+    let missing = if file.is_judged {
+        Some("filter")
+    } else if matches!(layout, Some(None)) {
+        Some("layout")
+    } else {
+        None
+    };
+    let layout = layout.flatten().map(AnyLayout::with_a_zone_that_is_there);
+    let restored = File::described(file.template.clone(), choice, layout, file.mode);
+    let Some(missing) = missing else { return restored };
+    notice(
+        "recovery",
+        &format!(
+            "the file {:?} is left as it is: it has a {missing} of the program's own, which is not known here",
+            file.template
+        ),
+    );
+    restored.unknown()
 }

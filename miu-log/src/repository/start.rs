@@ -1,34 +1,29 @@
 //! What happens when a repository is opened, up to the listener's first pass.
 
-use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::sinks::Sinks;
 use crate::clock::Clock;
-use crate::config::LogConfig;
-use crate::config::files::{Files, Standard};
+use crate::config::select::Choice;
+use crate::config::{Added, AnySink, LogConfig};
 use crate::domain::DomainSpec;
 use crate::error::Error;
-use crate::filter::{Filter, LevelSet};
+use crate::filter::LevelSet;
 use crate::folder::Folder;
-use crate::layout::{self, Layouts};
+use crate::layout::AnyLayout;
 use crate::listener::Listener;
 use crate::listener::checkpoint::Checkpoint;
 use crate::listener::replay::Previous;
 use crate::maintenance::thread::Maintenance;
 use crate::queue::{Queue, Settings};
 use crate::ring::control::Unfit;
-use crate::router::{Durability, Router, Slot};
-use crate::runtime::about::{About, ClockKind, NamedDomain};
+use crate::runtime::about::{About, ClockKind, NamedDomain, NamedFile};
 use crate::runtime::{CHECKPOINT, RuntimeDir, TakeOver};
-use crate::sink::console::{self, Stream};
-use crate::sink::queued::Queued;
 use crate::stats::Published;
 use crate::sync::Ordering;
 use crate::worker::Recovery;
-
-use super::rotated::RotatedFiles;
 
 /// How long a repository that has the folder may take to hand it over.
 const HAND_OVER: Duration = Duration::from_secs(10);
@@ -71,14 +66,15 @@ pub(super) fn prepare(
     }
     // Until all is recovered, a start that fails leaves everything as it is.
     runtime.keep();
-    previous.cut_files(&folder);
-    let (router, rotated_files) = router(config, &folder, specs)?;
+    let about = about(config, specs, queue.clock(), runtime.log_folder());
+    let sinks = Sinks::plan(config, &folder, specs)?;
+    previous.cut_files(&folder, |_| true);
+    let (router, rotated_files) = sinks.open(config)?;
     let maintenance = rotated_files.into_maintenance(&folder, queue);
     let checkpoint = Checkpoint::new(runtime.file(CHECKPOINT)?, previous.sequence);
     let mut listener =
         Listener::new(queue.clone(), router, Some(checkpoint), published.clone(), config.sink_timeout);
     let recovery = listener.replay(&previous, &folder, runtime.path());
-    let about = about(config, specs, queue.clock(), runtime.log_folder());
     queue.with_levels_at_rest(|| {
         let file = match (previous.going_on, previous.idle) {
             (Some(going_on), _) => going_on.control,
@@ -133,6 +129,12 @@ fn about(config: &LogConfig, specs: &[DomainSpec], clock: &Clock, log_folder: &P
         level_files: config.level_files,
         layout: config.layout.save(),
         zone: config.zone.pinned(),
+        app: config.app_name(),
+        pid: config.pid,
+        mode: config.file_mode,
+        domain_file: config.domain_file.clone(),
+        level_file: config.level_file.clone(),
+        files: config.sinks.iter().filter_map(described).collect(),
         domains: specs
             .iter()
             .map(|spec| NamedDomain { name: spec.name.to_owned(), file: spec.file.to_owned() })
@@ -140,58 +142,17 @@ fn about(config: &LogConfig, specs: &[DomainSpec], clock: &Clock, log_folder: &P
     }
 }
 
-/// Builds the sinks: files by domain and level, console, sinks added by hand.
-pub(super) fn router(
-    config: &mut LogConfig,
-    folder: &Folder,
-    specs: &[DomainSpec],
-) -> Result<(Router, RotatedFiles), Error> {
-    let mut rotated_files = RotatedFiles::new(config)?;
-    let mut layouts = Layouts::new(&config.zone);
-    let standard = layouts.number_of(&config.layout, false);
-    let stems: Vec<&str> = specs.iter().map(|spec| spec.file).collect();
-    let files = Files {
-        folder,
-        zone: config.zone.clone(),
-        app: &config.app_name(),
-        prefix: config.file_prefix.as_deref(),
-        schedule: config.rotation.schedule().map_err(Error::config)?,
-        mode: config.file_mode,
-        is_durable: config.durability != Durability::Os,
-        in_use: rotated_files.in_use.clone(),
-        rotated: Some(rotated_files.told()),
-    };
-    let standard_files = Standard {
-        domain_file: &config.domain_file,
-        level_file: &config.level_file,
-        stems: &stems,
-        level_files: config.level_files,
-        layout: standard,
-    };
-    let planned = files.standard(&standard_files).map_err(|error| Error::explained(&error))?;
-    rotated_files.add(&planned);
-    let mut slots = files.open(planned).map_err(|error| Error::explained(&error))?;
-    let domains: Vec<String> = specs.iter().map(|spec| spec.name.to_owned()).collect();
-    if let Some(choice) = config.console.take() {
-        let (stream, is_terminal) = if choice.stderr {
-            (Stream::Stderr, std::io::stderr().is_terminal())
-        } else {
-            (Stream::Stdout, std::io::stdout().is_terminal())
-        };
-        let colour = layout::enabled(choice.colour, is_terminal, |name| std::env::var_os(name));
-        let layout = layouts.number_of(choice.layout.as_ref().unwrap_or(&config.layout), colour);
-        let sink = Queued::new("console", Box::new(console::Console::new(stream)), domains.clone())
-            .map_err(|error| Error::io("cannot start the console's thread", error))?;
-        let filter = Filter::levels(LevelSet::from(choice.min_level));
-        slots.push(Slot { name: "console".to_owned(), sink: Box::new(sink), layout, filter });
-    }
-    for extra in std::mem::take(&mut config.sinks) {
-        let sink = Queued::new(&extra.name, extra.sink, domains.clone()).map_err(|error| {
-            Error::io(format!("cannot start the thread of the sink {:?}", extra.name), error)
-        })?;
-        slots.push(Slot { name: extra.name, sink: Box::new(sink), layout: standard, filter: Filter::ALL });
-    }
-    let mut router = Router::new(domains, layouts.into_built(), slots);
-    router.set_durability(config.durability);
-    Ok((router, rotated_files))
+/// What others have to know of a sink: of a file everything, of others nothing.
+fn described(sink: &AnySink) -> Option<NamedFile> {
+    let Added::File(file) = &sink.0 else { return None };
+    let Choice { levels, domains, targets, judge } = file.choice();
+    Some(NamedFile {
+        template: file.template().to_owned(),
+        levels: levels.unwrap_or(LevelSet::ALL),
+        domains: domains.clone(),
+        targets: targets.clone(),
+        is_judged: judge.is_some(),
+        layout: file.own_layout().map(AnyLayout::save),
+        mode: file.own_mode(),
+    })
 }

@@ -315,6 +315,15 @@ impl Naming {
         Some(Rotated { time: seconds.saturating_mul(1_000_000_000), number, compressed })
     }
 
+    /// Whether current files of the other naming may be called as rotated, or dated, files of this one are.
+    pub(crate) fn takes_files_of(&self, other: &Naming) -> bool {
+        /// 2001-02-02 00:00 UTC. Small numbers, which may stand for any piece of a date; one of the times has an hour that may.
+        const SAMPLE: UnixNanos = 981_072_122_000_000_000;
+        const QUARTER: UnixNanos = 6 * 60 * 60 * 1_000_000_000;
+        let samples = if other.is_dated() { 4 } else { 1 };
+        (0..samples).any(|quarter| self.parse(&other.current(SAMPLE + quarter * QUARTER)).is_some())
+    }
+
     /// Date and time on the wall.
     fn civil(&self, time: UnixNanos) -> PrimitiveDateTime {
         let seconds = time.div_euclid(1_000_000_000);
@@ -579,6 +588,25 @@ mod tests {
             "app_20261120.log",
         ] {
             assert_eq!(dated.parse(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn files_that_are_called_as_anothers_rotated_ones_are_found() {
+        for (one, other, takes) in [
+            ("app.log", "app.{time:YYYY-MM-DD_HH-mm-ss}.log", true),
+            ("app.log", "app.2026-11-20_23-59-58.log", true),
+            ("app_{time:YYYY-MM-DD}.log", "app_2026-11-20.1.log", true),
+            ("app_{time:MM-DD}.log", "app_{time:DD-MM}.log", true),
+            ("app_{time:MM-HH}.log", "app_{time:HH-MM}.log", true),
+            ("app_{time:YYYY}.log", "app_{time:MMDD}.log", true),
+            ("app.log", "app_{time:YYYY-MM-DD}.log", false),
+            ("app_{time:YYYY-MM-DD}.log", "app_{time:YYYY-MM-DD_HH}.log", false),
+            ("app.log", "app.db.log", false),
+            ("app.log", "app.jsonl", false),
+        ] {
+            let (one, other) = (naming(one), naming(other));
+            assert_eq!(one.takes_files_of(&other) || other.takes_files_of(&one), takes, "{one:?} {other:?}");
         }
     }
 

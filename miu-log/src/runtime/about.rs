@@ -2,8 +2,13 @@
 //!
 //! ```text
 //! page 4096 | length u32 | log folder, counted | clock u8 | policy u8, nanoseconds u64 | ring limit u64 | heartbeat u64
-//!           | prefix, counted | level files u8 | layout, counted | zone, counted | domains u32, each: name, file stem, counted |
+//!           | prefix, counted | level files u8 | layout, counted | zone, counted | app, counted | pid u32 | mode u32
+//!           | names of the files per domain and per level, counted | domains u32, each: name, file stem, counted
+//!           | files u32, each: name, counted; levels u8; domains u32, each counted, behind u8, 0 for all; modules u32, each counted;
+//!             u8, 1 for a filter that cannot be stored; layout, counted, empty where it has none; mode u32 |
 //! ```
+//!
+//! A mode of `u32::MAX` is none.
 //!
 //! Written once, before the file has its name. Numbers are little-endian.
 
@@ -16,6 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::clock::nanos;
+use crate::filter::LevelSet;
 use crate::queue::OverflowPolicy;
 use crate::reading::{Reading, put_counted};
 use crate::ring::control::PAGE;
@@ -23,6 +29,9 @@ use crate::zone::Zone;
 
 /// No description is nearly as long.
 const LONGEST: u32 = 1 << 20;
+
+/// Stands for no mode.
+const NO_MODE: u32 = u32::MAX;
 
 /// By what clock records are stamped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +49,22 @@ pub(crate) struct NamedDomain {
     pub(crate) file: String,
 }
 
+/// A log file that was added by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamedFile {
+    /// Its name, with keys.
+    pub(crate) template: String,
+    pub(crate) levels: LevelSet,
+    /// Names; none: all.
+    pub(crate) domains: Option<Vec<String>>,
+    pub(crate) targets: Vec<String>,
+    /// Whether it has a filter of the program's own, which nobody else knows.
+    pub(crate) is_judged: bool,
+    /// As [`AnyLayout::save`](crate::layout::AnyLayout::save) makes it. None: that of the repository.
+    pub(crate) layout: Option<Vec<u8>>,
+    pub(crate) mode: Option<u32>,
+}
+
 /// See the module's description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct About {
@@ -53,7 +78,52 @@ pub(crate) struct About {
     /// As [`AnyLayout::save`](crate::layout::AnyLayout::save) makes it.
     pub(crate) layout: Vec<u8>,
     pub(crate) zone: Zone,
+    pub(crate) app: String,
+    /// The process that has the files, for their names.
+    pub(crate) pid: u32,
+    /// That of the log files.
+    pub(crate) mode: Option<u32>,
+    pub(crate) domain_file: String,
+    pub(crate) level_file: String,
     pub(crate) domains: Vec<NamedDomain>,
+    pub(crate) files: Vec<NamedFile>,
+}
+
+impl NamedFile {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_counted(out, self.template.as_bytes());
+        out.push(self.levels.bits());
+        out.push(u8::from(self.domains.is_some()));
+        put_texts(out, self.domains.as_deref().unwrap_or_default());
+        put_texts(out, &self.targets);
+        out.push(u8::from(self.is_judged));
+        put_counted(out, self.layout.as_deref().unwrap_or_default());
+        out.extend(self.mode.unwrap_or(NO_MODE).to_le_bytes());
+    }
+
+    fn read(bytes: &mut Reading<'_>) -> Option<NamedFile> {
+        let template = bytes.text()?.to_owned();
+        let levels = LevelSet::from_bits(bytes.u8()?)?;
+        let has_domains = bytes.u8()? != 0;
+        let domains = Some(read_texts(bytes)?).filter(|_| has_domains);
+        let targets = read_texts(bytes)?;
+        let is_judged = bytes.u8()? != 0;
+        let layout = Some(bytes.counted()?.to_owned()).filter(|layout| !layout.is_empty());
+        Some(NamedFile { template, levels, domains, targets, is_judged, layout, mode: read_mode(bytes)? })
+    }
+}
+
+fn put_texts(out: &mut Vec<u8>, texts: &[String]) {
+    out.extend((texts.len() as u32).to_le_bytes());
+    texts.iter().for_each(|text| put_counted(out, text.as_bytes()));
+}
+
+fn read_texts(bytes: &mut Reading<'_>) -> Option<Vec<String>> {
+    (0..bytes.u32()?).map(|_| bytes.text().map(str::to_owned)).collect()
+}
+
+fn read_mode(bytes: &mut Reading<'_>) -> Option<Option<u32>> {
+    Some(Some(bytes.u32()?).filter(|mode| *mode != NO_MODE))
 }
 
 impl About {
@@ -75,11 +145,18 @@ impl About {
         out.push(u8::from(self.level_files));
         put_counted(&mut out, &self.layout);
         put_counted(&mut out, self.zone.to_string().as_bytes());
+        put_counted(&mut out, self.app.as_bytes());
+        out.extend(self.pid.to_le_bytes());
+        out.extend(self.mode.unwrap_or(NO_MODE).to_le_bytes());
+        put_counted(&mut out, self.domain_file.as_bytes());
+        put_counted(&mut out, self.level_file.as_bytes());
         out.extend((self.domains.len() as u32).to_le_bytes());
         for domain in &self.domains {
             put_counted(&mut out, domain.name.as_bytes());
             put_counted(&mut out, domain.file.as_bytes());
         }
+        out.extend((self.files.len() as u32).to_le_bytes());
+        self.files.iter().for_each(|file| file.put(&mut out));
         let len = out.len() as u32 - 4;
         out[..4].copy_from_slice(&len.to_le_bytes());
         file.write_all_at(&out, PAGE as u64)
@@ -120,12 +197,16 @@ impl About {
         let level_files = bytes.u8()? != 0;
         let layout = bytes.counted()?.to_owned();
         let zone = Zone::from(bytes.text()?);
+        let app = bytes.text()?.to_owned();
+        let (pid, mode) = (bytes.u32()?, read_mode(&mut bytes)?);
+        let (domain_file, level_file) = (bytes.text()?.to_owned(), bytes.text()?.to_owned());
         let count = bytes.u32()?;
         let mut domains = Vec::new();
         for _ in 0..count.min(crate::domain::MAX_DOMAINS as u32) {
             let (name, file) = (bytes.text()?.to_owned(), bytes.text()?.to_owned());
             domains.push(NamedDomain { name, file });
         }
+        let files: Option<Vec<NamedFile>> = (0..bytes.u32()?).map(|_| NamedFile::read(&mut bytes)).collect();
         Some(About {
             log_folder,
             clock,
@@ -136,7 +217,13 @@ impl About {
             level_files,
             layout,
             zone,
+            app,
+            pid,
+            mode,
+            domain_file,
+            level_file,
             domains,
+            files: files?,
         })
     }
 
@@ -152,6 +239,7 @@ mod tests {
 
     use super::*;
     use crate::layout::AnyLayout;
+    use crate::level::Level;
 
     #[test]
     fn a_description_is_read_back() {
@@ -165,7 +253,32 @@ mod tests {
             level_files: true,
             layout: AnyLayout::default().save(),
             zone: Zone::Fixed(-3600),
+            app: "orders".to_owned(),
+            pid: 42,
+            mode: Some(0o600),
+            domain_file: "{app}-{domain}.log".to_owned(),
+            level_file: "{level}-{pid}.log".to_owned(),
             domains: vec![NamedDomain { name: "db".to_owned(), file: "database".to_owned() }],
+            files: vec![
+                NamedFile {
+                    template: "errors_{time:YYYY-MM-DD}.log".to_owned(),
+                    levels: LevelSet::from(Level::Error),
+                    domains: Some(vec!["db".to_owned()]),
+                    targets: vec!["shop::db".to_owned()],
+                    is_judged: true,
+                    layout: Some(AnyLayout::default().save()),
+                    mode: None,
+                },
+                NamedFile {
+                    template: "all.log".to_owned(),
+                    levels: LevelSet::ALL,
+                    domains: None,
+                    targets: Vec::new(),
+                    is_judged: false,
+                    layout: None,
+                    mode: Some(0o640),
+                },
+            ],
         };
         let file = tempfile::tempfile().unwrap();
         assert_eq!(About::read(&file), None);
