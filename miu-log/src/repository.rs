@@ -1,5 +1,6 @@
 //! What stands behind a generated `Repository`: the queue, the listener and its end. Wires both halves together.
 
+mod bridges;
 mod connect;
 mod last_words;
 mod recover;
@@ -32,6 +33,7 @@ use crate::sync::{Ordering, lock};
 use crate::testing::ManualListener;
 use crate::worker::Recovery;
 
+use bridges::Intercepting;
 use start::Prepared;
 
 /// How long a worker process's shutdown waits for the listener to write what it has logged.
@@ -184,6 +186,8 @@ impl Core {
                 "a manual listener needs a repository of its own: use `open`, not `init`",
             ));
         }
+        let routes = config.other_crates.check(specs)?;
+        let intercepting = Intercepting::prepare(&config.other_crates, routes)?;
         let mut config = config;
         let Prepared { mut listener, runtime, recovery, settings, maintenance } =
             start::prepare(&mut config, &inner.queue, &inner.published, specs)?;
@@ -255,7 +259,8 @@ impl Core {
             // It logs as it should; what is missing is said, and does not make it useless.
             notice("signals", &format!("cannot handle SIGTERM and SIGINT: {error}"));
         }
-        Ok(())
+        // Last: whatever comes from there finds all of it working.
+        intercepting.begin(&inner.queue).inspect_err(|_| _ = inner.shutdown())
     }
 
     /// Joins a repository of this process, by its queue. Domains are matched by name. One that the queue does not have logs

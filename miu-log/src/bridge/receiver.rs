@@ -125,17 +125,6 @@ thread_local! {
     static SEEN: RefCell<Seen> = const { RefCell::new(Seen { changes: 0, destination: None }) };
     /// `SEEN` has been touched: touching it for the first time allocates. Has no destructor.
     static TOUCHED: AtomicBool = const { AtomicBool::new(false) };
-    /// The thread is one of miu-log's own (F2). Has no destructor.
-    static OWN: AtomicBool = const { AtomicBool::new(false) };
-}
-
-/// The calling thread is one of miu-log's own, from now on: see F2.
-pub(crate) fn this_thread_is_own() {
-    OWN.with(|own| own.store(true, Ordering::Relaxed));
-}
-
-fn is_own() -> bool {
-    OwnThread::is_current() || OWN.with(|own| own.load(Ordering::Relaxed))
 }
 
 /// What the slot holds.
@@ -165,31 +154,56 @@ pub(crate) fn change<E>(
 #[inline]
 pub(crate) fn receive(origin: &Origin<'_>, stage: impl FnOnce(&mut Staging)) {
     with_destination(|destination| match destination {
-        Destination::Routes(routes) => routes.receive(origin, is_own(), stage),
+        Destination::Routes(routes) => routes.receive(origin, OwnThread::is_current(), stage),
         Destination::Collector(collector) => {
             let collect = |staged: &Staging| collector.collect(&staged.record(origin));
-            if collector.wants(origin) && (is_own() || Staging::with(stage, collect).is_err()) {
+            if collector.wants(origin) && (OwnThread::is_current() || Staging::with(stage, collect).is_err())
+            {
                 collector.lose(origin);
             }
         }
     });
 }
 
-/// Whether a record of this origin would be taken now. One that comes after the shutdown would not be, but is wanted, so that it is counted.
-#[inline]
-pub(crate) fn wants(origin: &Origin<'_>) -> bool {
+/// Whether a record of this target and level is wanted. One that comes after the shutdown is, so that it is counted.
+pub(crate) fn wants_target(target: &str, level: Level) -> bool {
     let wanted = with_destination(|destination| match destination {
-        Destination::Routes(routes) => routes.wants(origin),
-        Destination::Collector(collector) => collector.wants(origin),
+        Destination::Routes(routes) => routes.wants_target(target, level),
+        Destination::Collector(collector) => {
+            let (facade, module, file) = (Facade::Log, Place::Unknown, Place::Unknown);
+            collector.wants(&Origin { facade, level, target, module, file, line: 0 })
+        }
     });
     wanted.unwrap_or(false)
 }
 
-/// The lowest level that is wanted from anywhere. None where nobody takes anything.
-pub(crate) fn least() -> Option<Level> {
-    match current()? {
-        Destination::Routes(routes) => routes.least(),
-        Destination::Collector(collector) => Some(collector.least()),
+/// The lowest level that is wanted from anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Least {
+    /// Nothing is wanted.
+    Nothing,
+    From(Level),
+    /// The repository is shut down: it stays at what it was, so that what comes is counted.
+    AsItIs,
+}
+
+/// See [`Least`].
+pub(crate) fn least() -> Least {
+    let level = match current() {
+        None => None,
+        Some(Destination::Routes(routes)) if routes.queue().is_closed() => return Least::AsItIs,
+        Some(Destination::Routes(routes)) => routes.least(),
+        Some(Destination::Collector(collector)) => Some(collector.least()),
+    };
+    level.map_or(Least::Nothing, Least::From)
+}
+
+/// Waits a little until everything logged so far is handed on: a facade's `flush`.
+pub(crate) fn flush() {
+    if let Some(Destination::Routes(routes)) = current()
+        && !OwnThread::is_current()
+    {
+        routes.queue().flush_briefly();
     }
 }
 

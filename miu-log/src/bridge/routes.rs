@@ -152,12 +152,6 @@ impl Routes {
         }
     }
 
-    /// Whether a record of this origin is wanted.
-    #[inline]
-    pub(super) fn wants(&self, origin: &Origin<'_>) -> bool {
-        self.takes(self.route(sites::find(origin), origin), origin.level)
-    }
-
     /// Whether records of this target and level are wanted. Registers nothing.
     pub(super) fn wants_target(&self, target: &str, level: Level) -> bool {
         self.takes(self.resolve(target), level)
@@ -174,6 +168,7 @@ impl Routes {
     /// Takes a record, if it is wanted.
     #[inline]
     pub(super) fn receive(&self, origin: &Origin<'_>, own_thread: bool, stage: impl FnOnce(&mut Staging)) {
+        self.queue.notice_levels();
         let site = sites::find(origin);
         let route = self.route(site, origin);
         if !self.takes(route, origin.level) {

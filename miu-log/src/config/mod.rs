@@ -6,6 +6,7 @@ mod added;
 mod console;
 mod file;
 pub(crate) mod files;
+mod other_crates;
 pub(crate) mod select;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ pub(crate) use added::{Added, unique_name};
 pub use added::{AnySink, CustomSink};
 pub use console::{Console, ConsoleChoice};
 pub use file::File;
+pub(crate) use other_crates::{CheckedRoutes, OtherCrates};
 
 /// Default of [`LogConfig::ring_limit`]: 2 MiB. The records of all rings are merged by time, so a full ring may have to wait until
 /// the others are read as well: with more than this, that takes longer than the default policy lets a caller wait.
@@ -69,6 +71,9 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`file_mode`](LogConfig::file_mode) | 0640 or stricter, as the umask says |
 /// | [`domain_file_name`](LogConfig::domain_file_name), [`level_file_name`](LogConfig::level_file_name) | `{domain}.log`, `{level}.log` |
 /// | [`app`](LogConfig::app) | the executable's name |
+/// | [`intercept`](LogConfig::intercept) | records of other crates are taken, where nobody else has them |
+/// | [`route`](LogConfig::route), [`target_level`](LogConfig::target_level) | those of common crates |
+/// | [`default_route`](LogConfig::default_route) | the first domain |
 /// | [`sink`](LogConfig::sink) | no more than the files per domain and level, and the console |
 ///
 /// # Examples
@@ -115,6 +120,7 @@ pub struct LogConfig {
     pub(crate) app: Option<String>,
     pub(crate) domain_file: String,
     pub(crate) level_file: String,
+    pub(crate) other_crates: OtherCrates,
     /// The process whose number stands for `{pid}`.
     pub(crate) pid: u32,
 }
@@ -149,6 +155,7 @@ impl LogConfig {
             app: None,
             domain_file: files::DOMAIN_FILE.to_owned(),
             level_file: files::LEVEL_FILE.to_owned(),
+            other_crates: OtherCrates::default(),
             pid: std::process::id(),
         }
     }

@@ -186,6 +186,9 @@ impl Listener {
         let monotonic = self.calibration.clock().monotonic();
         let due = monotonic.saturating_sub(self.looked) >= SECOND || self.queue.must_stop();
         self.now = monotonic;
+        if due {
+            self.queue.notice_levels();
+        }
         self.look_at_peers(monotonic, due);
         self.refresh();
         // Behind what was held, and before what comes now: there they are missing.

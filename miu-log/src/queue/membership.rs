@@ -37,6 +37,8 @@ const ATTEMPTS: usize = 10;
 /// Space reserved for a dictionary at the start: some hundred call sites.
 const DICTIONARY: u64 = 64 * 1024;
 /// A process looks at least so often whether it has to check in, where the clock is turned by hand.
+/// How often a process whose facades have to follow the levels looks whether these were changed elsewhere, at least.
+const LOOK_AT_LEVELS: Duration = Duration::from_secs(1);
 const LOOK_MANUALLY: Duration = Duration::from_millis(5);
 
 /// See the module's description.
@@ -250,14 +252,16 @@ impl Queue {
         });
     }
 
-    /// Checks in where it is time for it. How long until the next look; none once there is nothing to show.
+    /// Checks in where it is time for it, and looks whether another process has changed a level. How long until the next look; none once there is nothing to show.
     fn beat(&self) -> Option<Duration> {
         let heartbeat = self.settings.get()?.heartbeat;
         if self.is_ended() {
             return None;
         }
         self.joined()?.check_in(self.clock.monotonic(), heartbeat);
-        Some(if self.clock.is_manual() { LOOK_MANUALLY } else { heartbeat / 4 })
+        let pause = if self.clock.is_manual() { LOOK_MANUALLY } else { heartbeat / 4 };
+        self.notice_levels();
+        Some(if self.levels_are_watched() { pause.min(LOOK_AT_LEVELS) } else { pause })
     }
 }
 

@@ -11,9 +11,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Queue, lock};
+use super::Queue;
 use crate::clock::nanos;
 use crate::level::Level;
+use crate::notice::notice;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Unit of the end, in nanoseconds: 10 ms.
@@ -164,69 +165,68 @@ impl Queue {
     fn limit(&self, level: Level, time: Duration, replaced: &[Replaced]) {
         let end = self.clock().monotonic().saturating_add(nanos(time)).div_ceil(UNIT);
         let order = self.page().level_order.fetch_add(1, Ordering::SeqCst);
-        let mut is_kept = true;
-        let changing = lock(&self.local().changing);
-        for Replaced { domain, level: before, temporary } in replaced {
-            is_kept &= self.keep_temporary(Temporary { domain: *domain, level, order, end }.word());
-            // Not where somebody has set another one meanwhile.
-            let _ = self.page().levels[usize::from(*domain)].compare_exchange(
-                level as u8,
-                *before,
-                Ordering::SeqCst,
-                Ordering::SeqCst,
-            );
-            is_kept &= temporary.iter().all(|word| self.keep_temporary(*word));
-        }
-        self.apply_levels();
-        drop(changing);
+        let is_kept = self.change_levels(|page| {
+            let mut is_kept = true;
+            for Replaced { domain, level: before, temporary } in replaced {
+                is_kept &= self.keep_temporary(Temporary { domain: *domain, level, order, end }.word());
+                // Not where somebody has set another one meanwhile.
+                let _ = page.levels[usize::from(*domain)].compare_exchange(
+                    level as u8,
+                    *before,
+                    Ordering::SeqCst,
+                    Ordering::SeqCst,
+                );
+                is_kept &= temporary.iter().all(|word| self.keep_temporary(*word));
+            }
+            is_kept
+        });
         if !is_kept {
-            crate::notice::notice(
-                "levels",
-                &format!(
-                    "there is no room for another level that is set for a time: {level} is not in force everywhere"
-                ),
+            let text = format!(
+                "there is no room for another level for a limited time: {level} is not in force everywhere"
             );
+            notice("levels", &text);
         }
     }
 
     /// Ends those whose time is over; what is in force now where one of them was. Called by the listener in each pass.
     pub(crate) fn end_temporary_levels(&self, now: u64) -> Vec<Ended> {
-        let any = &self.page().any_temporary;
-        if any.load(Ordering::Relaxed) == 0 {
+        if self.page().any_temporary.load(Ordering::Relaxed) == 0 || !self.is_any_due(now) {
             return Vec::new();
         }
         let mut ended: Vec<Ended> = Vec::new();
-        let mut is_any_left = false;
-        let changing = lock(&self.local().changing);
-        for domain in 0..self.domains().len() as u8 {
-            let in_force = self.newest_temporary(domain);
-            let is_over = in_force.is_some_and(|temporary| temporary.is_over(now));
-            if let Some(in_force) = in_force.filter(|_| is_over) {
-                ended.push(Ended { domain, was: in_force.level, is: in_force.level });
+        self.change_levels(|page| {
+            for domain in 0..self.domains().len() as u8 {
+                let in_force = self.newest_temporary(domain).filter(|temporary| temporary.is_over(now));
+                ended.extend(in_force.map(|Temporary { level, .. }| Ended { domain, was: level, is: level }));
             }
-        }
-        for slot in &self.page().temporary {
-            let word = slot.load(Ordering::SeqCst);
-            match Temporary::of_word(word) {
-                Some(temporary) if temporary.is_over(now) => _ = take_away(slot, word),
-                Some(_) => is_any_left = true,
+            for slot in &page.temporary {
+                let word = slot.load(Ordering::SeqCst);
                 // Nonsense, from a process that writes where it should not, must not fill the slots.
-                None => _ = word != 0 && take_away(slot, word),
+                if word != 0 && Temporary::of_word(word).is_none_or(|temporary| temporary.is_over(now)) {
+                    let _ = take_away(slot, word);
+                }
             }
-        }
-        if !is_any_left {
-            any.store(0, Ordering::SeqCst);
-            // One may have come since that slot was looked at.
-            if self.temporaries().next().is_some() {
-                any.store(1, Ordering::SeqCst);
-            }
-        }
-        self.apply_levels();
-        drop(changing);
+        });
         for Ended { domain, is, .. } in &mut ended {
             *is = self.level(*domain);
         }
         ended
+    }
+
+    /// Whether there is one to be ended. Where there are none at all, that is noted down for the next pass.
+    fn is_any_due(&self, now: u64) -> bool {
+        let mut words = self.page().temporary.iter().map(|slot| slot.load(Ordering::SeqCst));
+        let Some(first) = words.find(|word| *word != 0) else {
+            self.page().any_temporary.store(0, Ordering::SeqCst);
+            // One may have come since its slot was looked at.
+            if self.temporaries().next().is_some() {
+                self.page().any_temporary.store(1, Ordering::SeqCst);
+            }
+            return false;
+        };
+        let is_due =
+            |word: u64| word != 0 && Temporary::of_word(word).is_none_or(|temporary| temporary.is_over(now));
+        is_due(first) || words.any(is_due)
     }
 }
 

@@ -11,6 +11,7 @@ use std::process::Command;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 
+use super::bridges::Intercepting;
 use super::{Core, Inner, QueueHandle, Role};
 use crate::clock::Clock;
 use crate::domain::DomainSpec;
@@ -225,6 +226,7 @@ impl Core {
         inner.queue.join_as(name.as_deref()).map_err(|error| cannot(error.to_string()))?;
         core.role = Role::Guest;
         panic_hook::tell(Arc::downgrade(&inner));
+        Intercepting::of_guest(&about).begin(&core.inner.queue)?;
         Ok((core, joined))
     }
 }

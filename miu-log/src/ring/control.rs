@@ -48,7 +48,9 @@ pub(crate) struct Page {
     pub(crate) debug_off: AtomicU32,
     /// Number of the next process that joins.
     pub(crate) next_member: AtomicU32,
-    _reserved: [AtomicU32; 59],
+    /// Goes up with each change of a level, in whichever process.
+    pub(crate) level_changes: AtomicU32,
+    _reserved: [AtomicU32; 58],
     /// Effective threshold per domain: the hot path's one load.
     pub(crate) thresholds: Thresholds,
     /// What the thresholds are made from: the level set for each domain, and what `max_level` leaves of it.
@@ -105,7 +107,8 @@ impl Page {
             version: AtomicU32::new(0),
             debug_off: AtomicU32::new(0),
             next_member: AtomicU32::new(0),
-            _reserved: [const { AtomicU32::new(0) }; 59],
+            level_changes: AtomicU32::new(0),
+            _reserved: [const { AtomicU32::new(0) }; 58],
             thresholds: zeros(),
             levels: zeros(),
             floors: zeros(),
