@@ -42,6 +42,8 @@
 extern crate self as miu_log;
 
 #[cfg(not(loom))]
+mod bridge;
+#[cfg(not(loom))]
 mod bytes;
 #[cfg(not(loom))]
 mod callsite;
@@ -88,6 +90,8 @@ mod maintenance;
 mod message;
 #[cfg(not(loom))]
 mod notice;
+#[cfg(not(loom))]
+mod own_thread;
 #[cfg(not(loom))]
 mod queue;
 #[cfg(not(loom))]
@@ -151,7 +155,7 @@ pub use self::{
     },
     logger::{AsLogger, CappedLogger, Logger},
     message::{Message, Target},
-    queue::OverflowPolicy,
+    queue::{LevelChange, OverflowPolicy},
     record::{FieldValue, LogRecord},
     repository::{Endpoint, QueueHandle, ShutdownReport, recover},
     rotate::{Compression, CompressionChoice, Period, Retention, Room, Rotation, Size},

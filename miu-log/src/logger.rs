@@ -10,11 +10,11 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::callsite::Callsite;
+use crate::callsite::{self, Callsite, Place};
 use crate::encode::{Encode, Scratch};
 use crate::level::Level;
 use crate::message::{Message, Target};
-use crate::queue::{CLOSED, Queue, SignalSite};
+use crate::queue::{CLOSED, LevelChange, Queue, SignalSite};
 use crate::ring::signal_frame::in_signal_handler;
 
 /// How many causes of an error are followed.
@@ -120,11 +120,12 @@ impl Logger {
         true
     }
 
-    /// Sets the lowest level that this domain takes, for all handles of the domain in all threads, at once.
+    /// Sets the lowest level that this domain takes, for all handles of the domain in all threads and processes, at once; for good, or by
+    /// [`for_`](LevelChange::for_) for a limited time.
     ///
     /// Debug and trace stay off while debug is switched off for the repository.
-    pub fn set_level(&self, level: Level) {
-        self.queue.set_level(self.domain, level);
+    pub fn set_level(&self, level: Level) -> LevelChange {
+        self.queue.set_level(self.domain, level)
     }
 
     /// The lowest level that this domain takes, the debug switch left aside.
@@ -152,6 +153,25 @@ impl Logger {
         self.queue.enqueue(level, self.domain, callsite, scratch, arguments);
     }
 
+    /// A record of the logger's own about the process, whatever the level in force: nothing is asked but whether logging has ended. False where it
+    /// has, or the record could not be taken.
+    pub(crate) fn tell<E: Encode>(&self, level: Level, place: Place<'_>, arguments: &E) -> bool {
+        if self.queue.threshold(self.domain) == CLOSED {
+            self.queue.refuse(self.domain, level);
+            return false;
+        }
+        self.tell_at_the_end(level, place, arguments)
+    }
+
+    /// As `tell`, also past the end of logging, as long as the listener is there.
+    pub(crate) fn tell_at_the_end<E: Encode>(&self, level: Level, place: Place<'_>, arguments: &E) -> bool {
+        match callsite::of_place(place) {
+            Some(id) => self.submit(id, level, &Scratch::new(), arguments),
+            None => self.drop_unregistered(level),
+        }
+        !self.queue.is_ended()
+    }
+
     /// Counts a call in a signal handler that could not be taken.
     pub(crate) fn drop_unregistered(&self, level: Level) {
         self.queue.drop_unregistered(self.domain, level);
@@ -166,21 +186,31 @@ impl fmt::Debug for Logger {
 
 /// The error and its causes, a line each, then the backtrace if there is one.
 fn chain(error: &dyn Error) -> String {
+    let mut text = causes(error);
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        text.push_str(&format!("\nbacktrace:\n{backtrace}"));
+    }
+    text
+}
+
+/// The error and its causes, a line each.
+pub(crate) fn causes(error: &dyn Error) -> String {
+    causes_of(&error.to_string(), error.source())
+}
+
+/// The same, for an error whose type does not let it be borrowed as one.
+pub(crate) fn causes_of(error: &str, mut cause: Option<&(dyn Error + 'static)>) -> String {
     // An error's own further lines stand deeper than ours: its text cannot pass for a cause.
-    let indented = |error: &dyn Error| error.to_string().replace('\n', "\n    ");
+    let indented = |text: &str| text.replace('\n', "\n    ");
     let mut text = format!("error: {}", indented(error));
-    let mut cause = error.source();
     for _ in 0..MAX_CAUSES {
         let Some(error) = cause else { break };
-        text.push_str(&format!("\ncaused by: {}", indented(error)));
+        text.push_str(&format!("\ncaused by: {}", indented(&error.to_string())));
         cause = error.source();
     }
     if cause.is_some() {
         text.push_str("\ncaused by: … (more causes)");
-    }
-    let backtrace = Backtrace::capture();
-    if backtrace.status() == BacktraceStatus::Captured {
-        text.push_str(&format!("\nbacktrace:\n{backtrace}"));
     }
     text
 }

@@ -13,7 +13,7 @@ pub use crate::error::Error;
 pub use crate::level::Level;
 pub use crate::lifecycle::global::Global;
 pub use crate::logger::{AsLogger, CappedLogger, Logger, enabled, outline, submit, submit_signal};
-pub use crate::queue::SignalSite;
+pub use crate::queue::{LevelChange, SignalSite};
 pub use crate::repository::{Core, Endpoint, QueueHandle, ShutdownReport};
 pub use crate::stats::Stats;
 pub use crate::worker::Recovery;

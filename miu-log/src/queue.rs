@@ -27,6 +27,7 @@ mod rings;
 mod shuttle_tests;
 mod signal;
 mod slow;
+mod temporary;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -35,10 +36,13 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use crossbeam_queue::SegQueue;
+pub(crate) use levels::watch_levels;
 use membership::Membership;
 use signal::ForSignals;
 pub use signal::SignalSite;
 use slow::Slow;
+pub(crate) use temporary::Ended;
+pub use temporary::LevelChange;
 
 use crate::callsite;
 use crate::clock::Clock;
@@ -57,6 +61,8 @@ use crate::ring::signal_frame;
 use crate::stats::{Counters, DropReason};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, Waker, futex_wait, futex_wake, lock};
 
+/// How long a flush that cannot fail waits.
+const FLUSH: Duration = Duration::from_secs(2);
 /// Segments kept for the next threads.
 const MAX_POOLED: usize = 64;
 
@@ -127,6 +133,8 @@ pub(crate) struct Queue {
     registrations: SegQueue<Registration>,
     local: PerProcess<Local>,
     stop: AtomicBool,
+    /// As many changes of levels were noticed.
+    level_changes: AtomicU32,
     /// How many rotations of the log files were asked for.
     rotations: AtomicU64,
     pub(crate) counters: Counters,
@@ -220,6 +228,7 @@ impl Queue {
             registrations: SegQueue::new(),
             local: PerProcess::new(),
             stop: AtomicBool::new(false),
+            level_changes: AtomicU32::new(0),
             rotations: AtomicU64::new(0),
             accepted_elsewhere: AtomicU64::new(0),
             counted_by: None,
@@ -533,6 +542,14 @@ impl Queue {
                 return None;
             }
             futex_wait(&flush.epoch, epoch, left);
+        }
+    }
+
+    /// Asks for a flush and waits for it, at most two seconds, where somebody answers by himself.
+    pub(crate) fn flush_briefly(&self) {
+        if self.state() == RUNNING && self.has_listener() && !matches!(self.clock, Clock::Manual(_)) {
+            let request = self.request_flush();
+            let _ = self.wait_for_answer(request, FLUSH);
         }
     }
 

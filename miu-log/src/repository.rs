@@ -1,6 +1,8 @@
 //! What stands behind a generated `Repository`: the queue, the listener and its end. Wires both halves together.
 
+mod bridges;
 mod connect;
+mod last_words;
 mod recover;
 mod rotated;
 mod sinks;
@@ -17,21 +19,21 @@ pub use recover::recover;
 use crate::clock::Clock;
 use crate::config::LogConfig;
 use crate::domain::{DomainSpec, MAX_DOMAINS};
-use crate::encode::signal_value;
 use crate::error::Error;
 use crate::level::Level;
-use crate::lifecycle::{exit, fork, signals};
+use crate::lifecycle::{exit, fork, panic_hook, signals};
 use crate::listener::watch::Watch;
-use crate::logger::{CappedLogger, Logger, submit_signal};
+use crate::logger::{CappedLogger, Logger};
 use crate::maintenance::thread::Maintenance;
 use crate::notice::notice;
-use crate::queue::{Queue, SignalSite};
+use crate::queue::{LevelChange, Queue};
 use crate::runtime::RuntimeDir;
 use crate::stats::{Published, Stats};
 use crate::sync::{Ordering, lock};
 use crate::testing::ManualListener;
 use crate::worker::Recovery;
 
+use bridges::Intercepting;
 use start::Prepared;
 
 /// How long a worker process's shutdown waits for the listener to write what it has logged.
@@ -81,6 +83,8 @@ pub(crate) struct Inner {
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Set by the first shutdown; later ones give the same report.
     report: Mutex<Option<ShutdownReport>>,
+    /// When it was made, on the monotonic clock.
+    since: u64,
 }
 
 /// What there is once the listener has been started.
@@ -182,13 +186,15 @@ impl Core {
                 "a manual listener needs a repository of its own: use `open`, not `init`",
             ));
         }
+        let routes = config.other_crates.check(specs)?;
+        let intercepting = Intercepting::prepare(&config.other_crates, routes)?;
         let mut config = config;
         let Prepared { mut listener, runtime, recovery, settings, maintenance } =
             start::prepare(&mut config, &inner.queue, &inner.published, specs)?;
         let (folder, spill) = (runtime.path().to_owned(), runtime.spill());
         let runtime = Arc::new(Mutex::new(Some(runtime)));
         let (sink_timeout, manual) = (config.sink_timeout, config.manual.clone());
-        let handle_signals = config.handle_signals;
+        let (handle_signals, records_panics) = (config.handle_signals, config.records_panics());
         let started = Started {
             manual: manual.clone(),
             sink_timeout,
@@ -246,11 +252,15 @@ impl Core {
             }
         }
         maintenance.begin();
+        if records_panics {
+            panic_hook::tell(Arc::downgrade(inner));
+        }
         if handle_signals && let Err(error) = signals::handle() {
             // It logs as it should; what is missing is said, and does not make it useless.
             notice("signals", &format!("cannot handle SIGTERM and SIGINT: {error}"));
         }
-        Ok(())
+        // Last: whatever comes from there finds all of it working.
+        intercepting.begin(&inner.queue).inspect_err(|_| _ = inner.shutdown())
     }
 
     /// Joins a repository of this process, by its queue. Domains are matched by name. One that the queue does not have logs
@@ -379,8 +389,8 @@ impl Core {
     }
 
     /// Sets the lowest level that is taken, for all domains and handles, at once.
-    pub fn set_level(&self, level: Level) {
-        self.inner.queue.set_all_levels(level);
+    pub fn set_level(&self, level: Level) -> LevelChange {
+        self.inner.queue.set_all_levels(level)
     }
 
     /// Counters. Those of the sinks are as of the last flush, or at most a second old.
@@ -402,7 +412,9 @@ impl Drop for Core {
 impl Inner {
     pub(super) fn of_queue(queue: Arc<Queue>) -> Arc<Inner> {
         fork::watch();
+        let since = queue.clock().monotonic();
         Arc::new(Inner {
+            since,
             queue,
             published: Arc::default(),
             started: OnceLock::new(),
@@ -474,20 +486,6 @@ impl Inner {
     fn report(&self) -> ShutdownReport {
         let Stats { accepted, written, dropped, abandoned, lost_by_sinks, .. } = self.stats();
         ShutdownReport { accepted, written, dropped, abandoned, lost_by_sinks }
-    }
-
-    /// The process is about to be ended by this signal: says so, and lets the listener come to its end. Does not wait.
-    pub(crate) fn stop_for(&self, signal: &'static str) {
-        if self.started.get().is_none() {
-            return;
-        }
-        let first = Logger::new(self.queue.clone(), 0);
-        if first.enabled(Level::Info) {
-            let site = SignalSite::new("stopping: {}", "", 0, "miu_log");
-            submit_signal(&first, Level::Info, &site, &(signal_value(&signal), ()));
-        }
-        self.queue.close();
-        self.queue.request_stop();
     }
 
     /// What is left to do when the process ends by itself.

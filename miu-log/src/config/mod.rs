@@ -6,6 +6,7 @@ mod added;
 mod console;
 mod file;
 pub(crate) mod files;
+mod other_crates;
 pub(crate) mod select;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ pub(crate) use added::{Added, unique_name};
 pub use added::{AnySink, CustomSink};
 pub use console::{Console, ConsoleChoice};
 pub use file::File;
+pub(crate) use other_crates::{CheckedRoutes, OtherCrates};
 
 /// Default of [`LogConfig::ring_limit`]: 2 MiB. The records of all rings are merged by time, so a full ring may have to wait until
 /// the others are read as well: with more than this, that takes longer than the default policy lets a caller wait.
@@ -58,6 +60,7 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`ring_limit`](LogConfig::ring_limit) | 2 MiB a thread |
 /// | [`sink_timeout`](LogConfig::sink_timeout) | 2 s |
 /// | [`handle_signals`](LogConfig::handle_signals) | `false` |
+/// | [`panic_hook`](LogConfig::panic_hook) | `true`, but `false` with a manual listener |
 /// | [`heartbeat`](LogConfig::heartbeat) | 60 s |
 /// | [`on_worker`](LogConfig::on_worker) | nothing is called |
 /// | [`take_over`](LogConfig::take_over) | `false` |
@@ -68,6 +71,9 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`file_mode`](LogConfig::file_mode) | 0640 or stricter, as the umask says |
 /// | [`domain_file_name`](LogConfig::domain_file_name), [`level_file_name`](LogConfig::level_file_name) | `{domain}.log`, `{level}.log` |
 /// | [`app`](LogConfig::app) | the executable's name |
+/// | [`intercept`](LogConfig::intercept) | records of other crates are taken, where nobody else has them |
+/// | [`route`](LogConfig::route), [`target_level`](LogConfig::target_level) | those of common crates |
+/// | [`default_route`](LogConfig::default_route) | the first domain |
 /// | [`sink`](LogConfig::sink) | no more than the files per domain and level, and the console |
 ///
 /// # Examples
@@ -100,6 +106,7 @@ pub struct LogConfig {
     pub(crate) ring_limit: usize,
     pub(crate) sink_timeout: Duration,
     pub(crate) handle_signals: bool,
+    pub(crate) panic_hook: Option<bool>,
     pub(crate) sinks: Vec<AnySink>,
     pub(crate) manual: Option<ManualListener>,
     pub(crate) heartbeat: Duration,
@@ -113,6 +120,7 @@ pub struct LogConfig {
     pub(crate) app: Option<String>,
     pub(crate) domain_file: String,
     pub(crate) level_file: String,
+    pub(crate) other_crates: OtherCrates,
     /// The process whose number stands for `{pid}`.
     pub(crate) pid: u32,
 }
@@ -133,6 +141,7 @@ impl LogConfig {
             ring_limit: RING_LIMIT,
             sink_timeout: SINK_TIMEOUT,
             handle_signals: false,
+            panic_hook: None,
             sinks: Vec::new(),
             manual: None,
             heartbeat: HEARTBEAT,
@@ -146,6 +155,7 @@ impl LogConfig {
             app: None,
             domain_file: files::DOMAIN_FILE.to_owned(),
             level_file: files::LEVEL_FILE.to_owned(),
+            other_crates: OtherCrates::default(),
             pid: std::process::id(),
         }
     }
@@ -232,6 +242,20 @@ impl LogConfig {
     /// line on stderr says so. A handler that the program installs later takes the signal over; call `flush` or `shutdown` where it ends the program.
     pub fn handle_signals(mut self, wanted: bool) -> LogConfig {
         self.handle_signals = wanted;
+        self
+    }
+
+    /// Whether panics become records: CRITICAL, in the first domain, with message, place, thread and backtrace (whatever `RUST_BACKTRACE` says), in
+    /// the files before the panic goes on. Default: `true`, but `false` with a [`manual_listener`](LogConfig::manual_listener), since a test's failure is
+    /// no matter of another test's log.
+    ///
+    /// That needs a panic hook. It is installed by the first repository of the process that wants it, and calls the one that was there before, so that
+    /// the panic is on stderr as well; a hook that the program installs later takes its place unless it calls it in turn. Every open repository with this
+    /// option has the record, and so has that of another process which this one has joined. A panic that is caught is a record too. The panicking thread
+    /// waits until the files have the record, at most [`sink_timeout`](LogConfig::sink_timeout). Panics inside of sinks and layouts, which the
+    /// logger catches, are told on stderr alone, and so are those in signal handlers.
+    pub fn panic_hook(mut self, wanted: bool) -> LogConfig {
+        self.panic_hook = Some(wanted);
         self
     }
 
@@ -350,6 +374,11 @@ impl LogConfig {
     pub fn manual_listener(mut self, listener: &ManualListener) -> LogConfig {
         self.manual = Some(listener.clone());
         self
+    }
+
+    /// Whether panics become records.
+    pub(crate) fn records_panics(&self) -> bool {
+        self.panic_hook.unwrap_or(self.manual.is_none())
     }
 
     /// What stands for `{app}`: as much of the executable's name as may stand in a file's, where nothing is said.

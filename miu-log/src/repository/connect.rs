@@ -11,10 +11,12 @@ use std::process::Command;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 
+use super::bridges::Intercepting;
 use super::{Core, Inner, QueueHandle, Role};
 use crate::clock::Clock;
 use crate::domain::DomainSpec;
 use crate::error::Error;
+use crate::lifecycle::panic_hook;
 use crate::queue::{Queue, Settings};
 use crate::ring::control::{Control, Unfit};
 use crate::ring::segment::LAYOUT_VERSION;
@@ -223,6 +225,8 @@ impl Core {
         let name = name.or_else(|| std::env::var(NAME).ok().filter(|name| !name.is_empty()));
         inner.queue.join_as(name.as_deref()).map_err(|error| cannot(error.to_string()))?;
         core.role = Role::Guest;
+        panic_hook::tell(Arc::downgrade(&inner));
+        Intercepting::of_guest(&about).begin(&core.inner.queue)?;
         Ok((core, joined))
     }
 }

@@ -139,6 +139,12 @@ fn about(config: &LogConfig, specs: &[DomainSpec], clock: &Clock, log_folder: &P
             .iter()
             .map(|spec| NamedDomain { name: spec.name.to_owned(), file: spec.file.to_owned() })
             .collect(),
+        // What is wrong with it was said before.
+        other_crates: if config.other_crates.intercept == Some(false) {
+            None
+        } else {
+            config.other_crates.check(specs).ok()
+        },
     }
 }
 

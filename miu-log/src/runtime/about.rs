@@ -5,10 +5,11 @@
 //!           | prefix, counted | level files u8 | layout, counted | zone, counted | app, counted | pid u32 | mode u32
 //!           | names of the files per domain and per level, counted | domains u32, each: name, file stem, counted
 //!           | files u32, each: name, counted; levels u8; domains u32, each counted, behind u8, 0 for all; modules u32, each counted;
-//!             u8, 1 for a filter that cannot be stored; layout, counted, empty where it has none; mode u32 |
+//!             u8, 1 for a filter that cannot be stored; layout, counted, empty where it has none; mode u32
+//!           | records of other crates u8, 0 for none, else: their default domain u8; routes u32, each: target, counted, domain u16, level u8 |
 //! ```
 //!
-//! A mode of `u32::MAX` is none.
+//! A mode of `u32::MAX` is none, and so is a route's domain or level of which all bits are set.
 //!
 //! Written once, before the file has its name. Numbers are little-endian.
 
@@ -20,8 +21,11 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::bridge::routes::Rule;
 use crate::clock::nanos;
+use crate::config::CheckedRoutes;
 use crate::filter::LevelSet;
+use crate::level::Level;
 use crate::queue::OverflowPolicy;
 use crate::reading::{Reading, put_counted};
 use crate::ring::control::PAGE;
@@ -87,6 +91,8 @@ pub(crate) struct About {
     pub(crate) level_file: String,
     pub(crate) domains: Vec<NamedDomain>,
     pub(crate) files: Vec<NamedFile>,
+    /// Where records of other crates go; none: not into this repository.
+    pub(crate) other_crates: Option<CheckedRoutes>,
 }
 
 impl NamedFile {
@@ -157,6 +163,10 @@ impl About {
         }
         out.extend((self.files.len() as u32).to_le_bytes());
         self.files.iter().for_each(|file| file.put(&mut out));
+        out.push(u8::from(self.other_crates.is_some()));
+        if let Some(routes) = &self.other_crates {
+            put_routes(&mut out, routes);
+        }
         let len = out.len() as u32 - 4;
         out[..4].copy_from_slice(&len.to_le_bytes());
         file.write_all_at(&out, PAGE as u64)
@@ -207,6 +217,11 @@ impl About {
             domains.push(NamedDomain { name, file });
         }
         let files: Option<Vec<NamedFile>> = (0..bytes.u32()?).map(|_| NamedFile::read(&mut bytes)).collect();
+        let files = files?;
+        let other_crates = match bytes.u8()? {
+            0 => None,
+            _ => Some(read_routes(&mut bytes, domains.len())?),
+        };
         Some(About {
             log_folder,
             clock,
@@ -223,7 +238,8 @@ impl About {
             domain_file,
             level_file,
             domains,
-            files: files?,
+            files,
+            other_crates,
         })
     }
 
@@ -231,6 +247,35 @@ impl About {
     pub(crate) fn names(&self) -> Vec<&str> {
         self.domains.iter().map(|domain| domain.name.as_str()).collect()
     }
+}
+
+fn put_routes(out: &mut Vec<u8>, routes: &CheckedRoutes) {
+    out.push(routes.default);
+    out.extend((routes.rules.len() as u32).to_le_bytes());
+    for Rule { prefix, domain, level } in &routes.rules {
+        put_counted(out, prefix.as_bytes());
+        out.extend(domain.map_or(u16::MAX, u16::from).to_le_bytes());
+        out.push(level.map_or(u8::MAX, |level| level as u8));
+    }
+}
+
+fn read_routes(bytes: &mut Reading<'_>, domains: usize) -> Option<CheckedRoutes> {
+    let default = bytes.u8().filter(|domain| usize::from(*domain) < domains)?;
+    let count = bytes.u32()?;
+    let mut rules = Vec::new();
+    for _ in 0..count {
+        let prefix = bytes.text()?.to_owned();
+        let domain = match u16::from_le_bytes([bytes.u8()?, bytes.u8()?]) {
+            u16::MAX => None,
+            number => Some(u8::try_from(number).ok().filter(|domain| usize::from(*domain) < domains)?),
+        };
+        let level = match bytes.u8()? {
+            u8::MAX => None,
+            number => Some(Level::from_index(number)?),
+        };
+        rules.push(Rule { prefix, domain, level });
+    }
+    Some(CheckedRoutes { rules, default })
 }
 
 #[cfg(test)]
@@ -279,6 +324,13 @@ mod tests {
                     mode: Some(0o640),
                 },
             ],
+            other_crates: Some(CheckedRoutes {
+                rules: vec![
+                    Rule { prefix: "sqlx".to_owned(), domain: Some(0), level: None },
+                    Rule { prefix: "hyper".to_owned(), domain: None, level: Some(Level::Warning) },
+                ],
+                default: 0,
+            }),
         };
         let file = tempfile::tempfile().unwrap();
         assert_eq!(About::read(&file), None);

@@ -17,6 +17,7 @@ mod handlers;
 mod kept_files;
 mod limits;
 mod load;
+mod panics;
 mod processes;
 mod signals;
 mod simple;
@@ -126,6 +127,9 @@ fn main() {
         "chaos-produce" => chaos::produce(folder),
         "chaos-work" => chaos::work(folder),
         "chaos-close" => chaos::close(folder),
+        "panic" => panics::run(folder, &more[0]),
+        "exit" => panics::exit(folder, more),
+        "exit-of-worker" => panics::exit_of_worker(more),
         "puppet" => processes::puppet(folder),
         "early-hold" => processes::early_hold(folder),
         other if other.starts_with("fork-") => forks::run(other, folder, more),
