@@ -12,11 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::DomainSpec;
 use crate::error::Error;
 use crate::layout::AnyLayout;
 use crate::level::Level;
 use crate::queue::OverflowPolicy;
 use crate::ring::segment::SMALLEST;
+use crate::rotate::naming;
 use crate::rotate::retention::Checked;
 use crate::rotate::{Compression, CompressionChoice, Retention, Rotation};
 use crate::router::Durability;
@@ -50,7 +52,8 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`level`](LogConfig::level) | `Debug` |
 /// | [`debug_enabled`](LogConfig::debug_enabled) | `true` |
 /// | [`console`](LogConfig::console) | stdout, coloured on a terminal |
-/// | [`level_files`](LogConfig::level_files) | `true` |
+/// | [`domain_level`](LogConfig::domain_level) | as `log_domains` says, else `level` |
+/// | [`domain_files`](LogConfig::domain_files), [`level_files`](LogConfig::level_files) | `true` |
 /// | [`file_prefix`](LogConfig::file_prefix) | none |
 /// | [`layout`](LogConfig::layout) | [`Pattern::DEFAULT`](crate::Pattern::DEFAULT) |
 /// | [`zone`](LogConfig::zone) | local time |
@@ -68,6 +71,7 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`file_mode`](LogConfig::file_mode) | 0640 or stricter, as the umask says |
 /// | [`domain_file_name`](LogConfig::domain_file_name), [`level_file_name`](LogConfig::level_file_name) | `{domain}.log`, `{level}.log` |
 /// | [`app`](LogConfig::app) | the executable's name |
+/// | [`isolated`](LogConfig::isolated) | `false` |
 /// | [`sink`](LogConfig::sink) | no more than the files per domain and level, and the console |
 ///
 /// # Examples
@@ -89,9 +93,14 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 #[must_use = "a configuration does nothing until a repository is opened with it"]
 pub struct LogConfig {
     pub(crate) folder: PathBuf,
+    /// Whether there is a log folder at all.
+    pub(crate) has_folder: bool,
+    pub(crate) isolated: bool,
     pub(crate) level: Level,
+    pub(crate) domain_levels: Vec<DomainLevel>,
     pub(crate) debug_enabled: bool,
     pub(crate) console: Option<Console>,
+    pub(crate) domain_files: bool,
     pub(crate) level_files: bool,
     pub(crate) file_prefix: Option<String>,
     pub(crate) layout: AnyLayout,
@@ -122,9 +131,13 @@ impl LogConfig {
     pub fn new(folder: impl AsRef<Path>) -> LogConfig {
         LogConfig {
             folder: folder.as_ref().to_owned(),
+            has_folder: true,
+            isolated: false,
             level: Level::Debug,
+            domain_levels: Vec::new(),
             debug_enabled: true,
             console: Some(Console::stdout()),
+            domain_files: true,
             level_files: true,
             file_prefix: None,
             layout: AnyLayout::default(),
@@ -150,9 +163,24 @@ impl LogConfig {
         }
     }
 
-    /// The lowest level that is taken, by all domains that do not say otherwise in `log_domains`.
+    /// The defaults without any file: records go to the console, and to sinks of your own. There is no log folder, and nothing is made in shared memory
+    /// either: worker processes cannot join, a forked child logs nothing before it opens a repository of its own, and after a crash nothing is recovered.
+    ///
+    /// A [`File`] among its sinks is an error of `open`; other options for files do nothing.
+    pub fn console_only() -> LogConfig {
+        LogConfig { has_folder: false, domain_files: false, level_files: false, ..LogConfig::new("") }
+    }
+
+    /// The lowest level that is taken, by all domains that do not say otherwise in `log_domains` or by [`domain_level`](LogConfig::domain_level).
     pub fn level(mut self, level: Level) -> LogConfig {
         self.level = level;
+        self
+    }
+
+    /// The lowest level that a domain takes, whatever `log_domains` says; of several for the same domain the last one counts. A domain that there is not is
+    /// an error of `open`, with a suggestion.
+    pub fn domain_level(mut self, domain: impl std::fmt::Display, level: Level) -> LogConfig {
+        self.domain_levels.push(DomainLevel { domain: domain.to_string(), level, origin: String::new() });
         self
     }
 
@@ -165,6 +193,12 @@ impl LogConfig {
     /// The console: `false` for none, `true` for stdout, or a [`Console`] with its own options.
     pub fn console(mut self, console: impl Into<ConsoleChoice>) -> LogConfig {
         self.console = console.into().0;
+        self
+    }
+
+    /// Whether there are files per domain (`db.log`).
+    pub fn domain_files(mut self, wanted: bool) -> LogConfig {
+        self.domain_files = wanted;
         self
     }
 
@@ -340,6 +374,16 @@ impl LogConfig {
         self
     }
 
+    /// Whether other repositories may have the same log folder, each under an [`app`](LogConfig::app) of its own. Their files have to differ by name: put
+    /// `{app}` into [`domain_file_name`](LogConfig::domain_file_name) and its siblings. A second process of the same name is refused, by a lock on a
+    /// hidden file, `.<app>.miu-lock`, which is there as long as the repository is open.
+    ///
+    /// A child that is forked without `exec` logs nothing before it opens a repository of its own; workers that join by `connect` log as ever.
+    pub fn isolated(mut self, wanted: bool) -> LogConfig {
+        self.isolated = wanted;
+        self
+    }
+
     /// What the level files are called. Default: `{level}.log`. The keys are those of [`domain_file_name`](LogConfig::domain_file_name).
     pub fn level_file_name(mut self, template: impl Into<String>) -> LogConfig {
         self.level_file = template.into();
@@ -412,11 +456,48 @@ impl LogConfig {
         if let Some(layout) = self.console.as_ref().and_then(|console| console.layout.as_ref()) {
             layout.check()?;
         }
-        if self.folder.as_os_str().is_empty() {
+        if self.isolated {
+            naming::check_app(&self.app_name())
+                .map_err(|problem| Error::config(format!("app is {problem}")))?;
+        }
+        if !self.has_folder
+            && let Some(file) = self.sinks.iter().find_map(AnySink::as_file)
+        {
+            return Err(file.wrong("there is no log folder for it: the configuration is `console_only`"));
+        }
+        if self.has_folder && self.folder.as_os_str().is_empty() {
             return Err(Error::config("the log folder's path is empty; a path such as \"logs\" is expected"));
         }
         Ok(())
     }
+}
+
+/// A level for one domain, and where it was asked for: empty where that is the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DomainLevel {
+    pub(crate) domain: String,
+    pub(crate) level: Level,
+    pub(crate) origin: String,
+}
+
+/// The level that each domain begins with.
+///
+/// # Errors
+///
+/// When a level is for a domain that there is not: all of them, each with where it was asked for.
+pub(crate) fn levels_of(config: &LogConfig, specs: &[DomainSpec]) -> Result<Vec<Level>, Error> {
+    let mut levels: Vec<Level> = specs.iter().map(|spec| spec.level.unwrap_or(config.level)).collect();
+    let mut problems = Vec::new();
+    for DomainLevel { domain, level, origin } in &config.domain_levels {
+        match specs.iter().position(|spec| spec.name == domain) {
+            Some(number) => levels[number] = *level,
+            None if origin.is_empty() => {
+                problems.push(format!("domain_level is for {}", select::unknown_domain(domain, specs)));
+            }
+            None => problems.push(format!("{origin}: {}", select::unknown_domain(domain, specs))),
+        }
+    }
+    if problems.is_empty() { Ok(levels) } else { Err(Error::config(problems.join("\n"))) }
 }
 
 #[cfg(test)]
