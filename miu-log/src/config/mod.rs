@@ -4,15 +4,16 @@
 
 mod added;
 mod console;
+mod env;
 mod file;
 pub(crate) mod files;
+mod levels;
 pub(crate) mod select;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::DomainSpec;
 use crate::error::Error;
 use crate::layout::AnyLayout;
 use crate::level::Level;
@@ -29,7 +30,10 @@ use crate::zone::Zone;
 pub(crate) use added::{Added, unique_name};
 pub use added::{AnySink, CustomSink};
 pub use console::{Console, ConsoleChoice};
+pub use env::CommandExt;
 pub use file::File;
+pub(crate) use levels::levels_of;
+use levels::{DomainLevel, Overrides};
 
 /// Default of [`LogConfig::ring_limit`]: 2 MiB. The records of all rings are merged by time, so a full ring may have to wait until
 /// the others are read as well: with more than this, that takes longer than the default policy lets a caller wait.
@@ -98,6 +102,8 @@ pub struct LogConfig {
     pub(crate) isolated: bool,
     pub(crate) level: Level,
     pub(crate) domain_levels: Vec<DomainLevel>,
+    /// What the variable `MIU_LOG` says, where it was looked at.
+    pub(crate) overrides: Overrides,
     pub(crate) debug_enabled: bool,
     pub(crate) console: Option<Console>,
     pub(crate) domain_files: bool,
@@ -135,6 +141,7 @@ impl LogConfig {
             isolated: false,
             level: Level::Debug,
             domain_levels: Vec::new(),
+            overrides: Overrides::default(),
             debug_enabled: true,
             console: Some(Console::stdout()),
             domain_files: true,
@@ -470,34 +477,6 @@ impl LogConfig {
         }
         Ok(())
     }
-}
-
-/// A level for one domain, and where it was asked for: empty where that is the program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct DomainLevel {
-    pub(crate) domain: String,
-    pub(crate) level: Level,
-    pub(crate) origin: String,
-}
-
-/// The level that each domain begins with.
-///
-/// # Errors
-///
-/// When a level is for a domain that there is not: all of them, each with where it was asked for.
-pub(crate) fn levels_of(config: &LogConfig, specs: &[DomainSpec]) -> Result<Vec<Level>, Error> {
-    let mut levels: Vec<Level> = specs.iter().map(|spec| spec.level.unwrap_or(config.level)).collect();
-    let mut problems = Vec::new();
-    for DomainLevel { domain, level, origin } in &config.domain_levels {
-        match specs.iter().position(|spec| spec.name == domain) {
-            Some(number) => levels[number] = *level,
-            None if origin.is_empty() => {
-                problems.push(format!("domain_level is for {}", select::unknown_domain(domain, specs)));
-            }
-            None => problems.push(format!("{origin}: {}", select::unknown_domain(domain, specs))),
-        }
-    }
-    if problems.is_empty() { Ok(levels) } else { Err(Error::config(problems.join("\n"))) }
 }
 
 #[cfg(test)]

@@ -83,6 +83,12 @@ impl Choice {
     }
 }
 
+/// `; did you mean "db"?`, where one of the known words is near. To a word of two letters everything is near.
+pub(crate) fn did_you_mean<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let near = nearest(&given.to_ascii_lowercase(), known.into_iter()).filter(|_| given.chars().count() > 2);
+    near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"))
+}
+
 /// Says that there is no such domain, and which there are.
 pub(crate) fn unknown_domain(name: &str, specs: &[DomainSpec]) -> String {
     let near =
