@@ -13,7 +13,7 @@ use crate::crashes::kill_self;
 use crate::{FLUSH, config};
 
 /// Forks; in the child 0, else the child's number.
-fn fork() -> i32 {
+pub(crate) fn fork() -> i32 {
     // SAFETY: fork(2). The children do what is promised to work in them: they log.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "fork failed");
@@ -28,13 +28,13 @@ fn fork() -> i32 {
 }
 
 /// Ends without running anything.
-fn end_at_once(code: i32) -> ! {
+pub(crate) fn end_at_once(code: i32) -> ! {
     // SAFETY: _exit(2).
     unsafe { libc::_exit(code) }
 }
 
 /// Waits for a child; its exit code, or none if a signal ended it.
-fn wait_for(child: i32) -> Option<i32> {
+pub(crate) fn wait_for(child: i32) -> Option<i32> {
     let mut status = 0;
     // SAFETY: waitpid(2) writes one number.
     assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
