@@ -107,6 +107,8 @@ pub(crate) struct Settings {
     pub(crate) ring_limit: usize,
     /// How often a guest shows that it is well.
     pub(crate) heartbeat: Duration,
+    /// The queue is for the process of its listener, and for those that join it by themselves: what a forked child logs into it is refused.
+    pub(crate) is_private: bool,
 }
 
 /// A segment that the listener does not know yet.

@@ -95,7 +95,7 @@ struct Started {
     /// Kept until the end, or until another process takes over: the locks.
     runtime: Arc<Mutex<Option<RuntimeDir>>>,
     recovery: Recovery,
-    maintenance: Maintenance,
+    maintenance: Option<Maintenance>,
 }
 
 /// What a generated repository is made of.
@@ -191,8 +191,8 @@ impl Core {
         let mut config = config;
         let Prepared { mut listener, runtime, recovery, settings, maintenance } =
             start::prepare(&mut config, &inner.queue, &inner.published, specs)?;
-        let (folder, spill) = (runtime.path().to_owned(), runtime.spill());
-        let runtime = Arc::new(Mutex::new(Some(runtime)));
+        let paths = runtime.as_ref().map(|runtime| (runtime.path().to_owned(), runtime.spill()));
+        let runtime = Arc::new(Mutex::new(runtime));
         let (sink_timeout, manual) = (config.sink_timeout, config.manual.clone());
         let (handle_signals, records_panics) = (config.handle_signals, config.records_panics());
         let started = Started {
@@ -219,24 +219,28 @@ impl Core {
             None
         });
         let (kept, ending) = (runtime.clone(), maintenance.clone());
-        listener.watch(Watch {
-            folder,
-            spill,
-            own: joined.map_or(0, |membership| membership.number()),
-            arrivals: None,
-            refused: 0,
-            asked: None,
-            on_worker: config.on_worker,
-            keep: Box::new(move || {
-                if let Some(runtime) = &mut *lock(&kept) {
-                    runtime.keep();
-                }
-            }),
-            release: Box::new(move || {
-                ending.stop();
-                drop(lock(&runtime).take());
-            }),
-        });
+        if let Some((folder, spill)) = paths {
+            listener.watch(Watch {
+                folder,
+                spill,
+                own: joined.map_or(0, |membership| membership.number()),
+                arrivals: None,
+                refused: 0,
+                asked: None,
+                on_worker: config.on_worker,
+                keep: Box::new(move || {
+                    if let Some(runtime) = &mut *lock(&kept) {
+                        runtime.keep();
+                    }
+                }),
+                release: Box::new(move || {
+                    if let Some(ending) = &ending {
+                        ending.stop();
+                    }
+                    drop(lock(&runtime).take());
+                }),
+            });
+        }
         match manual {
             Some(manual) => manual.install(listener, maintenance.clone()),
             None => {
@@ -251,7 +255,9 @@ impl Core {
                 *lock(&inner.thread) = Some(thread);
             }
         }
-        maintenance.begin();
+        if let Some(maintenance) = maintenance {
+            maintenance.begin();
+        }
         if records_panics {
             panic_hook::tell(Arc::downgrade(inner));
         }
@@ -528,7 +534,9 @@ impl Inner {
             self.queue.counters.abandoned.store(pending, Ordering::Relaxed);
             notice("shutdown", &format!("{pending} accepted records were not written when logging ended"));
         }
-        started.maintenance.stop();
+        if let Some(maintenance) = &started.maintenance {
+            maintenance.stop();
+        }
         // The lock on the folder goes last: until now another repository must not open it.
         drop(lock(&started.runtime).take());
         *report.insert(self.report())

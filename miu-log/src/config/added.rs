@@ -24,6 +24,14 @@ pub(crate) enum Added {
 }
 
 impl AnySink {
+    /// The file that it is, if it is one.
+    pub(super) fn as_file(&self) -> Option<&File> {
+        match &self.0 {
+            Added::File(file) => Some(file),
+            Added::Console(_) | Added::Custom(_) => None,
+        }
+    }
+
     pub(crate) fn check(&self) -> Result<(), Error> {
         match &self.0 {
             Added::File(file) => file.check(),

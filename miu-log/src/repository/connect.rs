@@ -206,7 +206,7 @@ impl Core {
                 ));
             }
         };
-        let spill = Some(spill_of(&about.log_folder)).filter(|spill| *spill != path);
+        let spill = Some(spill_of(&about.log_folder, about.instance())).filter(|spill| *spill != path);
         let settings = Settings {
             folder: Some(path.clone()),
             spill,
@@ -214,6 +214,7 @@ impl Core {
             policy: about.policy,
             ring_limit: about.ring_limit,
             heartbeat: about.heartbeat,
+            is_private: false,
         };
         let domains = about.domains.iter().map(|domain| interned(&domain.name)).collect();
         let inner = Inner::of_queue(Queue::guest(control, domains, clock, settings));

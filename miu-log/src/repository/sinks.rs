@@ -19,7 +19,7 @@ use crate::sink::queued::Queued;
 
 /// What is to be opened.
 pub(super) struct Sinks<'a> {
-    folder: &'a Folder,
+    folder: Option<&'a Folder>,
     specs: &'a [DomainSpec],
     layouts: Layouts,
     planned: Vec<Planned>,
@@ -37,7 +37,7 @@ impl<'a> Sinks<'a> {
     /// When files cannot be called so, two get into each other's way, or a filter names what is not there.
     pub(super) fn plan(
         config: &mut LogConfig,
-        folder: &'a Folder,
+        folder: Option<&'a Folder>,
         specs: &'a [DomainSpec],
     ) -> Result<Sinks<'a>, Error> {
         let sinks = std::mem::take(&mut config.sinks);
@@ -51,6 +51,7 @@ impl<'a> Sinks<'a> {
             domain_file: &config.domain_file,
             level_file: &config.level_file,
             stems: &stems,
+            domain_files: config.domain_files,
             level_files: config.level_files,
             layout,
         };
@@ -152,7 +153,7 @@ fn chosen_name(sink: &Added) -> Option<&str> {
 /// What all log files have in common.
 fn files<'a>(
     config: &'a LogConfig,
-    folder: &'a Folder,
+    folder: Option<&'a Folder>,
     app: &'a str,
     rotated_files: &RotatedFiles,
 ) -> Result<Files<'a>, Error> {

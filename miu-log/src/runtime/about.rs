@@ -3,7 +3,7 @@
 //! ```text
 //! page 4096 | length u32 | log folder, counted | clock u8 | policy u8, nanoseconds u64 | ring limit u64 | heartbeat u64
 //!           | prefix, counted | level files u8 | layout, counted | zone, counted | app, counted | pid u32 | mode u32
-//!           | names of the files per domain and per level, counted | domains u32, each: name, file stem, counted
+//!           | domain files u8 | isolated u8 | names of the files per domain and per level, counted | domains u32, each: name, file stem, counted
 //!           | files u32, each: name, counted; levels u8; domains u32, each counted, behind u8, 0 for all; modules u32, each counted;
 //!             u8, 1 for a filter that cannot be stored; layout, counted, empty where it has none; mode u32
 //!           | records of other crates u8, 0 for none, else: their default domain u8; routes u32, each: target, counted, domain u16, level u8 |
@@ -79,6 +79,9 @@ pub(crate) struct About {
     pub(crate) heartbeat: Duration,
     pub(crate) prefix: Option<String>,
     pub(crate) level_files: bool,
+    pub(crate) domain_files: bool,
+    /// It shares its log folder with others, under the name in `app`.
+    pub(crate) is_isolated: bool,
     /// As [`AnyLayout::save`](crate::layout::AnyLayout::save) makes it.
     pub(crate) layout: Vec<u8>,
     pub(crate) zone: Zone,
@@ -154,6 +157,7 @@ impl About {
         put_counted(&mut out, self.app.as_bytes());
         out.extend(self.pid.to_le_bytes());
         out.extend(self.mode.unwrap_or(NO_MODE).to_le_bytes());
+        out.extend([u8::from(self.domain_files), u8::from(self.is_isolated)]);
         put_counted(&mut out, self.domain_file.as_bytes());
         put_counted(&mut out, self.level_file.as_bytes());
         out.extend((self.domains.len() as u32).to_le_bytes());
@@ -209,6 +213,7 @@ impl About {
         let zone = Zone::from(bytes.text()?);
         let app = bytes.text()?.to_owned();
         let (pid, mode) = (bytes.u32()?, read_mode(&mut bytes)?);
+        let (domain_files, is_isolated) = (bytes.u8()? != 0, bytes.u8()? != 0);
         let (domain_file, level_file) = (bytes.text()?.to_owned(), bytes.text()?.to_owned());
         let count = bytes.u32()?;
         let mut domains = Vec::new();
@@ -230,6 +235,8 @@ impl About {
             heartbeat,
             prefix,
             level_files,
+            domain_files,
+            is_isolated,
             layout,
             zone,
             app,
@@ -241,6 +248,11 @@ impl About {
             files,
             other_crates,
         })
+    }
+
+    /// Its name among those that share the log folder, if it does so.
+    pub(crate) fn instance(&self) -> Option<&str> {
+        self.is_isolated.then_some(&*self.app)
     }
 
     /// The domains' names.
@@ -296,6 +308,8 @@ mod tests {
             heartbeat: Duration::from_secs(60),
             prefix: Some("api".to_owned()),
             level_files: true,
+            domain_files: false,
+            is_isolated: true,
             layout: AnyLayout::default().save(),
             zone: Zone::Fixed(-3600),
             app: "orders".to_owned(),

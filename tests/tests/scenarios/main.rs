@@ -21,6 +21,7 @@ mod displays;
 mod domains;
 mod durability;
 mod ends;
+mod environment;
 mod exception;
 mod fields;
 mod files;

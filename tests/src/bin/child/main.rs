@@ -12,6 +12,7 @@ mod crashes;
 mod destructors;
 mod disks;
 mod ends;
+mod environment;
 mod forks;
 mod handlers;
 mod kept_files;
@@ -132,6 +133,16 @@ fn main() {
         "exit-of-worker" => panics::exit_of_worker(more),
         "puppet" => processes::puppet(folder),
         "early-hold" => processes::early_hold(folder),
+        "env-service" => environment::service(),
+        "env-all-files" => environment::service_with_all_files(),
+        "env-strict" => environment::strict(),
+        "env-lenient" => environment::lenient(),
+        "env-open" => environment::open(),
+        "env-thousand" => environment::thousand(),
+        "env-parent" => environment::parent(),
+        "env-hold" => environment::hold(),
+        "env-forked" => environment::forked(),
+        "env-killed" => environment::killed(),
         other if other.starts_with("fork-") => forks::run(other, folder, more),
         other => panic!("no role {other:?}"),
     }
