@@ -95,6 +95,8 @@ pub(crate) type Save<'a> = &'a mut dyn FnMut(&[FileMark]);
 pub(crate) struct Router {
     domains: Vec<String>,
     layouts: Vec<Box<dyn LineLayout>>,
+    /// Numbers of the layouts that show what was captured for a diagnosis.
+    diagnosing: Vec<usize>,
     slots: Vec<Station>,
     /// What to do with a record, by domain and level.
     table: Vec<Route>,
@@ -226,6 +228,7 @@ impl Router {
             leads: Vec::with_capacity(layouts.len()),
             domains,
             layouts,
+            diagnosing: Vec::new(),
             slots: slots.into_iter().map(station).collect(),
             table,
             pending_bytes: 0,
@@ -239,6 +242,11 @@ impl Router {
         }
     }
 
+    /// These layouts are given what was captured for a diagnosis; no others.
+    pub(crate) fn set_diagnosing(&mut self, layouts: Vec<usize>) {
+        self.diagnosing = layouts;
+    }
+
     /// Formats a record and puts it into the slots it is for.
     ///
     /// # Errors
@@ -246,8 +254,9 @@ impl Router {
     /// `Corrupt` when the record does not decode, or its domain is not one of the router's.
     pub(crate) fn route(&mut self, record: &Record<'_>, domain: u16) -> Result<(), Corrupt> {
         let at = usize::from(domain) * LEVELS + record.level as usize;
-        let Router { table, layouts, slots, leads, .. } = self;
+        let Router { table, layouts, diagnosing, slots, leads, .. } = self;
         let route = table.get(at).ok_or(Corrupt)?;
+        let plain = Record { extra: record.extra.without_captured(), ..*record };
         // All layouts first, so that a record that does not decode can be taken back (T1).
         leads.clear();
         for group in &route.groups {
@@ -256,6 +265,7 @@ impl Router {
             let Some(lead) = lead else { continue };
             let text = &mut slots[lead].held.text;
             let layout = &mut layouts[group.layout];
+            let record = if diagnosing.contains(&group.layout) { record } else { &plain };
             match catch_unwind(AssertUnwindSafe(|| layout.write(record, text))) {
                 Ok(Ok(())) if u32::try_from(text.len()).is_ok() => {}
                 Ok(Err(Unwritten::Corrupt)) => {

@@ -18,7 +18,7 @@ use crate::listener::replay::Previous;
 use crate::notice::notice;
 use crate::queue::Queue;
 use crate::rotate::Rotation;
-use crate::runtime::about::ClockKind;
+use crate::runtime::about::{ClockKind, Diagnose};
 use crate::runtime::{CHECKPOINT, RuntimeDir};
 use crate::worker::Recovery;
 use crate::zone::Zone;
@@ -85,6 +85,7 @@ pub fn recover(log_folder: impl AsRef<Path>) -> Result<Recovery, Error> {
     let mut config = LogConfig::new(log_folder)
         .console(false)
         .level_files(about.level_files)
+        .diagnose(about.diagnose == Diagnose::Files)
         .layout(AnyLayout::restore(&about.layout).unwrap_or_default().with_a_zone_that_is_there())
         .zone(zone)
         // What is rotated, and what that leads to, is for the service to say.

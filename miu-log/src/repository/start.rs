@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::config::LogConfig;
 use crate::config::files::{Files, Standard};
+use crate::context::diagnosis;
 use crate::domain::DomainSpec;
 use crate::error::Error;
 use crate::filter::{Filter, LevelSet};
@@ -20,7 +21,7 @@ use crate::maintenance::thread::Maintenance;
 use crate::queue::{Queue, Settings};
 use crate::ring::control::Unfit;
 use crate::router::{Durability, Router, Slot};
-use crate::runtime::about::{About, ClockKind, NamedDomain};
+use crate::runtime::about::{About, ClockKind, Diagnose, NamedDomain};
 use crate::runtime::{CHECKPOINT, RuntimeDir, TakeOver};
 use crate::sink::console::{self, Stream};
 use crate::sink::queued::Queued;
@@ -131,6 +132,11 @@ fn about(config: &LogConfig, specs: &[DomainSpec], clock: &Clock, log_folder: &P
         heartbeat: config.heartbeat,
         prefix: config.file_prefix.clone(),
         level_files: config.level_files,
+        diagnose: match (config.diagnose, &config.console) {
+            (true, _) => Diagnose::Files,
+            (false, Some(console)) if console.diagnose => Diagnose::Console,
+            (false, _) => Diagnose::Nobody,
+        },
         layout: config.layout.save(),
         zone: config.zone.pinned(),
         domains: specs
@@ -148,7 +154,7 @@ pub(super) fn router(
 ) -> Result<(Router, RotatedFiles), Error> {
     let mut rotated_files = RotatedFiles::new(config)?;
     let mut layouts = Layouts::new(&config.zone);
-    let standard = layouts.number_of(&config.layout, false);
+    let standard = layouts.number_of(&config.layout, false, config.diagnose);
     let stems: Vec<&str> = specs.iter().map(|spec| spec.file).collect();
     let files = Files {
         folder,
@@ -179,7 +185,8 @@ pub(super) fn router(
             (Stream::Stdout, std::io::stdout().is_terminal())
         };
         let colour = layout::enabled(choice.colour, is_terminal, |name| std::env::var_os(name));
-        let layout = layouts.number_of(choice.layout.as_ref().unwrap_or(&config.layout), colour);
+        let layout =
+            layouts.number_of(choice.layout.as_ref().unwrap_or(&config.layout), colour, choice.diagnose);
         let sink = Queued::new("console", Box::new(console::Console::new(stream)), domains.clone())
             .map_err(|error| Error::io("cannot start the console's thread", error))?;
         let filter = Filter::levels(LevelSet::from(choice.min_level));
@@ -191,7 +198,12 @@ pub(super) fn router(
         })?;
         slots.push(Slot { name: extra.name, sink: Box::new(sink), layout: standard, filter: Filter::ALL });
     }
+    let diagnosing = layouts.diagnosing();
+    if !diagnosing.is_empty() {
+        diagnosis::ask();
+    }
     let mut router = Router::new(domains, layouts.into_built(), slots);
+    router.set_diagnosing(diagnosing);
     router.set_durability(config.durability);
     Ok((router, rotated_files))
 }

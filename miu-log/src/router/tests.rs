@@ -8,7 +8,7 @@ use super::*;
 use crate::codec::{Args, Value};
 use crate::config::files::{self, Files, Standard};
 use crate::folder::Folder;
-use crate::record::Site;
+use crate::record::{Extra, Site};
 use crate::rotate::Schedule;
 use crate::rotate::naming::InUse;
 use crate::sink::Batch;
@@ -143,6 +143,7 @@ fn raw(router: &mut Router, domain: u16, level: Level, args: &[u8]) -> Result<()
         ring: 0,
         site: &site,
         args: Args::new(args),
+        extra: Extra::NONE,
     };
     router.route(&record, domain)
 }

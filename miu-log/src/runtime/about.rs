@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! page 4096 | length u32 | log folder, counted | clock u8 | policy u8, nanoseconds u64 | ring limit u64 | heartbeat u64
-//!           | prefix, counted | level files u8 | layout, counted | zone, counted | domains u32, each: name, file stem, counted |
+//!           | prefix, counted | level files u8 | diagnose u8 | layout, counted | zone, counted | domains u32, each: name, file stem, counted |
 //! ```
 //!
 //! Written once, before the file has its name. Numbers are little-endian.
@@ -32,6 +32,16 @@ pub(crate) enum ClockKind {
     Manual = 2,
 }
 
+/// Who shows what functions capture for the diagnosis of errors. The numbers are part of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Diagnose {
+    Nobody = 0,
+    /// The console alone.
+    Console = 1,
+    /// The log files, and perhaps the console.
+    Files = 2,
+}
+
 /// A domain of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NamedDomain {
@@ -50,6 +60,7 @@ pub(crate) struct About {
     pub(crate) heartbeat: Duration,
     pub(crate) prefix: Option<String>,
     pub(crate) level_files: bool,
+    pub(crate) diagnose: Diagnose,
     /// As [`AnyLayout::save`](crate::layout::AnyLayout::save) makes it.
     pub(crate) layout: Vec<u8>,
     pub(crate) zone: Zone,
@@ -72,7 +83,7 @@ impl About {
         out.extend((self.ring_limit as u64).to_le_bytes());
         out.extend(nanos(self.heartbeat).to_le_bytes());
         put_counted(&mut out, self.prefix.as_deref().unwrap_or("").as_bytes());
-        out.push(u8::from(self.level_files));
+        out.extend([u8::from(self.level_files), self.diagnose as u8]);
         put_counted(&mut out, &self.layout);
         put_counted(&mut out, self.zone.to_string().as_bytes());
         out.extend((self.domains.len() as u32).to_le_bytes());
@@ -118,6 +129,12 @@ impl About {
         let heartbeat = Duration::from_nanos(bytes.u64()?);
         let prefix = Some(bytes.text()?.to_owned()).filter(|prefix| !prefix.is_empty());
         let level_files = bytes.u8()? != 0;
+        let diagnose = match bytes.u8()? {
+            0 => Diagnose::Nobody,
+            1 => Diagnose::Console,
+            2 => Diagnose::Files,
+            _ => return None,
+        };
         let layout = bytes.counted()?.to_owned();
         let zone = Zone::from(bytes.text()?);
         let count = bytes.u32()?;
@@ -134,6 +151,7 @@ impl About {
             heartbeat,
             prefix,
             level_files,
+            diagnose,
             layout,
             zone,
             domains,
@@ -163,6 +181,7 @@ mod tests {
             heartbeat: Duration::from_secs(60),
             prefix: Some("api".to_owned()),
             level_files: true,
+            diagnose: Diagnose::Files,
             layout: AnyLayout::default().save(),
             zone: Zone::Fixed(-3600),
             domains: vec![NamedDomain { name: "db".to_owned(), file: "database".to_owned() }],
