@@ -274,7 +274,7 @@ impl Queue {
                 sequence: sequence as u32,
                 domain,
                 level: level as u8,
-                flags: 0,
+                flags: E::FLAGS,
             };
             let mut out = Out::new(slot);
             out.put(&head.to_bytes());
@@ -288,7 +288,7 @@ impl Queue {
                 self.wake();
             }
         } else {
-            let record = Slow { level, domain, callsite, len, cut: scratch.cut() };
+            let record = Slow { level, domain, callsite, flags: E::FLAGS, len, cut: scratch.cut() };
             self.enqueue_slowly(
                 record,
                 &write,
@@ -297,7 +297,7 @@ impl Queue {
                     arguments.put_long(scratch, cap, &mut bytes);
                     bytes
                 },
-                E::COUNT,
+                arguments.count(),
             );
         }
     }

@@ -62,6 +62,7 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`domain_files`](LogConfig::domain_files), [`level_files`](LogConfig::level_files) | `true` |
 /// | [`file_prefix`](LogConfig::file_prefix) | none |
 /// | [`layout`](LogConfig::layout) | [`Pattern::DEFAULT`](crate::Pattern::DEFAULT) |
+/// | [`diagnose`](LogConfig::diagnose) | `false` |
 /// | [`zone`](LogConfig::zone) | local time |
 /// | [`overflow`](LogConfig::overflow) | wait at most 100 ms, then shed by level |
 /// | [`ring_limit`](LogConfig::ring_limit) | 2 MiB a thread |
@@ -116,6 +117,7 @@ pub struct LogConfig {
     pub(crate) level_files: bool,
     pub(crate) file_prefix: Option<String>,
     pub(crate) layout: AnyLayout,
+    pub(crate) diagnose: bool,
     pub(crate) zone: Zone,
     pub(crate) overflow: OverflowPolicy,
     pub(crate) ring_limit: usize,
@@ -156,6 +158,7 @@ impl LogConfig {
             level_files: true,
             file_prefix: None,
             layout: AnyLayout::default(),
+            diagnose: false,
             zone: Zone::Local,
             overflow: OverflowPolicy::default(),
             ring_limit: RING_LIMIT,
@@ -237,6 +240,13 @@ impl LogConfig {
     /// [`OtelJson`](crate::OtelJson), or a [`Layout`](crate::Layout) of your own.
     pub fn layout(mut self, layout: impl Into<AnyLayout>) -> LogConfig {
         self.layout = layout.into();
+        self
+    }
+
+    /// Whether the log files, and the sinks added by hand, show what functions with [`#[diagnose]`](crate::diagnose) capture for errors. Default: `false`:
+    /// arguments may be what no log should hold. The console asks for itself, by [`Console::diagnose`].
+    pub fn diagnose(mut self, wanted: bool) -> LogConfig {
+        self.diagnose = wanted;
         self
     }
 
