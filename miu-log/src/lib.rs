@@ -54,6 +54,8 @@ mod codec;
 #[cfg(not(loom))]
 mod config;
 #[cfg(not(loom))]
+pub mod context;
+#[cfg(not(loom))]
 mod domain;
 #[cfg(not(loom))]
 mod encode;
@@ -140,6 +142,8 @@ pub mod testing;
 pub mod generated {}
 
 pub use level::{Level, UnknownLevel};
+#[cfg(not(loom))]
+pub use miu_log_macros::diagnose;
 pub use miu_log_macros::log_domains;
 
 #[cfg(all(feature = "tracing", not(loom)))]
@@ -147,7 +151,8 @@ pub use self::bridge::{tracing_layer, tracing_subscriber};
 #[cfg(not(loom))]
 pub use self::{
     bytes::Bytes,
-    config::{AnySink, Console, ConsoleChoice, CustomSink, File, LogConfig},
+    config::{AnySink, CommandExt, Console, ConsoleChoice, CustomSink, File, LogConfig},
+    context::fields::Fields,
     domain::{DomainSet, DomainSpec, UnknownDomain},
     error::Error,
     inspect::{Holder, Inspection, LeftBehind, RingState, Unreadable, inspect},
@@ -157,7 +162,7 @@ pub use self::{
     },
     logger::{AsLogger, CappedLogger, Logger},
     message::{Message, Target},
-    queue::OverflowPolicy,
+    queue::{LevelChange, OverflowPolicy},
     record::{FieldValue, LogRecord},
     repository::{Endpoint, QueueHandle, ShutdownReport, recover},
     rotate::{Compression, CompressionChoice, Period, Retention, Room, Rotation, Size},
@@ -245,4 +250,21 @@ macro_rules! log {
 #[macro_export]
 macro_rules! signal {
     ($($tokens:tt)*) => { $crate::__private::record! { [$crate] signal; $($tokens)* } };
+}
+
+/// Names and values for many records: `fields!(session = 17, user = %name)`.
+///
+/// They are written as the fields of [`info!`] are, and encoded at once. [`Logger::bind`] gives them to a logger, [`context::scope`] to a scope; see
+/// [`Fields`] for how much a set holds.
+///
+/// # Examples
+///
+/// ```
+/// let session = 17;
+/// let fields = miu_log::fields!(session, user = "ann", retries = ?[1, 2]);
+/// assert_eq!(fields.get("retries").unwrap().to_string(), "[1, 2]");
+/// ```
+#[macro_export]
+macro_rules! fields {
+    ($($tokens:tt)*) => { $crate::__private::fields! { [$crate] $($tokens)* } };
 }

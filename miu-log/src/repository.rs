@@ -2,6 +2,7 @@
 
 mod bridges;
 mod connect;
+mod last_words;
 mod recover;
 mod rotated;
 mod sinks;
@@ -18,16 +19,14 @@ pub use recover::recover;
 use crate::clock::Clock;
 use crate::config::LogConfig;
 use crate::domain::{DomainSpec, MAX_DOMAINS};
-use crate::encode::signal_value;
 use crate::error::Error;
 use crate::level::Level;
-use crate::lifecycle::{exit, fork, signals};
+use crate::lifecycle::{exit, fork, panic_hook, signals};
 use crate::listener::watch::Watch;
-use crate::logger::{CappedLogger, Logger, submit_signal};
+use crate::logger::{CappedLogger, Logger};
 use crate::maintenance::thread::Maintenance;
 use crate::notice::notice;
-use crate::own_thread;
-use crate::queue::{Queue, SignalSite};
+use crate::queue::{LevelChange, Queue};
 use crate::runtime::RuntimeDir;
 use crate::stats::{Published, Stats};
 use crate::sync::{Ordering, lock};
@@ -84,6 +83,8 @@ pub(crate) struct Inner {
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Set by the first shutdown; later ones give the same report.
     report: Mutex<Option<ShutdownReport>>,
+    /// When it was made, on the monotonic clock.
+    since: u64,
 }
 
 /// What there is once the listener has been started.
@@ -94,7 +95,7 @@ struct Started {
     /// Kept until the end, or until another process takes over: the locks.
     runtime: Arc<Mutex<Option<RuntimeDir>>>,
     recovery: Recovery,
-    maintenance: Maintenance,
+    maintenance: Option<Maintenance>,
 }
 
 /// What a generated repository is made of.
@@ -190,10 +191,10 @@ impl Core {
         let mut config = config;
         let Prepared { mut listener, runtime, recovery, settings, maintenance } =
             start::prepare(&mut config, &inner.queue, &inner.published, specs)?;
-        let (folder, spill) = (runtime.path().to_owned(), runtime.spill());
-        let runtime = Arc::new(Mutex::new(Some(runtime)));
+        let paths = runtime.as_ref().map(|runtime| (runtime.path().to_owned(), runtime.spill()));
+        let runtime = Arc::new(Mutex::new(runtime));
         let (sink_timeout, manual) = (config.sink_timeout, config.manual.clone());
-        let handle_signals = config.handle_signals;
+        let (handle_signals, records_panics) = (config.handle_signals, config.records_panics());
         let started = Started {
             manual: manual.clone(),
             sink_timeout,
@@ -218,33 +219,34 @@ impl Core {
             None
         });
         let (kept, ending) = (runtime.clone(), maintenance.clone());
-        listener.watch(Watch {
-            folder,
-            spill,
-            own: joined.map_or(0, |membership| membership.number()),
-            arrivals: None,
-            refused: 0,
-            asked: None,
-            on_worker: config.on_worker,
-            keep: Box::new(move || {
-                if let Some(runtime) = &mut *lock(&kept) {
-                    runtime.keep();
-                }
-            }),
-            release: Box::new(move || {
-                ending.stop();
-                drop(lock(&runtime).take());
-            }),
-        });
+        if let Some((folder, spill)) = paths {
+            listener.watch(Watch {
+                folder,
+                spill,
+                own: joined.map_or(0, |membership| membership.number()),
+                arrivals: None,
+                refused: 0,
+                asked: None,
+                on_worker: config.on_worker,
+                keep: Box::new(move || {
+                    if let Some(runtime) = &mut *lock(&kept) {
+                        runtime.keep();
+                    }
+                }),
+                release: Box::new(move || {
+                    if let Some(ending) = &ending {
+                        ending.stop();
+                    }
+                    drop(lock(&runtime).take());
+                }),
+            });
+        }
         match manual {
             Some(manual) => manual.install(listener, maintenance.clone()),
             None => {
                 let thread = std::thread::Builder::new()
                     .name("miu-log".to_owned())
-                    .spawn(move || {
-                        own_thread::begin();
-                        listener.run();
-                    })
+                    .spawn(move || listener.run())
                     .map_err(|error| {
                         // Nobody will ever read: nobody must wait for that.
                         inner.queue.end();
@@ -253,7 +255,12 @@ impl Core {
                 *lock(&inner.thread) = Some(thread);
             }
         }
-        maintenance.begin();
+        if let Some(maintenance) = maintenance {
+            maintenance.begin();
+        }
+        if records_panics {
+            panic_hook::tell(Arc::downgrade(inner));
+        }
         if handle_signals && let Err(error) = signals::handle() {
             // It logs as it should; what is missing is said, and does not make it useless.
             notice("signals", &format!("cannot handle SIGTERM and SIGINT: {error}"));
@@ -388,8 +395,8 @@ impl Core {
     }
 
     /// Sets the lowest level that is taken, for all domains and handles, at once.
-    pub fn set_level(&self, level: Level) {
-        self.inner.queue.set_all_levels(level);
+    pub fn set_level(&self, level: Level) -> LevelChange {
+        self.inner.queue.set_all_levels(level)
     }
 
     /// Counters. Those of the sinks are as of the last flush, or at most a second old.
@@ -411,7 +418,9 @@ impl Drop for Core {
 impl Inner {
     pub(super) fn of_queue(queue: Arc<Queue>) -> Arc<Inner> {
         fork::watch();
+        let since = queue.clock().monotonic();
         Arc::new(Inner {
+            since,
             queue,
             published: Arc::default(),
             started: OnceLock::new(),
@@ -485,20 +494,6 @@ impl Inner {
         ShutdownReport { accepted, written, dropped, abandoned, lost_by_sinks }
     }
 
-    /// The process is about to be ended by this signal: says so, and lets the listener come to its end. Does not wait.
-    pub(crate) fn stop_for(&self, signal: &'static str) {
-        if self.started.get().is_none() {
-            return;
-        }
-        let first = Logger::new(self.queue.clone(), 0);
-        if first.enabled(Level::Info) {
-            let site = SignalSite::new("stopping: {}", "", 0, "miu_log");
-            submit_signal(&first, Level::Info, &site, &(signal_value(&signal), ()));
-        }
-        self.queue.close();
-        self.queue.request_stop();
-    }
-
     /// What is left to do when the process ends by itself.
     pub(crate) fn end_of_process(&self) {
         let accepted = self.queue.accepted();
@@ -539,7 +534,9 @@ impl Inner {
             self.queue.counters.abandoned.store(pending, Ordering::Relaxed);
             notice("shutdown", &format!("{pending} accepted records were not written when logging ended"));
         }
-        started.maintenance.stop();
+        if let Some(maintenance) = &started.maintenance {
+            maintenance.stop();
+        }
         // The lock on the folder goes last: until now another repository must not open it.
         drop(lock(&started.runtime).take());
         *report.insert(self.report())

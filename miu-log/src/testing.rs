@@ -102,9 +102,9 @@ impl ManualListener {
         self.show();
     }
 
-    pub(crate) fn install(&self, listener: Listener, maintenance: Maintenance) {
+    pub(crate) fn install(&self, listener: Listener, maintenance: Option<Maintenance>) {
         *lock(&self.listener) = Some(listener);
-        *lock(&self.maintenance) = Some(maintenance);
+        *lock(&self.maintenance) = maintenance;
     }
 
     pub(crate) fn is_used(&self) -> bool {

@@ -18,7 +18,7 @@ use super::sites;
 use super::staging::Staging;
 use crate::callsite;
 use crate::level::Level;
-use crate::own_thread;
+use crate::own_thread::OwnThread;
 use crate::ring::signal_frame::in_signal_handler;
 use crate::sync::{AtomicBool, AtomicU32, Ordering, lock, thread_local};
 
@@ -156,13 +156,13 @@ pub(crate) fn change<E>(
 #[inline]
 pub(crate) fn receive(origin: &Origin<'_>, stage: impl FnOnce(&mut Staging)) {
     with_destination(|destination| match destination {
-        Destination::Routes(routes) => routes.receive(origin, own_thread::is_own(), stage),
+        Destination::Routes(routes) => routes.receive(origin, OwnThread::is_current(), stage),
         Destination::Collector(collector) => {
             let collect = |staged: &Staging| collector.collect(&staged.record(origin));
             let repeats = || sites::find(origin).is_some_and(|site| site.repeats_an_event(origin.facade));
             if collector.wants(origin)
                 && !repeats()
-                && (own_thread::is_own() || Staging::with(stage, collect).is_err())
+                && (OwnThread::is_current() || Staging::with(stage, collect).is_err())
             {
                 collector.lose(origin);
             }
@@ -223,7 +223,7 @@ pub(crate) fn least() -> Least {
 /// Waits a little until everything logged so far is handed on: a facade's `flush`.
 pub(crate) fn flush() {
     if let Some(Destination::Routes(routes)) = current()
-        && !own_thread::is_own()
+        && !OwnThread::is_current()
     {
         routes.queue().flush_briefly();
     }

@@ -12,7 +12,7 @@ use std::io::Write as _;
 use crate::codec::{Args, Corrupt, Value};
 use crate::escape::{DETAIL_MARK, escape_into, push_indented};
 use crate::level::Level;
-use crate::record::{Record, Site};
+use crate::record::{Extra, Record, Site};
 use crate::template::{Align, Spec, pad, write_field};
 use crate::zone::Zone;
 
@@ -305,6 +305,7 @@ fn write_number(number: u32, out: &mut Vec<u8>) {
 /// Reads a record's arguments as the pattern asks for them: in any order, or never.
 struct Reader<'a> {
     site: &'a Site,
+    extra: Extra<'a>,
     message: Args<'a>,
     /// Where the fields' values start, once it is known.
     fields: Option<Args<'a>>,
@@ -314,7 +315,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(record: &Record<'a>) -> Reader<'a> {
-        Reader { site: record.site, message: record.args, fields: None, detail: None }
+        Reader { site: record.site, extra: record.extra, message: record.args, fields: None, detail: None }
     }
 
     fn write_message(&mut self, out: &mut Vec<u8>) -> Result<(), Corrupt> {
@@ -344,7 +345,10 @@ impl<'a> Reader<'a> {
                 return Ok(());
             }
         }
-        out.extend_from_slice(field.default.as_bytes());
+        match self.extra.get(&field.given) {
+            Some(ref value) => write_field(value, out),
+            None => out.extend_from_slice(field.default.as_bytes()),
+        }
         Ok(())
     }
 
@@ -358,6 +362,15 @@ impl<'a> Reader<'a> {
             let Ok(ref value) = args.next() else { return Err(Corrupt) };
             write_field(value, out);
             separator = b" ";
+        }
+        if !self.extra.is_empty() {
+            for (name, value) in self.extra.iter(&self.site.names) {
+                out.extend_from_slice(separator);
+                escape_into(name, out);
+                out.push(b'=');
+                write_field(&value, out);
+                separator = b" ";
+            }
         }
         self.detail = Some(args);
         Ok(())

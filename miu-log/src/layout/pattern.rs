@@ -123,6 +123,8 @@ pub(super) enum Key {
 pub(super) struct Field {
     /// Escaped, as the names of a call site are.
     pub(super) name: String,
+    /// As it stands in the pattern.
+    pub(super) given: String,
     /// What stands there for a record without it.
     pub(super) default: String,
 }
@@ -338,7 +340,11 @@ mod tests {
     #[test]
     fn one_field_has_a_name_and_a_default() {
         let field = |name: &str, default: &str| {
-            Key::Field(Box::new(Field { name: name.to_owned(), default: default.to_owned() }))
+            Key::Field(Box::new(Field {
+                name: name.to_owned(),
+                given: name.to_owned(),
+                default: default.to_owned(),
+            }))
         };
         assert_eq!(Pattern::part("{extra[id]}").steps(), [Step::Key(field("id", ""))]);
         assert_eq!(Pattern::part("{extra[id]|no id}").steps(), [Step::Key(field("id", "no id"))]);

@@ -2,8 +2,9 @@
 //!
 //! All of it is in the shared page, so that a change made in one process reaches all others with the next load.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use super::temporary::{LevelChange, Replaced};
 use super::{CLOSED, Page, Queue, lock};
 use crate::level::Level;
 use crate::ring::signal_frame::in_signal_handler;
@@ -27,13 +28,27 @@ impl Queue {
         self.domains.get(usize::from(domain)).copied().unwrap_or("")
     }
 
+    /// The level in force, the debug switch left aside.
     pub(crate) fn level(&self, domain: u8) -> Level {
-        let level = self.page().levels[usize::from(domain)].load(Ordering::Relaxed);
-        Level::from_index(level).unwrap_or(Level::Trace)
+        Level::from_index(self.level_in_force(domain)).unwrap_or(Level::Trace)
     }
 
-    pub(crate) fn set_level(&self, domain: u8, level: Level) {
-        self.change_levels(|page| page.levels[usize::from(domain)].store(level as u8, Ordering::SeqCst));
+    fn level_in_force(&self, domain: u8) -> u8 {
+        let for_good = self.page().levels[usize::from(domain)].load(Ordering::SeqCst);
+        if self.page().any_temporary.load(Ordering::SeqCst) == 0 {
+            return for_good;
+        }
+        self.temporary_level(domain).map_or(for_good, |level| level as u8)
+    }
+
+    pub(crate) fn set_level(self: &Arc<Queue>, domain: u8, level: Level) -> LevelChange {
+        let replaced = self.change_levels(|_| vec![self.replace_level(domain, level)]);
+        LevelChange::new(self.clone(), level, replaced)
+    }
+
+    fn replace_level(&self, domain: u8, level: Level) -> Replaced {
+        let before = self.page().levels[usize::from(domain)].swap(level as u8, Ordering::SeqCst);
+        Replaced { domain, level: before, temporary: self.remove_temporaries(domain) }
     }
 
     /// No call below this level is taken, whatever the level is set to.
@@ -41,11 +56,11 @@ impl Queue {
         self.change_levels(|page| page.floors[usize::from(domain)].store(least, Ordering::SeqCst));
     }
 
-    pub(crate) fn set_all_levels(&self, level: Level) {
-        self.change_levels(|page| {
-            let domains = &page.levels[..self.domains.len()];
-            domains.iter().for_each(|of_domain| of_domain.store(level as u8, Ordering::SeqCst));
-        });
+    pub(crate) fn set_all_levels(self: &Arc<Queue>, level: Level) -> LevelChange {
+        let domains = (0..self.domains.len()).map(|domain| domain as u8);
+        let replaced =
+            self.change_levels(|_| domains.map(|domain| self.replace_level(domain, level)).collect());
+        LevelChange::new(self.clone(), level, replaced)
     }
 
     /// Whether a record that did not come by a logger is taken: its domain's level decides, or, where `alone` is given, that level in its place. The debug
@@ -66,12 +81,13 @@ impl Queue {
         self.change_levels(|page| page.debug_off.store(u32::from(!enabled), Ordering::SeqCst));
     }
 
-    fn change_levels(&self, change: impl FnOnce(&Page)) {
+    pub(super) fn change_levels<R>(&self, change: impl FnOnce(&Page) -> R) -> R {
         let changing = lock(&self.local().changing);
-        change(self.page());
+        let outcome = change(self.page());
         self.apply_levels();
         drop(changing);
         self.notice_levels();
+        outcome
     }
 
     /// Tells whoever watches levels, if one was changed since the last look, here or in another process.
@@ -122,13 +138,13 @@ impl Queue {
         for domain in 0..self.domains.len() {
             loop {
                 let debug_off = page.debug_off.load(Ordering::SeqCst);
-                let level = page.levels[domain].load(Ordering::SeqCst);
+                let level = self.level_in_force(domain as u8);
                 let floor = page.floors[domain].load(Ordering::SeqCst);
                 let least = if debug_off == 0 { level } else { level.max(Level::Info as u8) };
                 let threshold = least.max(floor);
                 page.thresholds[domain].store(threshold, Ordering::SeqCst);
                 if page.debug_off.load(Ordering::SeqCst) == debug_off
-                    && page.levels[domain].load(Ordering::SeqCst) == level
+                    && self.level_in_force(domain as u8) == level
                     && page.floors[domain].load(Ordering::SeqCst) == floor
                     && page.thresholds[domain].load(Ordering::SeqCst) == threshold
                 {

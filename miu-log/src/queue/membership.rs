@@ -19,6 +19,7 @@ use crate::clock::{Clock, nanos};
 use crate::failpoint;
 use crate::level::Level;
 use crate::lifecycle::exit;
+use crate::own_thread::OwnThread;
 use crate::ring::control::Page;
 use crate::ring::fork::OwnLock;
 use crate::ring::member::{About, Member};
@@ -244,6 +245,7 @@ impl Queue {
         let queue: Weak<Queue> = Arc::downgrade(self);
         // Without the thread the process is taken for hung after a while, which is said in a record and does no harm.
         let _ = std::thread::Builder::new().name("miu-log-beat".to_owned()).spawn(move || {
+            let _own = OwnThread::begin();
             while let Some(pause) = queue.upgrade().and_then(|queue| queue.beat()) {
                 std::thread::park_timeout(pause);
             }

@@ -35,6 +35,9 @@ type Thresholds = [AtomicU8; DOMAINS];
 
 static SHUT: Thresholds = [const { AtomicU8::new(CLOSED.cast_unsigned()) }; DOMAINS];
 
+/// Levels that can be set for a limited time at once.
+const TEMPORARY: usize = 256;
+
 /// What the processes share. All zeros is a page that takes every level.
 #[derive(Debug)]
 #[repr(C, align(128))]
@@ -58,6 +61,12 @@ pub(crate) struct Page {
     pub(crate) space: Space,
     pub(crate) flush: Flush,
     pub(crate) listener: ListenerLine,
+    /// Levels that are set for a limited time, in words of `queue::temporary`; 0: a free slot.
+    pub(crate) temporary: [AtomicU64; TEMPORARY],
+    /// How many of these were ever set.
+    pub(crate) level_order: AtomicU32,
+    /// 0 where the listener has seen that there are none.
+    pub(crate) any_temporary: AtomicU32,
 }
 
 /// Whether the listener sleeps.
@@ -116,6 +125,9 @@ impl Page {
                 successor: AtomicU32::new(0),
                 manual_now: AtomicU64::new(0),
             },
+            temporary: [const { AtomicU64::new(0) }; TEMPORARY],
+            level_order: AtomicU32::new(0),
+            any_temporary: AtomicU32::new(0),
         }
     }
 }

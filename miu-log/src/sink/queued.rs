@@ -22,7 +22,7 @@ use crossbeam_queue::ArrayQueue;
 use super::{Batch, Health, Held, Sink, SinkError};
 use crate::level::Level;
 use crate::notice::notice;
-use crate::own_thread;
+use crate::own_thread::OwnThread;
 use crate::sync::lock;
 
 /// Bytes that may wait, ordinarily.
@@ -131,10 +131,7 @@ impl Queued {
             done: Condvar::new(),
         });
         let worker = Worker { shared: Arc::clone(&shared), sink, ailing: false };
-        thread::Builder::new().name(format!("miu-log-{name}")).spawn(move || {
-            own_thread::begin();
-            worker.run();
-        })?;
+        thread::Builder::new().name(format!("miu-log-{name}")).spawn(move || worker.run())?;
         Ok(Queued { shared, staged: Held::default(), ticket: None, limit, reserve })
     }
 
@@ -336,6 +333,7 @@ struct Worker {
 
 impl Worker {
     fn run(mut self) {
+        let _own = OwnThread::begin();
         let shared = Arc::clone(&self.shared);
         loop {
             if let Some(mut held) = shared.waiting.pop() {

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is a test's report")]
 
+mod added_files;
 mod bad_paths;
 mod bridges;
 mod broken_rings;
@@ -21,6 +22,7 @@ mod displays;
 mod domains;
 mod durability;
 mod ends;
+mod environment;
 mod exception;
 mod fields;
 mod files;
@@ -35,10 +37,12 @@ mod in_use;
 mod injected;
 mod kept_files;
 mod layouts;
+mod level_limits;
 mod lifecycle;
 mod logrotate;
 mod main_job;
 mod overflow;
+mod panics;
 mod processes;
 mod puppet;
 mod recover;

@@ -221,7 +221,14 @@ fn one_field<'a>(text: &'a str, inside: &'a str) -> Result<(Key, &'a str), Mista
     if !is_harmless(default) {
         return Err((text, "a control character in the text for a record without the field".to_owned()));
     }
-    Ok((Key::Field(Box::new(Field { name: escaped(name), default: default.to_owned() })), after))
+    Ok((
+        Key::Field(Box::new(Field {
+            name: escaped(name),
+            given: name.to_owned(),
+            default: default.to_owned(),
+        })),
+        after,
+    ))
 }
 
 /// Whether a spec asks for nothing but padding, with a fill that may stand in a line.

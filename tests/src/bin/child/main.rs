@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a scenario's report")]
 #![allow(clippy::print_stdout, reason = "stdout is what the scenario reads")]
 
+mod added_files;
 mod allocator;
 mod bridges;
 mod chaos;
@@ -12,11 +13,13 @@ mod crashes;
 mod destructors;
 mod disks;
 mod ends;
+mod environment;
 mod forks;
 mod handlers;
 mod kept_files;
 mod limits;
 mod load;
+mod panics;
 mod processes;
 mod signals;
 mod simple;
@@ -130,6 +133,11 @@ fn main() {
         "crash-in-all-domains" => crashes::crash_in_all_domains(folder),
         "reopen" => crashes::reopen(folder),
         "reopen-later" => crashes::reopen_later(folder),
+        "log-to-added" => added_files::log_to_added(folder),
+        "killed-with-added" => added_files::killed_with_added(folder),
+        "reopen-added" => added_files::reopen_added(folder),
+        "lead-three-workers" => added_files::lead_three_workers(folder),
+        "ten-messages" => added_files::ten_messages(folder),
         "recover" => crashes::recover(folder),
         "scripted-worker" => crashes::scripted_worker(),
         "flooding-worker" => crashes::flooding_worker(),
@@ -138,8 +146,21 @@ fn main() {
         "chaos-produce" => chaos::produce(folder),
         "chaos-work" => chaos::work(folder),
         "chaos-close" => chaos::close(folder),
+        "panic" => panics::run(folder, &more[0]),
+        "exit" => panics::exit(folder, more),
+        "exit-of-worker" => panics::exit_of_worker(more),
         "puppet" => processes::puppet(folder),
         "early-hold" => processes::early_hold(folder),
+        "env-service" => environment::service(),
+        "env-all-files" => environment::service_with_all_files(),
+        "env-strict" => environment::strict(),
+        "env-lenient" => environment::lenient(),
+        "env-open" => environment::open(),
+        "env-thousand" => environment::thousand(),
+        "env-parent" => environment::parent(),
+        "env-hold" => environment::hold(),
+        "env-forked" => environment::forked(),
+        "env-killed" => environment::killed(),
         other if other.starts_with("fork-") => forks::run(other, folder, more),
         other => panic!("no role {other:?}"),
     }
