@@ -86,14 +86,14 @@ pub(crate) fn levels(folder: &str) {
         change();
         seen.push(enabled());
     };
-    after(&|| repo.app.set_level(Level::Debug));
+    after(&|| _ = repo.app.set_level(Level::Debug));
     after(&|| repo.set_debug_enabled(false));
     after(&|| repo.set_debug_enabled(true));
-    after(&|| repo.set_level(Level::Trace));
-    after(&|| repo.set_level(Level::Success));
-    after(&|| repo.set_level(Level::Critical));
+    after(&|| _ = repo.set_level(Level::Trace));
+    after(&|| _ = repo.set_level(Level::Success));
+    after(&|| _ = repo.set_level(Level::Critical));
     // A domain that no statement of another crate leads to, but that of `sqlx`.
-    after(&|| repo.db.set_level(Level::Info));
+    after(&|| _ = repo.db.set_level(Level::Info));
     after(&|| _ = repo.shutdown());
     println!("{}", seen.join(" "));
 }
@@ -313,6 +313,11 @@ pub(crate) fn spans(folder: &str) {
     let request = tracing::info_span!("request", id = 7u64, user = tracing::field::Empty, path = %"/cart", own = "outer");
     let _request = request.enter();
     tracing::warn!(rows = 1, "before");
+    {
+        let _scope = miu_log::context::scope(miu_log::context::REQUEST_ID.with("r-17"));
+        tracing::warn!("event in a scope");
+        log::warn!("record in a scope");
+    }
     request.record("user", "ann");
     let step = tracing::info_span!("step", number = 2i64, own = "inner");
     step.in_scope(|| {
