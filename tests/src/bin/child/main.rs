@@ -138,6 +138,7 @@ fn main() {
         "env-strict" => environment::strict(),
         "env-lenient" => environment::lenient(),
         "env-open" => environment::open(),
+        "env-open-until-tidy" => environment::open_until_tidy(),
         "env-thousand" => environment::thousand(),
         "env-parent" => environment::parent(),
         "env-hold" => environment::hold(),
