@@ -146,6 +146,8 @@ pub use level::{Level, UnknownLevel};
 pub use miu_log_macros::diagnose;
 pub use miu_log_macros::log_domains;
 
+#[cfg(all(feature = "tracing", not(loom)))]
+pub use self::bridge::{tracing_layer, tracing_subscriber};
 #[cfg(not(loom))]
 pub use self::{
     bytes::Bytes,

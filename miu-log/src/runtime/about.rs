@@ -6,7 +6,7 @@
 //!           | domain files u8 | isolated u8 | names of the files per domain and per level, counted | domains u32, each: name, file stem, counted
 //!           | files u32, each: name, counted; levels u8; domains u32, each counted, behind u8, 0 for all; modules u32, each counted;
 //!             u8, 1 for a filter that cannot be stored; layout, counted, empty where it has none; mode u32; diagnose u8
-//!           | records of other crates u8, 0 for none, else: their default domain u8; routes u32, each: target, counted, domain u16, level u8 |
+//!           | records of other crates u8, 0 for none, else: their default domain u8; span events u8; routes u32, each: target, counted, domain u16, level u8 |
 //! ```
 //!
 //! A mode of `u32::MAX` is none, and so is a route's domain or level of which all bits are set.
@@ -285,6 +285,7 @@ impl About {
 
 fn put_routes(out: &mut Vec<u8>, routes: &CheckedRoutes) {
     out.push(routes.default);
+    out.push(u8::from(routes.span_events));
     out.extend((routes.rules.len() as u32).to_le_bytes());
     for Rule { prefix, domain, level } in &routes.rules {
         put_counted(out, prefix.as_bytes());
@@ -295,6 +296,7 @@ fn put_routes(out: &mut Vec<u8>, routes: &CheckedRoutes) {
 
 fn read_routes(bytes: &mut Reading<'_>, domains: usize) -> Option<CheckedRoutes> {
     let default = bytes.u8().filter(|domain| usize::from(*domain) < domains)?;
+    let span_events = bytes.u8()? != 0;
     let count = bytes.u32()?;
     let mut rules = Vec::new();
     for _ in 0..count {
@@ -309,7 +311,7 @@ fn read_routes(bytes: &mut Reading<'_>, domains: usize) -> Option<CheckedRoutes>
         };
         rules.push(Rule { prefix, domain, level });
     }
-    Some(CheckedRoutes { rules, default })
+    Some(CheckedRoutes { rules, default, span_events })
 }
 
 #[cfg(test)]
@@ -369,6 +371,7 @@ mod tests {
                     Rule { prefix: "hyper".to_owned(), domain: None, level: Some(Level::Warning) },
                 ],
                 default: 0,
+                span_events: true,
             }),
         };
         let file = tempfile::tempfile().unwrap();

@@ -7,6 +7,7 @@
 
 mod added_files;
 mod bad_paths;
+mod bridges;
 mod broken_rings;
 mod chaos;
 mod churn;

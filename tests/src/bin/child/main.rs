@@ -7,6 +7,7 @@
 
 mod added_files;
 mod allocator;
+mod bridges;
 mod chaos;
 mod crashes;
 mod destructors;
@@ -108,6 +109,23 @@ fn main() {
         "hanging-sink" => sinks::hanging(folder),
         "logging-sink" => sinks::logging(folder),
         "flooded-sink" => sinks::flooded(folder),
+        "bridge-both" => bridges::both(folder),
+        "bridge-levels" => bridges::levels(folder),
+        "bridge-other-logger" => bridges::other_logger(folder),
+        "bridge-other-subscriber" => bridges::other_subscriber(folder),
+        "bridge-two-repositories" => bridges::two_repositories(folder),
+        "bridge-after-shutdown" => bridges::after_shutdown(folder),
+        "bridge-thread-end" => bridges::at_a_threads_end(folder),
+        "bridge-worker" => bridges::worker(),
+        "bridge-sinks" => bridges::sinks_that_log(folder),
+        "bridge-doubles" => bridges::doubles(folder),
+        "bridge-log-tracer" => bridges::log_tracer(folder),
+        "bridge-layers" => bridges::layers(folder),
+        "bridge-spans" => bridges::spans(folder),
+        "bridge-span-events" => bridges::span_events(folder),
+        "bridge-made-up" => bridges::made_up(folder),
+        "bridge-displays" => bridges::displays_that_log(folder),
+        "bridge-off" => bridges::off(folder),
         "allocator" => allocator::that_logs(folder),
         "crash" => crashes::crash(folder, more),
         "crash-with-files" => crashes::crash_with_files(folder),
