@@ -19,6 +19,7 @@ mod destructors;
 mod displays;
 mod domains;
 mod durability;
+mod early;
 mod ends;
 mod exception;
 mod fields;

@@ -10,6 +10,7 @@ mod chaos;
 mod crashes;
 mod destructors;
 mod disks;
+mod early;
 mod ends;
 mod forks;
 mod handlers;
@@ -121,6 +122,7 @@ fn main() {
         "chaos-produce" => chaos::produce(folder),
         "chaos-work" => chaos::work(folder),
         "chaos-close" => chaos::close(folder),
+        "early" => early::run(folder, &more[0]),
         "panic" => panics::run(folder, &more[0]),
         "exit" => panics::exit(folder, more),
         "exit-of-worker" => panics::exit_of_worker(more),
