@@ -160,6 +160,7 @@ pub use self::{
         AnyLayout, ColourChoice, Json, JsonKey, Layout, Logfmt, OtelJson, Pattern, PatternError,
         TimePrecision,
     },
+    lifecycle::early::{EarlyInit, StartupReport, early_init},
     logger::{AsLogger, CappedLogger, Logger},
     message::{Message, Target},
     queue::{LevelChange, OverflowPolicy},

@@ -13,6 +13,7 @@ pub use crate::domain::{DomainSet, DomainSpec, UnknownDomain};
 pub use crate::encode::{Arg, ArgAny, ArgRaw, Encode, FieldValue, Scratch, SignalValue, signal_value, value};
 pub use crate::error::Error;
 pub use crate::level::Level;
+pub use crate::lifecycle::early::StartupReport;
 pub use crate::lifecycle::global::Global;
 pub use crate::logger::{AsLogger, CappedLogger, Logger, enabled, outline, submit, submit_signal};
 pub use crate::queue::{LevelChange, SignalSite};

@@ -21,6 +21,7 @@ use crate::config::LogConfig;
 use crate::domain::{DomainSpec, MAX_DOMAINS};
 use crate::error::Error;
 use crate::level::Level;
+use crate::lifecycle::early::StartupReport;
 use crate::lifecycle::{exit, fork, panic_hook, signals};
 use crate::listener::watch::Watch;
 use crate::logger::{CappedLogger, Logger};
@@ -85,6 +86,10 @@ pub(crate) struct Inner {
     report: Mutex<Option<ShutdownReport>>,
     /// When it was made, on the monotonic clock.
     since: u64,
+    /// The domain of what no route is for, once it is opened.
+    default_domain: OnceLock<u8>,
+    /// Records that it accepted before it was opened.
+    accepted_early: OnceLock<u64>,
 }
 
 /// What there is once the listener has been started.
@@ -187,6 +192,8 @@ impl Core {
             ));
         }
         let routes = config.other_crates.check(specs)?;
+        _ = inner.default_domain.set(routes.default);
+        _ = inner.accepted_early.set(inner.queue.accepted());
         let intercepting = Intercepting::prepare(&config.other_crates, routes)?;
         let mut config = config;
         let Prepared { mut listener, runtime, recovery, settings, maintenance } =
@@ -241,6 +248,8 @@ impl Core {
                 }),
             });
         }
+        // Before the listener's first pass: early records come before all others.
+        intercepting.begin(&inner.queue).inspect_err(|_| inner.queue.end())?;
         match manual {
             Some(manual) => manual.install(listener, maintenance.clone()),
             None => {
@@ -265,8 +274,7 @@ impl Core {
             // It logs as it should; what is missing is said, and does not make it useless.
             notice("signals", &format!("cannot handle SIGTERM and SIGINT: {error}"));
         }
-        // Last: whatever comes from there finds all of it working.
-        intercepting.begin(&inner.queue).inspect_err(|_| _ = inner.shutdown())
+        Ok(())
     }
 
     /// Joins a repository of this process, by its queue. Domains are matched by name. One that the queue does not have logs
@@ -399,6 +407,11 @@ impl Core {
         self.inner.queue.set_all_levels(level)
     }
 
+    /// What was logged before which stage of the start.
+    pub fn startup_report(&self) -> StartupReport {
+        StartupReport::new(self.inner.accepted_early.get().copied().unwrap_or_else(|| self.inner.accepted()))
+    }
+
     /// Counters. Those of the sinks are as of the last flush, or at most a second old.
     pub fn stats(&self) -> Stats {
         self.inner.stats()
@@ -421,6 +434,8 @@ impl Inner {
         let since = queue.clock().monotonic();
         Arc::new(Inner {
             since,
+            default_domain: OnceLock::new(),
+            accepted_early: OnceLock::new(),
             queue,
             published: Arc::default(),
             started: OnceLock::new(),

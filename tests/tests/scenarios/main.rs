@@ -21,6 +21,7 @@ mod destructors;
 mod displays;
 mod domains;
 mod durability;
+mod early;
 mod ends;
 mod environment;
 mod exception;

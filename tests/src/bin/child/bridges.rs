@@ -86,14 +86,14 @@ pub(crate) fn levels(folder: &str) {
         change();
         seen.push(enabled());
     };
-    after(&|| repo.app.set_level(Level::Debug));
+    after(&|| _ = repo.app.set_level(Level::Debug));
     after(&|| repo.set_debug_enabled(false));
     after(&|| repo.set_debug_enabled(true));
-    after(&|| repo.set_level(Level::Trace));
-    after(&|| repo.set_level(Level::Success));
-    after(&|| repo.set_level(Level::Critical));
+    after(&|| _ = repo.set_level(Level::Trace));
+    after(&|| _ = repo.set_level(Level::Success));
+    after(&|| _ = repo.set_level(Level::Critical));
     // A domain that no statement of another crate leads to, but that of `sqlx`.
-    after(&|| repo.db.set_level(Level::Info));
+    after(&|| _ = repo.db.set_level(Level::Info));
     after(&|| _ = repo.shutdown());
     println!("{}", seen.join(" "));
 }

@@ -12,6 +12,7 @@ mod chaos;
 mod crashes;
 mod destructors;
 mod disks;
+mod early;
 mod ends;
 mod environment;
 mod forks;
@@ -146,6 +147,7 @@ fn main() {
         "chaos-produce" => chaos::produce(folder),
         "chaos-work" => chaos::work(folder),
         "chaos-close" => chaos::close(folder),
+        "early" => early::run(folder, &more[0]),
         "panic" => panics::run(folder, &more[0]),
         "exit" => panics::exit(folder, more),
         "exit-of-worker" => panics::exit_of_worker(more),
