@@ -1,5 +1,6 @@
 //! What stands behind a generated `Repository`: the queue, the listener and its end. Wires both halves together.
 
+mod captured;
 mod connect;
 mod recover;
 mod rotated;
@@ -90,7 +91,7 @@ struct Started {
     /// Kept until the end, or until another process takes over: the locks.
     runtime: Arc<Mutex<Option<RuntimeDir>>>,
     recovery: Recovery,
-    maintenance: Maintenance,
+    maintenance: Option<Maintenance>,
 }
 
 /// What a generated repository is made of.
@@ -171,7 +172,7 @@ impl Core {
         if inner.started.get().is_some() {
             return Err(Error::already_initialised("the repository has been started before"));
         }
-        if config.manual.as_ref().is_some_and(ManualListener::is_used) {
+        if config.manual.iter().chain(&config.captured_by).any(ManualListener::is_used) {
             return Err(Error::config(
                 "the manual listener belongs to another repository; each needs one of its own",
             ));
@@ -182,6 +183,9 @@ impl Core {
             ));
         }
         let mut config = config;
+        if let Some(listener) = config.captured_by.take() {
+            return self.start_captured(&config, listener);
+        }
         let Prepared { mut listener, runtime, recovery, settings, maintenance } =
             start::prepare(&mut config, &inner.queue, &inner.published, specs)?;
         let (folder, spill) = (runtime.path().to_owned(), runtime.spill());
@@ -193,7 +197,7 @@ impl Core {
             sink_timeout,
             runtime: runtime.clone(),
             recovery,
-            maintenance: maintenance.clone(),
+            maintenance: Some(maintenance.clone()),
         };
         if inner.started.set(started).is_err() || !inner.queue.attach(settings) {
             return Err(Error::already_initialised("the repository has been started before"));
@@ -231,7 +235,7 @@ impl Core {
             }),
         });
         match manual {
-            Some(manual) => manual.install(listener, maintenance.clone()),
+            Some(manual) => manual.install(listener, Some(maintenance.clone())),
             None => {
                 let thread = std::thread::Builder::new()
                     .name("miu-log".to_owned())
@@ -529,7 +533,9 @@ impl Inner {
             self.queue.counters.abandoned.store(pending, Ordering::Relaxed);
             notice("shutdown", &format!("{pending} accepted records were not written when logging ended"));
         }
-        started.maintenance.stop();
+        if let Some(maintenance) = &started.maintenance {
+            maintenance.stop();
+        }
         // The lock on the folder goes last: until now another repository must not open it.
         drop(lock(&started.runtime).take());
         *report.insert(self.report())

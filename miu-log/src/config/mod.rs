@@ -95,6 +95,8 @@ pub struct LogConfig {
     pub(crate) handle_signals: bool,
     pub(crate) sinks: Vec<ExtraSink>,
     pub(crate) manual: Option<ManualListener>,
+    /// The repository is in memory alone, and this is its listener.
+    pub(crate) captured_by: Option<ManualListener>,
     pub(crate) heartbeat: Duration,
     pub(crate) on_worker: Option<OnWorker>,
     pub(crate) take_over: bool,
@@ -139,6 +141,7 @@ impl LogConfig {
             handle_signals: false,
             sinks: Vec::new(),
             manual: None,
+            captured_by: None,
             heartbeat: HEARTBEAT,
             on_worker: None,
             take_over: false,

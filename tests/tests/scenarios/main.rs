@@ -7,15 +7,18 @@
 
 mod bad_paths;
 mod broken_rings;
+mod captures;
 mod chaos;
 mod churn;
 mod clock;
 mod console;
+mod context;
 mod counters;
 mod crashes;
 mod debug_toggle;
 mod descriptors;
 mod destructors;
+mod diagnosis;
 mod displays;
 mod domains;
 mod durability;
