@@ -46,6 +46,8 @@ mod bytes;
 #[cfg(not(loom))]
 mod callsite;
 #[cfg(not(loom))]
+mod chain;
+#[cfg(not(loom))]
 mod clock;
 #[cfg(not(loom))]
 mod codec;
@@ -145,6 +147,7 @@ pub use miu_log_macros::log_domains;
 #[cfg(not(loom))]
 pub use self::{
     bytes::Bytes,
+    chain::ErrorChain,
     config::{Console, ConsoleChoice, LogConfig},
     context::fields::Fields,
     domain::{DomainSet, DomainSpec, UnknownDomain},
