@@ -1,6 +1,7 @@
 //! What stands behind a generated `Repository`: the queue, the listener and its end. Wires both halves together.
 
 mod bridges;
+mod captured;
 mod connect;
 mod last_words;
 mod recover;
@@ -181,7 +182,7 @@ impl Core {
         if inner.started.get().is_some() {
             return Err(Error::already_initialised("the repository has been started before"));
         }
-        if config.manual.as_ref().is_some_and(ManualListener::is_used) {
+        if config.manual.iter().chain(&config.captured_by).any(ManualListener::is_used) {
             return Err(Error::config(
                 "the manual listener belongs to another repository; each needs one of its own",
             ));
@@ -194,8 +195,11 @@ impl Core {
         let routes = config.other_crates.check(specs)?;
         _ = inner.default_domain.set(routes.default);
         _ = inner.accepted_early.set(inner.queue.accepted());
-        let intercepting = Intercepting::prepare(&config.other_crates, routes)?;
         let mut config = config;
+        if let Some(listener) = config.captured_by.take() {
+            return self.start_captured(&config, listener);
+        }
+        let intercepting = Intercepting::prepare(&config.other_crates, routes)?;
         let Prepared { mut listener, runtime, recovery, settings, maintenance } =
             start::prepare(&mut config, &inner.queue, &inner.published, specs)?;
         let paths = runtime.as_ref().map(|runtime| (runtime.path().to_owned(), runtime.spill()));

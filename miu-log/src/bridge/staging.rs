@@ -14,9 +14,9 @@ use std::fmt::{self, Write};
 
 use super::receiver::{ForeignRecord, Origin};
 use super::sites;
+use crate::chain::causes;
 use crate::codec::{Args, tag};
 use crate::encode::{Cut, MAX_RECORD, Nesting, Raw, TEXT_HEAD};
-use crate::logger::causes;
 use crate::reading::put_counted;
 use crate::ring::signal_frame::in_signal_handler;
 use crate::sync::{AtomicU8, Ordering, compiler_fence, thread_local};

@@ -129,6 +129,8 @@ fn main() {
         "bridge-off" => bridges::off(folder),
         "allocator" => allocator::that_logs(folder),
         "crash" => crashes::crash(folder, more),
+        "crash-in-context" => crashes::crash_in_context(folder),
+        "crash-diagnosed" => crashes::crash_diagnosed(folder),
         "crash-with-files" => crashes::crash_with_files(folder),
         "crash-with-json" => crashes::crash_with_json(folder),
         "crash-in-all-domains" => crashes::crash_in_all_domains(folder),
