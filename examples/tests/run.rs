@@ -350,6 +350,41 @@ fn tokio_service_logs_from_all_tasks() {
 }
 
 #[test]
+fn axum_service_gives_every_record_its_request() {
+    let run = run("axum_service");
+    let (answers, rest) = run.stdout.split_at(run.stdout.find("11 records written, 0 dropped").unwrap_or(0));
+    let expected = [
+        "/orders/7: 200 order 7 of ann",
+        "/orders/700: 404 ",
+        "/broken: 500 ",
+        "/orders/8: 200 order 8 of anonymous",
+    ];
+    assert_eq!(answers.lines().collect::<Vec<_>>(), expected, "{rest}");
+    let column = |line: &String, number: usize| line.split(" | ").nth(number).unwrap().to_owned();
+    let columns = |file: &str, numbers: [usize; 4]| -> Vec<String> {
+        let records = run.records(file);
+        records.iter().map(|line| numbers.map(|number| column(line, number)).join(" ")).collect()
+    };
+    assert_eq!(
+        columns("http.log", [2, 3, 5, 6])[..3],
+        [
+            "REQ:r-1 USER:ann GET /orders/7 status=200",
+            "REQ:r-2 USER:anonymous GET /orders/700 status=404",
+            "REQ:r-3 USER:joe GET /broken status=500",
+        ]
+    );
+    assert!(column(&run.records("http.log")[3], 2).starts_with("REQ:req-"));
+    assert_eq!(
+        columns("error.log", [2, 3, 5, 6]),
+        ["REQ:r-3 USER:joe a handler panicked cause=\"the shelf is empty\""]
+    );
+    assert_eq!(columns("warning.log", [2, 3, 5, 6]), ["REQ:r-2 USER:anonymous no such order order=700"]);
+    let app: Vec<String> = run.records("app.log").iter().map(|line| column(line, 5)).collect();
+    assert_eq!(app, ["service started", "a handler panicked", "service stopped"]);
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
 fn worker_processes_agree_with_the_files() {
     let run = run("worker_processes");
     let (death, table) = run.stdout.split_once('\n').unwrap();

@@ -89,7 +89,7 @@ pub fn fields(input: TokenStream) -> TokenStream {
 /// ```ignore
 /// #[miu_log::diagnose(order, items = ?items)]
 /// fn fill(repo: &logs::Repository, order: u32, items: &[&str]) {
-///     repo.db.error("out of stock"); // … | out of stock | fill.order=17 fill.items="[\"book\"]"
+///     repo.db.error("out of stock"); // … | out of stock | fill.order=17 fill.items=["book"]
 /// }
 /// ```
 #[proc_macro_attribute]

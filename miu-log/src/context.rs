@@ -30,6 +30,7 @@ mod carry;
 pub(crate) mod current;
 pub(crate) mod diagnosis;
 pub(crate) mod fields;
+mod id;
 mod key;
 
 use std::fmt;
@@ -37,6 +38,7 @@ use std::marker::PhantomData;
 
 pub use carry::{CallInContext, Carried, InContext};
 use fields::Fields;
+pub use id::short_id;
 pub use key::{ContextValue, Key, REQUEST_ID, USER_ID, ValueOf};
 
 /// Fields for all that is logged in a scope, by a task or by a thread.

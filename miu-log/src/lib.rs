@@ -48,6 +48,8 @@ mod bytes;
 #[cfg(not(loom))]
 mod callsite;
 #[cfg(not(loom))]
+mod chain;
+#[cfg(not(loom))]
 mod clock;
 #[cfg(not(loom))]
 mod codec;
@@ -151,6 +153,7 @@ pub use self::bridge::{tracing_layer, tracing_subscriber};
 #[cfg(not(loom))]
 pub use self::{
     bytes::Bytes,
+    chain::ErrorChain,
     config::{AnySink, CommandExt, Console, ConsoleChoice, CustomSink, File, LogConfig},
     context::fields::Fields,
     domain::{DomainSet, DomainSpec, UnknownDomain},
@@ -160,6 +163,7 @@ pub use self::{
         AnyLayout, ColourChoice, Json, JsonKey, Layout, Logfmt, OtelJson, Pattern, PatternError,
         TimePrecision,
     },
+    lifecycle::early::{EarlyInit, StartupReport, early_init},
     logger::{AsLogger, CappedLogger, Logger},
     message::{Message, Target},
     queue::{LevelChange, OverflowPolicy},

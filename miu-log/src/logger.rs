@@ -2,7 +2,6 @@
 //!
 //! Knows `queue` and what stands before it; never the listener, the router or a sink.
 
-use std::backtrace::{Backtrace, BacktraceStatus};
 use std::error::Error;
 use std::fmt;
 use std::ops::Deref;
@@ -11,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::callsite::{self, Callsite, Place};
+use crate::chain;
 use crate::context::current;
 use crate::context::fields::Fields;
 use crate::encode::extra::{AnyEncode, WithExtra};
@@ -22,9 +22,6 @@ use crate::ring::signal_frame::in_signal_handler;
 
 /// How many spans give their fields to a record.
 pub(crate) const MOST_SPANS: usize = 4;
-
-/// How many causes of an error are followed.
-const MAX_CAUSES: usize = 64;
 
 /// The logger of one domain.
 ///
@@ -93,7 +90,7 @@ impl Logger {
                 // Texts and backtraces allocate and lock.
                 return self.drop_unregistered(Level::Error);
             }
-            let detail = chain(error);
+            let detail = chain::lines(error);
             self.say(Level::Error, message, Location::caller(), Some(&detail));
         }
     }
@@ -245,37 +242,6 @@ impl fmt::Debug for Logger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Logger").field("domain", &self.domain()).field("level", &self.level()).finish()
     }
-}
-
-/// The error and its causes, a line each, then the backtrace if there is one.
-fn chain(error: &dyn Error) -> String {
-    let mut text = causes(error);
-    let backtrace = Backtrace::capture();
-    if backtrace.status() == BacktraceStatus::Captured {
-        text.push_str(&format!("\nbacktrace:\n{backtrace}"));
-    }
-    text
-}
-
-/// The error and its causes, a line each.
-pub(crate) fn causes(error: &dyn Error) -> String {
-    causes_of(&error.to_string(), error.source())
-}
-
-/// The same, for an error whose type does not let it be borrowed as one.
-pub(crate) fn causes_of(error: &str, mut cause: Option<&(dyn Error + 'static)>) -> String {
-    // An error's own further lines stand deeper than ours: its text cannot pass for a cause.
-    let indented = |text: &str| text.replace('\n', "\n    ");
-    let mut text = format!("error: {}", indented(error));
-    for _ in 0..MAX_CAUSES {
-        let Some(error) = cause else { break };
-        text.push_str(&format!("\ncaused by: {}", indented(&error.to_string())));
-        cause = error.source();
-    }
-    if cause.is_some() {
-        text.push_str("\ncaused by: … (more causes)");
-    }
-    text
 }
 
 /// The logger of a domain with `max_level`: calls below `LEAST` are removed by the compiler.

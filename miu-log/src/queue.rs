@@ -20,6 +20,7 @@
 //! Called by `logger`; the listener takes what is registered here.
 
 pub(crate) mod blobs;
+mod earlier;
 mod levels;
 pub(crate) mod membership;
 mod rings;
@@ -36,6 +37,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use crossbeam_queue::SegQueue;
+pub(crate) use earlier::{LONGEST, OfThread, Replayed, current_thread};
 pub(crate) use levels::watch_levels;
 use membership::Membership;
 use signal::ForSignals;

@@ -1,6 +1,7 @@
 //! What stands behind a generated `Repository`: the queue, the listener and its end. Wires both halves together.
 
 mod bridges;
+mod captured;
 mod connect;
 mod last_words;
 mod recover;
@@ -21,6 +22,7 @@ use crate::config::LogConfig;
 use crate::domain::{DomainSpec, MAX_DOMAINS};
 use crate::error::Error;
 use crate::level::Level;
+use crate::lifecycle::early::StartupReport;
 use crate::lifecycle::{exit, fork, panic_hook, signals};
 use crate::listener::watch::Watch;
 use crate::logger::{CappedLogger, Logger};
@@ -85,6 +87,10 @@ pub(crate) struct Inner {
     report: Mutex<Option<ShutdownReport>>,
     /// When it was made, on the monotonic clock.
     since: u64,
+    /// The domain of what no route is for, once it is opened.
+    default_domain: OnceLock<u8>,
+    /// Records that it accepted before it was opened.
+    accepted_early: OnceLock<u64>,
 }
 
 /// What there is once the listener has been started.
@@ -176,7 +182,7 @@ impl Core {
         if inner.started.get().is_some() {
             return Err(Error::already_initialised("the repository has been started before"));
         }
-        if config.manual.as_ref().is_some_and(ManualListener::is_used) {
+        if config.manual.iter().chain(&config.captured_by).any(ManualListener::is_used) {
             return Err(Error::config(
                 "the manual listener belongs to another repository; each needs one of its own",
             ));
@@ -187,8 +193,13 @@ impl Core {
             ));
         }
         let routes = config.other_crates.check(specs)?;
-        let intercepting = Intercepting::prepare(&config.other_crates, routes)?;
+        _ = inner.default_domain.set(routes.default);
+        _ = inner.accepted_early.set(inner.queue.accepted());
         let mut config = config;
+        if let Some(listener) = config.captured_by.take() {
+            return self.start_captured(&config, listener);
+        }
+        let intercepting = Intercepting::prepare(&config.other_crates, routes)?;
         let Prepared { mut listener, runtime, recovery, settings, maintenance } =
             start::prepare(&mut config, &inner.queue, &inner.published, specs)?;
         let paths = runtime.as_ref().map(|runtime| (runtime.path().to_owned(), runtime.spill()));
@@ -241,6 +252,8 @@ impl Core {
                 }),
             });
         }
+        // Before the listener's first pass: early records come before all others.
+        intercepting.begin(&inner.queue).inspect_err(|_| inner.queue.end())?;
         match manual {
             Some(manual) => manual.install(listener, maintenance.clone()),
             None => {
@@ -265,8 +278,7 @@ impl Core {
             // It logs as it should; what is missing is said, and does not make it useless.
             notice("signals", &format!("cannot handle SIGTERM and SIGINT: {error}"));
         }
-        // Last: whatever comes from there finds all of it working.
-        intercepting.begin(&inner.queue).inspect_err(|_| _ = inner.shutdown())
+        Ok(())
     }
 
     /// Joins a repository of this process, by its queue. Domains are matched by name. One that the queue does not have logs
@@ -399,6 +411,11 @@ impl Core {
         self.inner.queue.set_all_levels(level)
     }
 
+    /// What was logged before which stage of the start.
+    pub fn startup_report(&self) -> StartupReport {
+        StartupReport::new(self.inner.accepted_early.get().copied().unwrap_or_else(|| self.inner.accepted()))
+    }
+
     /// Counters. Those of the sinks are as of the last flush, or at most a second old.
     pub fn stats(&self) -> Stats {
         self.inner.stats()
@@ -421,6 +438,8 @@ impl Inner {
         let since = queue.clock().monotonic();
         Arc::new(Inner {
             since,
+            default_domain: OnceLock::new(),
+            accepted_early: OnceLock::new(),
             queue,
             published: Arc::default(),
             started: OnceLock::new(),

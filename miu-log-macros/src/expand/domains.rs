@@ -418,6 +418,12 @@ fn methods(p: &TokenStream, core: &TokenStream, specs: &TokenStream) -> TokenStr
             #p::Core::set_level(&self.__core, level)
         }
 
+        /// What was logged before which stage of the start: before `early_init`, and before this repository was opened.
+        #[must_use]
+        pub fn startup_report(&self) -> #p::StartupReport {
+            #p::Core::startup_report(&self.__core)
+        }
+
         /// The pipeline's own counters: records accepted, written and dropped, queue depth, sink errors.
         #[must_use]
         pub fn stats(&self) -> #p::Stats {

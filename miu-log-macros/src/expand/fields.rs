@@ -5,9 +5,9 @@
 //!     (__v0, __v1) => {
 //!         let mut __scratch = Scratch::new();
 //!         let mut __fields = FieldsBuilder::new();
-//!         let __s0 = value(__v0);
-//!         FieldsBuilder::add(&mut __fields, "n", &__scratch, &__s0);
-//!         …
+//!         add_field(&mut __fields, "n", __v0);
+//!         let __s1 = Arg(__v1).display(&mut __scratch, format_args!("{}", *__v1));
+//!         FieldsBuilder::add(&mut __fields, "user", &__scratch, &__s1);
 //!         FieldsBuilder::finish(__fields)
 //! ```
 //!
@@ -16,7 +16,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::record::{local, reference, stage, values};
+use super::record::{function, local, reference, stage, value_name, values};
 use crate::lower::record::{Fields, Staged};
 
 /// The expression; where there are mistakes these, and no fields.
@@ -38,6 +38,13 @@ pub(crate) fn expand(model: &Fields) -> TokenStream {
     }
     let (fields, scratch) = (local("fields", site), local("scratch", site));
     let adds = model.fields.iter().enumerate().map(|(index, (name, staged))| {
+        if let Staged::Typed { value } = staged {
+            // In one call, so that a type which is no field's is reported once.
+            let first = model.values[*value].first;
+            let (add, _) = function(&p, "add_field", first);
+            let value = value_name(*value, first);
+            return quote_spanned!(site=> #add(&mut #fields, #name, #value););
+        }
         let value = stage(&model.values, &p, staged, &scratch);
         let stage = local(&format!("s{index}"), site);
         quote_spanned!(site=>
@@ -54,7 +61,7 @@ pub(crate) fn expand(model: &Fields) -> TokenStream {
     });
     let body = quote_spanned!(site=>
         #traits
-        #[allow(unused_mut)]
+        #[allow(unused_mut, unused_variables)]
         let mut #scratch = #p::Scratch::new();
         let mut #fields = #p::FieldsBuilder::new();
         #(#adds)*

@@ -266,7 +266,7 @@ fn enabled(p: &TokenStream, logger: &Value, level: &TokenStream) -> TokenStream 
 }
 
 /// `P::name`, shown at `place`, and the span of its first token, which tells its origin.
-fn function(p: &TokenStream, name: &str, place: Span) -> (TokenStream, Span) {
+pub(super) fn function(p: &TokenStream, name: &str, place: Span) -> (TokenStream, Span) {
     let name = Ident::new(name, Span::mixed_site());
     let mut origin = None;
     let path = quote!(#p::#name)
@@ -281,7 +281,7 @@ fn function(p: &TokenStream, name: &str, place: Span) -> (TokenStream, Span) {
     (path, origin.unwrap_or(place))
 }
 
-fn value_name(index: usize, span: Span) -> Ident {
+pub(super) fn value_name(index: usize, span: Span) -> Ident {
     local(&format!("v{index}"), span.resolved_at(Span::mixed_site()))
 }
 

@@ -216,6 +216,26 @@ impl Routes {
         }
     }
 
+    /// The domain of what no route is for.
+    pub(crate) fn default_domain(&self) -> u8 {
+        self.default
+    }
+
+    /// Domain and call site of a record that was kept somewhere else. None where it is not wanted, or has no call site: then it is taken, with the
+    /// time of this call.
+    pub(crate) fn settle(&self, record: &ForeignRecord<'_>) -> Option<(u8, u32)> {
+        let site = sites::find(&record.origin);
+        let route = self.route(site, &record.origin);
+        if !self.takes(route, record.origin.level) {
+            return None;
+        }
+        let id = site.and_then(|site| site.id(record.names));
+        if id.is_none() {
+            self.write_generally(route.domain, record);
+        }
+        id.map(|id| (route.domain, id))
+    }
+
     /// Takes a record that was kept somewhere else, if it is wanted. It gets the time of this call.
     #[allow(dead_code, reason = "for records that were logged early")]
     pub(crate) fn take(&self, record: &ForeignRecord<'_>) {
@@ -318,7 +338,13 @@ impl Encode for Run<'_> {
     }
 }
 
-/// The arguments of a record that has a call site.
+impl<'a> ForeignRecord<'a> {
+    /// The arguments of a record that has a call site.
+    pub(crate) fn arguments(&self) -> impl Encode + use<'a> {
+        payload(self)
+    }
+}
+
 fn payload<'a>(record: &ForeignRecord<'a>) -> impl Encode + use<'a> {
     (Run(record.message), (Run(record.fields), (Run(record.detail), ())))
 }

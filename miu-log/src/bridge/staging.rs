@@ -14,11 +14,11 @@ use std::fmt::{self, Write};
 
 use super::receiver::{ForeignRecord, Origin};
 use super::{fields, sites};
+use crate::chain::causes;
 use crate::codec::tag;
 use crate::context::current;
 use crate::context::fields::MOST_FIELDS;
 use crate::encode::{Cut, MAX_RECORD, Nesting, Raw, TEXT_HEAD};
-use crate::logger::causes;
 use crate::reading::put_counted;
 use crate::ring::signal_frame::in_signal_handler;
 use crate::sync::{AtomicU8, Ordering, compiler_fence, thread_local};

@@ -126,6 +126,8 @@ pub struct LogConfig {
     pub(crate) panic_hook: Option<bool>,
     pub(crate) sinks: Vec<AnySink>,
     pub(crate) manual: Option<ManualListener>,
+    /// The repository is in memory alone, and this is its listener.
+    pub(crate) captured_by: Option<ManualListener>,
     pub(crate) heartbeat: Duration,
     pub(crate) on_worker: Option<OnWorker>,
     pub(crate) take_over: bool,
@@ -167,6 +169,7 @@ impl LogConfig {
             panic_hook: None,
             sinks: Vec::new(),
             manual: None,
+            captured_by: None,
             heartbeat: HEARTBEAT,
             on_worker: None,
             take_over: false,

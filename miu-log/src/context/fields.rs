@@ -190,6 +190,11 @@ impl FieldsBuilder {
     }
 }
 
+/// Adds a field's value as it is.
+pub fn add_field<T: FieldValue + ?Sized>(builder: &mut FieldsBuilder, name: &str, value: &T) {
+    builder.add_value(name, value);
+}
+
 fn put_name(name: &str, out: &mut Vec<u8>) {
     out.push(tag::STR);
     out.extend((name.len() as u32).to_le_bytes());

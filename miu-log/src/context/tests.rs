@@ -1,3 +1,5 @@
+//! Scopes and carried contexts, seen through keys.
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Poll, Waker};

@@ -101,7 +101,9 @@ impl Part {
         match self {
             Part::Literal(_) | Part::Level(_) | Part::Origin(_) => true,
             Part::Time(_) => false,
-            Part::Key(key) => !matches!(key, Key::Message | Key::Fields | Key::Extra | Key::Field(_)),
+            Part::Key(key) => {
+                !matches!(key, Key::Message | Key::Fields | Key::Rest(_) | Key::Extra | Key::Field(_))
+            }
             Part::Padded(part, _) => part.is_origin(),
         }
     }
@@ -278,8 +280,9 @@ fn write_key(
         Key::Thread => escape_into(record.thread, out),
         Key::Location => out.extend_from_slice(site.location.as_bytes()),
         Key::Message => reader.write_message(out)?,
-        Key::Fields => reader.write_fields(b" | ", out)?,
-        Key::Extra => reader.write_fields(b"", out)?,
+        Key::Fields => reader.write_fields(b" | ", &[], out)?,
+        Key::Rest(named) => reader.write_fields(b" | ", named, out)?,
+        Key::Extra => reader.write_fields(b"", &[], out)?,
         Key::Field(field) => reader.write_field(field, out)?,
         Key::Pid => write_number(record.process_id, out),
         Key::Tid => write_number(record.thread_id, out),
@@ -352,27 +355,39 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Writes all fields, the first one behind this separator.
-    fn write_fields(&mut self, mut separator: &'static [u8], out: &mut Vec<u8>) -> Result<(), Corrupt> {
+    /// Writes all fields but those that are `named` elsewhere, the first one behind this separator.
+    fn write_fields(
+        &mut self,
+        mut separator: &'static [u8],
+        named: &[Field],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Corrupt> {
         let mut args = self.fields()?;
         for name in &self.site.fields {
+            let Ok(ref value) = args.next() else { return Err(Corrupt) };
+            if named.iter().any(|field| field.name == *name) {
+                continue;
+            }
             out.extend_from_slice(separator);
             out.extend_from_slice(name.as_bytes());
             out.push(b'=');
-            let Ok(ref value) = args.next() else { return Err(Corrupt) };
             write_field(value, out);
             separator = b" ";
         }
-        if !self.extra.is_empty() {
-            for (name, value) in self.extra.iter(&self.site.names) {
-                out.extend_from_slice(separator);
-                escape_into(name, out);
-                out.push(b'=');
-                write_field(&value, out);
-                separator = b" ";
-            }
-        }
         self.detail = Some(args);
+        if self.extra.is_empty() {
+            return Ok(());
+        }
+        for (name, value) in self.extra.iter(&self.site.names) {
+            if named.iter().any(|field| field.given == name) {
+                continue;
+            }
+            out.extend_from_slice(separator);
+            escape_into(name, out);
+            out.push(b'=');
+            write_field(&value, out);
+            separator = b" ";
+        }
         Ok(())
     }
 

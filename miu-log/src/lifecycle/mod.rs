@@ -1,5 +1,6 @@
 //! What happens to repositories when the program ends by itself.
 
+pub(crate) mod early;
 pub(crate) mod exit;
 pub(crate) mod fork;
 pub(crate) mod global;

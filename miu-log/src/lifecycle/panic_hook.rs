@@ -10,12 +10,13 @@
 //!     record would make another one of it. So does one in a signal handler, where nothing may be locked.
 //! H4. The list of repositories is tried a bounded number of times: in a forked child it may be held by a thread that the child does not have.
 //!
-//! Called by `repository` when one is opened, or joined.
+//! Called by `repository` when one is opened, or joined, and by `early` before that.
 
 use std::backtrace::Backtrace;
 use std::panic::PanicHookInfo;
 use std::sync::{Mutex, TryLockError, Weak};
 
+use super::early;
 use crate::callsite::Place;
 use crate::own_thread::OwnThread;
 use crate::repository::Inner;
@@ -34,11 +35,25 @@ thread_local! {
 }
 
 /// What is said of a panic.
-#[derive(Debug)]
-pub(crate) struct Panic<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct Panic {
     pub(crate) text: String,
     pub(crate) backtrace: String,
-    pub(crate) place: Place<'a>,
+    pub(crate) file: String,
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+}
+
+impl Panic {
+    pub(crate) fn place(&self) -> Place<'_> {
+        let Panic { file, line, column, .. } = self;
+        Place { file, line: *line, column: *column, template: "{}", fields: &[] }
+    }
+
+    /// What stands on the record's further lines.
+    pub(crate) fn detail(&self) -> String {
+        format!("backtrace:\n{}", self.backtrace)
+    }
 }
 
 /// From now on this repository is told of panics.
@@ -51,7 +66,7 @@ pub(crate) fn tell(repository: Weak<Inner>) {
 }
 
 /// Installs the hook, once.
-fn install() {
+pub(super) fn install() {
     static INSTALLED: Mutex<bool> = Mutex::new(false);
     let mut installed = lock(&INSTALLED);
     // While a thread unwinds it must not touch hooks: the next repository does.
@@ -74,7 +89,9 @@ fn record(info: &PanicHookInfo<'_>) {
         return;
     }
     let hearers: Vec<_> = hearers().iter().filter_map(Weak::upgrade).collect();
-    if !hearers.is_empty() {
+    if hearers.is_empty() {
+        early::panicked(|| describe(info));
+    } else {
         let panic = describe(info);
         for repository in hearers {
             repository.record_panic(&panic);
@@ -94,7 +111,7 @@ fn hearers() -> Vec<Weak<Inner>> {
     Vec::new()
 }
 
-fn describe<'a>(info: &'a PanicHookInfo<'_>) -> Panic<'a> {
+fn describe(info: &PanicHookInfo<'_>) -> Panic {
     let said = info.payload_as_str().unwrap_or("(a payload that is no text)");
     let thread = std::thread::current();
     let text = match thread.name() {
@@ -102,11 +119,12 @@ fn describe<'a>(info: &'a PanicHookInfo<'_>) -> Panic<'a> {
         None => format!("a thread without a name panicked: {said}"),
     };
     let backtrace = Backtrace::force_capture().to_string();
-    // It is said of every panic at present; the type allows for less.
-    let place = info
+    let backtrace = since_panic(&backtrace).to_owned();
+    // It is known of every panic at present; the type allows for less.
+    let (file, line, column) = info
         .location()
-        .map_or(Place { file: "(unknown)", line: 0, column: 0, template: "{}", fields: &[] }, Place::of);
-    Panic { text, backtrace: since_panic(&backtrace).to_owned(), place }
+        .map_or(("(unknown)", 0, 0), |location| (location.file(), location.line(), location.column()));
+    Panic { text, backtrace, file: file.to_owned(), line, column }
 }
 
 /// The backtrace from the panic on: what comes before are the hook and the capture itself.

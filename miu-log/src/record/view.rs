@@ -73,6 +73,11 @@ impl<'a> LogRecord<'a> {
         own.chain(self.record.extra.iter(names).map(|(name, value)| (name, value.into())))
     }
 
+    /// Of the fields those that are not the call's own: of its context and of its logger.
+    pub fn context(&self) -> impl Iterator<Item = (&'a str, FieldValue<'a>)> + use<'a> {
+        self.record.extra.iter(&self.site().names).map(|(name, value)| (name, value.into()))
+    }
+
     /// The text of an exception, of several lines: the error, a line for each of its causes, then the backtrace where there is one.
     pub fn exception(&self) -> Option<&'a str> {
         self.exception

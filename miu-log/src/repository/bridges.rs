@@ -8,6 +8,7 @@ use crate::bridge::routes::Routes;
 use crate::config::{CheckedRoutes, OtherCrates};
 use crate::error::Error;
 use crate::level::Level;
+use crate::lifecycle::early;
 use crate::logger::Logger;
 use crate::queue::Queue;
 use crate::runtime::about::About;
@@ -66,10 +67,11 @@ impl Intercepting {
         let new = Arc::new(new);
         let outcome = receiver::change(|present| match present {
             Some(Destination::Routes(present)) if !present.queue().is_ended() => Err(taken()),
-            _ => Ok(Some(Destination::Routes(new))),
+            _ => Ok(Some(Destination::Routes(new.clone()))),
         });
         match outcome {
             Ok(_) => {
+                early::release(&new);
                 if let Some(problem) = problem {
                     let first = Logger::new(queue.clone(), routes.default);
                     first.log(Level::Warning, format_args!("{problem}"));

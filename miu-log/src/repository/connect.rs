@@ -231,6 +231,8 @@ impl Core {
         inner.queue.join_as(name.as_deref()).map_err(|error| cannot(error.to_string()))?;
         core.role = Role::Guest;
         panic_hook::tell(Arc::downgrade(&inner));
+        _ = core.inner.default_domain.set(about.other_crates.as_ref().map_or(0, |routes| routes.default));
+        _ = core.inner.accepted_early.set(0);
         Intercepting::of_guest(&about).begin(&core.inner.queue)?;
         Ok((core, joined))
     }

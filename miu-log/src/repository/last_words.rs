@@ -37,16 +37,21 @@ impl Core {
 }
 
 impl Inner {
-    /// The domain for what concerns the whole process.
+    /// The domain for what concerns the whole process: that of other crates' records which no route is for.
     fn own_logger(&self) -> Logger {
-        Logger::new(self.queue.clone(), 0)
+        Logger::new(self.queue.clone(), self.default_domain.get().copied().unwrap_or(0))
+    }
+
+    /// Records accepted so far.
+    pub(crate) fn accepted(&self) -> u64 {
+        self.queue.accepted()
     }
 
     /// Records a panic of this process, and waits until it is in the files.
-    pub(crate) fn record_panic(&self, panic: &Panic<'_>) {
-        let detail = format!("backtrace:\n{}", panic.backtrace);
+    pub(crate) fn record_panic(&self, panic: &Panic) {
+        let detail = panic.detail();
         let arguments = (Plain::of(&*panic.text), (Rendered(&detail), ()));
-        if self.own_logger().tell(Level::Critical, panic.place, &arguments) {
+        if self.own_logger().tell(Level::Critical, panic.place(), &arguments) {
             // Whatever keeps it from the files now: it is in the ring, as all that was logged before.
             let _ = self.flush(self.patience());
         }

@@ -12,6 +12,7 @@ mod chaos;
 mod crashes;
 mod destructors;
 mod disks;
+mod early;
 mod ends;
 mod environment;
 mod forks;
@@ -128,6 +129,8 @@ fn main() {
         "bridge-off" => bridges::off(folder),
         "allocator" => allocator::that_logs(folder),
         "crash" => crashes::crash(folder, more),
+        "crash-in-context" => crashes::crash_in_context(folder),
+        "crash-diagnosed" => crashes::crash_diagnosed(folder),
         "crash-with-files" => crashes::crash_with_files(folder),
         "crash-with-json" => crashes::crash_with_json(folder),
         "crash-in-all-domains" => crashes::crash_in_all_domains(folder),
@@ -146,6 +149,7 @@ fn main() {
         "chaos-produce" => chaos::produce(folder),
         "chaos-work" => chaos::work(folder),
         "chaos-close" => chaos::close(folder),
+        "early" => early::run(folder, &more[0]),
         "panic" => panics::run(folder, &more[0]),
         "exit" => panics::exit(folder, more),
         "exit-of-worker" => panics::exit_of_worker(more),
@@ -156,6 +160,7 @@ fn main() {
         "env-strict" => environment::strict(),
         "env-lenient" => environment::lenient(),
         "env-open" => environment::open(),
+        "env-open-until-tidy" => environment::open_until_tidy(),
         "env-thousand" => environment::thousand(),
         "env-parent" => environment::parent(),
         "env-hold" => environment::hold(),
