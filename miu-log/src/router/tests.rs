@@ -108,6 +108,7 @@ fn standard_slots(
         zone: Zone::Utc,
         app: "test",
         pid: 1,
+        now: 0,
         prefix,
         schedule: Schedule::default(),
         mode: None,
