@@ -111,8 +111,9 @@ pub(crate) struct Listener {
     /// The flush that is under way, and when its time is over.
     flush: Option<(u64, Instant)>,
     sink_timeout: Duration,
-    /// How many of the rotations that were asked for are done.
+    /// How many of the rotations that were asked for are done, and why the last one did not do all files.
     rotated: u64,
+    unrotated: Vec<String>,
 }
 
 impl std::fmt::Debug for Listener {
@@ -156,6 +157,7 @@ impl Listener {
             flush: None,
             sink_timeout,
             rotated: 0,
+            unrotated: Vec::new(),
             queue,
         };
         spare::keep();
@@ -271,12 +273,13 @@ impl Listener {
             self.write_checkpoint();
         }
         if state == FlushState::Waiting && Instant::now() < deadline {
+            lock(&self.published).behind = self.router.behind();
             return;
         }
         let rotations = self.queue.rotations_asked();
         if self.rotated != rotations {
             self.rotated = rotations;
-            self.router.rotate(self.calibration.unix(self.calibration.clock().ticks()));
+            self.unrotated = self.router.rotate(self.calibration.unix(self.calibration.clock().ticks()));
             self.write_checkpoint();
         }
         self.flush = None;
@@ -541,7 +544,12 @@ impl Listener {
                 pending: account.accepted.saturating_sub(account.records),
             }
         });
-        *lock(&self.published) = Published { sinks: self.router.stats(), rings: rings.collect() };
+        *lock(&self.published) = Published {
+            sinks: self.router.stats(),
+            rings: rings.collect(),
+            behind: self.router.behind(),
+            unrotated: self.unrotated.clone(),
+        };
     }
 
     /// Whether a pass would find something to do.
