@@ -140,7 +140,7 @@ pub mod testing;
 pub mod generated {}
 
 pub use level::{Level, UnknownLevel};
-pub use miu_log_macros::log_domains;
+pub use miu_log_macros::{log_domains, main};
 
 #[cfg(not(loom))]
 pub use self::{

@@ -4,5 +4,6 @@
 //! so that no name of the user's crate can be meant by mistake.
 
 pub(crate) mod domains;
+pub(crate) mod main;
 pub(crate) mod record;
 mod signal;

@@ -2,4 +2,5 @@
 //! every part keeps the user's tokens, so that whoever judges it can point at it.
 
 pub(crate) mod domains;
+pub(crate) mod main;
 pub(crate) mod record;
