@@ -24,7 +24,7 @@ pub(crate) fn expand(path: &TokenStream, model: &Main) -> TokenStream {
             #signature #body
             #[allow(unused_imports)]
             use #p::{EndsByError as _, EndsByOther as _, EndsBySource as _, EndsByText as _};
-            #run(#name, |__miu_log_outcome| (&&&&#p::Outcome(__miu_log_outcome)).ending())
+            #run(#name, |__miu_log_outcome| (&&&&#p::Outcome(__miu_log_outcome)).__miu_log_ending())
         }
     }
 }

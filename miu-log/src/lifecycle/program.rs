@@ -4,7 +4,7 @@
 //!     kept until what `main` returns is known: its records are written, it takes no more, and the next repository that is opened, or the end of
 //!     the process, ends it.
 //! W2. What `main` returns is looked at by its type, as method resolution finds it: an error, what dereferences to one, what has a `Debug` text, an exit
-//!     code, anything else. Each has a trait, in that order of precedence.
+//!     code, anything else. Each has a trait, in that order of precedence; their method has a name that no trait of the program has.
 //!
 //! Called by the macro's expansion and by `repository`.
 
@@ -103,11 +103,11 @@ pub struct Outcome<'a, R>(pub &'a R);
 /// An error.
 pub trait EndsByError {
     /// How the program ended.
-    fn ending(&self) -> Option<Ending>;
+    fn __miu_log_ending(&self) -> Option<Ending>;
 }
 
 impl<T: 'static, E: Error> EndsByError for &&&Outcome<'_, Result<T, E>> {
-    fn ending(&self) -> Option<Ending> {
+    fn __miu_log_ending(&self) -> Option<Ending> {
         match self.0 {
             Ok(value) => Ending::of_code(value),
             Err(error) => Some(Ending::of_error(error.to_string(), error.source())),
@@ -118,11 +118,11 @@ impl<T: 'static, E: Error> EndsByError for &&&Outcome<'_, Result<T, E>> {
 /// Something that dereferences to an error: a boxed one.
 pub trait EndsBySource {
     /// How the program ended.
-    fn ending(&self) -> Option<Ending>;
+    fn __miu_log_ending(&self) -> Option<Ending>;
 }
 
 impl<T: 'static, E: Deref<Target: Error>> EndsBySource for &&Outcome<'_, Result<T, E>> {
-    fn ending(&self) -> Option<Ending> {
+    fn __miu_log_ending(&self) -> Option<Ending> {
         match self.0 {
             Ok(value) => Ending::of_code(value),
             Err(error) => Some(Ending::of_error(error.to_string(), error.source())),
@@ -133,11 +133,11 @@ impl<T: 'static, E: Deref<Target: Error>> EndsBySource for &&Outcome<'_, Result<
 /// Something that has no more than a text.
 pub trait EndsByText {
     /// How the program ended.
-    fn ending(&self) -> Option<Ending>;
+    fn __miu_log_ending(&self) -> Option<Ending>;
 }
 
 impl<T: 'static, E: Debug> EndsByText for &Outcome<'_, Result<T, E>> {
-    fn ending(&self) -> Option<Ending> {
+    fn __miu_log_ending(&self) -> Option<Ending> {
         match self.0 {
             Ok(value) => Ending::of_code(value),
             Err(error) => Some(Ending::of_error(format!("{error:?}"), None)),
@@ -148,11 +148,11 @@ impl<T: 'static, E: Debug> EndsByText for &Outcome<'_, Result<T, E>> {
 /// Anything else: an exit code, or nothing at all.
 pub trait EndsByOther {
     /// How the program ended.
-    fn ending(&self) -> Option<Ending>;
+    fn __miu_log_ending(&self) -> Option<Ending>;
 }
 
 impl<R: 'static> EndsByOther for Outcome<'_, R> {
-    fn ending(&self) -> Option<Ending> {
+    fn __miu_log_ending(&self) -> Option<Ending> {
         Ending::of_code(self.0)
     }
 }
@@ -182,7 +182,7 @@ mod tests {
     macro_rules! ending {
         ($outcome:expr) => {{
             let outcome = $outcome;
-            let ending = (&&&&Outcome(&outcome)).ending();
+            let ending = (&&&&Outcome(&outcome)).__miu_log_ending();
             ending.map(|Ending { text, detail }| (text, detail.unwrap_or_default()))
         }};
     }

@@ -3,10 +3,6 @@
 #![no_implicit_prelude]
 #![allow(dead_code, non_upper_case_globals)]
 
-mod miu {
-    pub use ::miu_log::*;
-}
-
 const outcome: u8 = 1;
 const program: u8 = 2;
 static ending: u8 = 3;
