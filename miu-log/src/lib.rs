@@ -48,11 +48,15 @@ mod bytes;
 #[cfg(not(loom))]
 mod callsite;
 #[cfg(not(loom))]
+mod chain;
+#[cfg(not(loom))]
 mod clock;
 #[cfg(not(loom))]
 mod codec;
 #[cfg(not(loom))]
 mod config;
+#[cfg(not(loom))]
+pub mod context;
 #[cfg(not(loom))]
 mod domain;
 #[cfg(not(loom))]
@@ -140,12 +144,18 @@ pub mod testing;
 pub mod generated {}
 
 pub use level::{Level, UnknownLevel};
-pub use miu_log_macros::{log_domains, main};
+pub use miu_log_macros::log_domains;
+#[cfg(not(loom))]
+pub use miu_log_macros::{diagnose, main};
 
+#[cfg(all(feature = "tracing", not(loom)))]
+pub use self::bridge::{tracing_layer, tracing_subscriber};
 #[cfg(not(loom))]
 pub use self::{
     bytes::Bytes,
-    config::{AnySink, Console, ConsoleChoice, CustomSink, File, LogConfig},
+    chain::ErrorChain,
+    config::{AnySink, CommandExt, Console, ConsoleChoice, CustomSink, File, LogConfig},
+    context::fields::Fields,
     domain::{DomainSet, DomainSpec, UnknownDomain},
     error::Error,
     inspect::{Holder, Inspection, LeftBehind, RingState, Unreadable, inspect},
@@ -244,4 +254,21 @@ macro_rules! log {
 #[macro_export]
 macro_rules! signal {
     ($($tokens:tt)*) => { $crate::__private::record! { [$crate] signal; $($tokens)* } };
+}
+
+/// Names and values for many records: `fields!(session = 17, user = %name)`.
+///
+/// They are written as the fields of [`info!`] are, and encoded at once. [`Logger::bind`] gives them to a logger, [`context::scope`] to a scope; see
+/// [`Fields`] for how much a set holds.
+///
+/// # Examples
+///
+/// ```
+/// let session = 17;
+/// let fields = miu_log::fields!(session, user = "ann", retries = ?[1, 2]);
+/// assert_eq!(fields.get("retries").unwrap().to_string(), "[1, 2]");
+/// ```
+#[macro_export]
+macro_rules! fields {
+    ($($tokens:tt)*) => { $crate::__private::fields! { [$crate] $($tokens)* } };
 }

@@ -7,6 +7,7 @@
 //! their own. Called by the router, the sinks and the lifecycle; imports nothing of the crate.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::os::fd::AsFd;
 use std::sync::{Mutex, TryLockError};
 use std::time::{Duration, Instant};
@@ -52,10 +53,49 @@ pub(crate) fn notice(key: &str, text: &str) {
     }
 }
 
+/// Says why the program ends, a line for each reason, in the look of a log: with the time in UTC, a level and the place in the program. Waits for stderr, if
+/// it has to: nothing comes after it.
+pub(crate) fn last_words(level: &str, place: &std::panic::Location<'_>, reasons: &[String]) {
+    let now = time::OffsetDateTime::now_utc();
+    for reason in reasons {
+        let stamp = format!(
+            "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:03} UTC",
+            now.year(),
+            u8::from(now.month()),
+            now.day(),
+            now.hour(),
+            now.minute(),
+            now.second(),
+            now.millisecond()
+        );
+        let text = format!("{stamp} | {level:<8} | {}:{} | {reason}", place.file(), place.line());
+        // There is nobody left to be told that this could not be said.
+        let _ = std::io::stderr().write_all(escaped(&text).as_bytes());
+    }
+}
+
 /// The notice as it is written, line end included.
 fn line(text: &str, suppressed: u64) -> String {
     let mut line = String::with_capacity(text.len() + 48);
     line.push_str("miu-log: ");
+    push_escaped(&mut line, text);
+    if suppressed > 0 {
+        // Writing to a String cannot fail.
+        let _ = write!(line, " ({suppressed} more like this were not shown)");
+    }
+    line.push('\n');
+    line
+}
+
+/// A line of its own, without the name of the library.
+fn escaped(text: &str) -> String {
+    let mut line = String::with_capacity(text.len() + 48);
+    push_escaped(&mut line, text);
+    line.push('\n');
+    line
+}
+
+fn push_escaped(line: &mut String, text: &str) {
     for character in text.chars() {
         if line.len() > LONGEST - 100 {
             line.push_str("...");
@@ -67,12 +107,6 @@ fn line(text: &str, suppressed: u64) -> String {
             line.extend(character.escape_default());
         }
     }
-    if suppressed > 0 {
-        // Writing to a String cannot fail.
-        let _ = write!(line, " ({suppressed} more like this were not shown)");
-    }
-    line.push('\n');
-    line
 }
 
 /// Whether a character neither steers a terminal nor changes how its neighbours are read.

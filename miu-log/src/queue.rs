@@ -109,6 +109,8 @@ pub(crate) struct Settings {
     pub(crate) ring_limit: usize,
     /// How often a guest shows that it is well.
     pub(crate) heartbeat: Duration,
+    /// The queue is for the process of its listener, and for those that join it by themselves: what a forked child logs into it is refused.
+    pub(crate) is_private: bool,
 }
 
 /// A segment that the listener does not know yet.
@@ -274,7 +276,7 @@ impl Queue {
                 sequence: sequence as u32,
                 domain,
                 level: level as u8,
-                flags: 0,
+                flags: E::FLAGS,
             };
             let mut out = Out::new(slot);
             out.put(&head.to_bytes());
@@ -288,7 +290,7 @@ impl Queue {
                 self.wake();
             }
         } else {
-            let record = Slow { level, domain, callsite, len, cut: scratch.cut() };
+            let record = Slow { level, domain, callsite, flags: E::FLAGS, len, cut: scratch.cut() };
             self.enqueue_slowly(
                 record,
                 &write,
@@ -297,7 +299,7 @@ impl Queue {
                     arguments.put_long(scratch, cap, &mut bytes);
                     bytes
                 },
-                E::COUNT,
+                arguments.count(),
             );
         }
     }

@@ -1,6 +1,7 @@
 //! What stands behind a generated `Repository`: the queue, the listener and its end. Wires both halves together.
 
 mod bridges;
+mod captured;
 mod connect;
 mod last_words;
 mod recover;
@@ -100,7 +101,7 @@ struct Started {
     /// Kept until the end, or until another process takes over: the locks.
     runtime: Arc<Mutex<Option<RuntimeDir>>>,
     recovery: Recovery,
-    maintenance: Maintenance,
+    maintenance: Option<Maintenance>,
 }
 
 /// What a generated repository is made of.
@@ -182,7 +183,7 @@ impl Core {
         if inner.started.get().is_some() {
             return Err(Error::already_initialised("the repository has been started before"));
         }
-        if config.manual.as_ref().is_some_and(ManualListener::is_used) {
+        if config.manual.iter().chain(&config.captured_by).any(ManualListener::is_used) {
             return Err(Error::config(
                 "the manual listener belongs to another repository; each needs one of its own",
             ));
@@ -195,12 +196,15 @@ impl Core {
         let routes = config.other_crates.check(specs)?;
         _ = inner.default_domain.set(routes.default);
         _ = inner.accepted_early.set(inner.queue.accepted());
-        let intercepting = Intercepting::prepare(&config.other_crates, routes)?;
         let mut config = config;
+        if let Some(listener) = config.captured_by.take() {
+            return self.start_captured(&config, listener);
+        }
+        let intercepting = Intercepting::prepare(&config.other_crates, routes)?;
         let Prepared { mut listener, runtime, recovery, settings, maintenance } =
             start::prepare(&mut config, &inner.queue, &inner.published, specs)?;
-        let (folder, spill) = (runtime.path().to_owned(), runtime.spill());
-        let runtime = Arc::new(Mutex::new(Some(runtime)));
+        let paths = runtime.as_ref().map(|runtime| (runtime.path().to_owned(), runtime.spill()));
+        let runtime = Arc::new(Mutex::new(runtime));
         let (sink_timeout, manual) = (config.sink_timeout, config.manual.clone());
         let (handle_signals, records_panics) = (config.handle_signals, config.records_panics());
         let started = Started {
@@ -227,24 +231,28 @@ impl Core {
             None
         });
         let (kept, ending) = (runtime.clone(), maintenance.clone());
-        listener.watch(Watch {
-            folder,
-            spill,
-            own: joined.map_or(0, |membership| membership.number()),
-            arrivals: None,
-            refused: 0,
-            asked: None,
-            on_worker: config.on_worker,
-            keep: Box::new(move || {
-                if let Some(runtime) = &mut *lock(&kept) {
-                    runtime.keep();
-                }
-            }),
-            release: Box::new(move || {
-                ending.stop();
-                drop(lock(&runtime).take());
-            }),
-        });
+        if let Some((folder, spill)) = paths {
+            listener.watch(Watch {
+                folder,
+                spill,
+                own: joined.map_or(0, |membership| membership.number()),
+                arrivals: None,
+                refused: 0,
+                asked: None,
+                on_worker: config.on_worker,
+                keep: Box::new(move || {
+                    if let Some(runtime) = &mut *lock(&kept) {
+                        runtime.keep();
+                    }
+                }),
+                release: Box::new(move || {
+                    if let Some(ending) = &ending {
+                        ending.stop();
+                    }
+                    drop(lock(&runtime).take());
+                }),
+            });
+        }
         // Before the listener's first pass: early records come before all others.
         intercepting.begin(&inner.queue).inspect_err(|_| inner.queue.end())?;
         match manual {
@@ -261,7 +269,9 @@ impl Core {
                 *lock(&inner.thread) = Some(thread);
             }
         }
-        maintenance.begin();
+        if let Some(maintenance) = maintenance {
+            maintenance.begin();
+        }
         if records_panics {
             panic_hook::tell(Arc::downgrade(inner));
         }
@@ -549,7 +559,9 @@ impl Inner {
             self.queue.counters.abandoned.store(pending, Ordering::Relaxed);
             notice("shutdown", &format!("{pending} accepted records were not written when logging ended"));
         }
-        started.maintenance.stop();
+        if let Some(maintenance) = &started.maintenance {
+            maintenance.stop();
+        }
         // The lock on the folder goes last: until now another repository must not open it.
         drop(lock(&started.runtime).take());
         *report.insert(self.report())

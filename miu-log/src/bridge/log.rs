@@ -156,4 +156,11 @@ impl<'v> VisitValue<'v> for Pair<'_> {
         self.staging.error(self.key, error);
         Ok(())
     }
+
+    fn visit_borrowed_error(
+        &mut self,
+        error: &'v (dyn std::error::Error + 'static),
+    ) -> Result<(), kv::Error> {
+        self.visit_error(error)
+    }
 }

@@ -15,12 +15,22 @@
 //!
 //! `staging` is where a record's values are written down: it alone runs code of others.
 
+#![cfg_attr(
+    not(any(feature = "log", feature = "tracing")),
+    allow(dead_code, unused_mut, unused_variables, reason = "without a facade nothing comes")
+)]
+
 #[cfg(feature = "log")]
 mod log;
 pub(crate) mod receiver;
 pub(crate) mod routes;
 mod sites;
 mod staging;
+#[cfg(feature = "tracing")]
+mod tracing;
+
+#[cfg(feature = "tracing")]
+pub use tracing::{tracing_layer, tracing_subscriber};
 
 use receiver::Least;
 
@@ -37,8 +47,20 @@ pub(crate) fn install() -> Result<(), String> {
         taken.push("of the `log` facade go to another logger, which was installed before (by `set_logger`, `set_boxed_logger`, or the `init` of a crate \
                     that calls these)");
     }
+    #[cfg(feature = "tracing")]
+    if !tracing::install() {
+        taken.push("of the `tracing` facade go to another subscriber, which was installed before, without the layer of `miu_log::tracing_layer()`");
+    }
     levels_changed();
     if taken.is_empty() { Ok(()) } else { Err(format!("the records {}", taken.join(", and those "))) }
+}
+
+/// Whether what this thread logs through the `tracing` facade comes here.
+fn events_come_here() -> bool {
+    #[cfg(feature = "tracing")]
+    return tracing::is_current();
+    #[cfg(not(feature = "tracing"))]
+    false
 }
 
 /// Tells the facades which levels are wanted from now on. Called wherever that may have changed.
@@ -53,6 +75,8 @@ pub(crate) fn levels_changed() {
         };
         #[cfg(feature = "log")]
         log::follow(level);
+        #[cfg(feature = "tracing")]
+        tracing::follow(level);
         if receiver::least() == least {
             return;
         }

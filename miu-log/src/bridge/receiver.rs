@@ -14,6 +14,7 @@ use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 
 use super::routes::Routes;
+use super::sites;
 use super::staging::Staging;
 use crate::callsite;
 use crate::level::Level;
@@ -96,6 +97,7 @@ pub(crate) trait Collector: Send + Sync {
 
 /// Who gets the records.
 #[derive(Clone)]
+#[allow(dead_code, reason = "what collects early records puts itself in")]
 pub(crate) enum Destination {
     Routes(Arc<Routes>),
     Collector(Arc<dyn Collector>),
@@ -157,7 +159,10 @@ pub(crate) fn receive(origin: &Origin<'_>, stage: impl FnOnce(&mut Staging)) {
         Destination::Routes(routes) => routes.receive(origin, OwnThread::is_current(), stage),
         Destination::Collector(collector) => {
             let collect = |staged: &Staging| collector.collect(&staged.record(origin));
-            if collector.wants(origin) && (OwnThread::is_current() || Staging::with(stage, collect).is_err())
+            let repeats = || sites::find(origin).is_some_and(|site| site.repeats_an_event(origin.facade));
+            if collector.wants(origin)
+                && !repeats()
+                && (OwnThread::is_current() || Staging::with(stage, collect).is_err())
             {
                 collector.lose(origin);
             }
@@ -175,6 +180,23 @@ pub(crate) fn wants_target(target: &str, level: Level) -> bool {
         }
     });
     wanted.unwrap_or(false)
+}
+
+/// Whether a span of this target and level is kept: see [`Routes::wants_span`].
+#[cfg(feature = "tracing")]
+pub(super) fn wants_span(target: &str, level: Level) -> bool {
+    let wanted = with_destination(|destination| match destination {
+        Destination::Routes(routes) => routes.wants_span(target, level),
+        Destination::Collector(_) => level >= Level::Info,
+    });
+    wanted.unwrap_or(false)
+}
+
+/// Whether the begin and the end of spans are to be told.
+#[cfg(feature = "tracing")]
+pub(super) fn wants_steps() -> bool {
+    with_destination(|destination| matches!(destination, Destination::Routes(routes) if routes.span_events))
+        .unwrap_or(false)
 }
 
 /// The lowest level that is wanted from anywhere.

@@ -83,6 +83,8 @@ pub(crate) struct Routes {
     /// By prefix, longest first.
     rules: Vec<(String, Found)>,
     default: u8,
+    /// The begin and the end of spans are records too.
+    pub(super) span_events: bool,
 }
 
 /// What a prefix says.
@@ -122,7 +124,18 @@ impl Routes {
             names.iter().for_each(|name| add(name, Found { domain, gate: least.map(Gate::AtLeast) }));
         }
         found.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-        Routes { queue, number: NUMBER.fetch_add(1, Ordering::Relaxed), rules: found, default }
+        Routes {
+            queue,
+            number: NUMBER.fetch_add(1, Ordering::Relaxed),
+            rules: found,
+            default,
+            span_events: false,
+        }
+    }
+
+    /// The same, and whether the begin and the end of spans are records too.
+    pub(crate) fn with_span_events(self, wanted: bool) -> Routes {
+        Routes { span_events: wanted, ..self }
     }
 
     /// The repository's queue.
@@ -157,6 +170,17 @@ impl Routes {
         self.takes(self.resolve(target), level)
     }
 
+    /// Whether a span of this target and level is kept: where its records would be wanted, and from INFO on, for it is the context of others.
+    #[cfg(feature = "tracing")]
+    pub(super) fn wants_span(&self, target: &str, level: Level) -> bool {
+        let route = self.resolve(target);
+        let is_context = match route.gate {
+            Gate::Domain => level >= Level::Info,
+            Gate::AtLeast(least) | Gate::Alone(least) => level >= least.max(Level::Info),
+        };
+        is_context || self.takes(route, level)
+    }
+
     #[inline]
     fn route(&self, site: Option<&'static Site>, origin: &Origin<'_>) -> Route {
         match site {
@@ -171,7 +195,7 @@ impl Routes {
         self.queue.notice_levels();
         let site = sites::find(origin);
         let route = self.route(site, origin);
-        if !self.takes(route, origin.level) {
+        if !self.takes(route, origin.level) || site.is_some_and(|site| site.repeats_an_event(origin.facade)) {
             return;
         }
         let Route { domain, .. } = route;

@@ -14,9 +14,8 @@ use std::sync::OnceLock;
 use super::receiver::{Facade, Origin, Place};
 use super::routes::Route;
 use crate::callsite::{self, Description};
-use crate::hash::fnv1a;
 use crate::reading::Reading;
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Most call sites, statements and lists of names together.
 const MOST: u32 = 6144;
@@ -38,6 +37,8 @@ pub(super) struct Site {
     line: u32,
     /// Number of the routes that were asked last, and what they said: see [`Route::to_bits`].
     route: AtomicU64,
+    /// It makes events of the `tracing` facade.
+    makes_events: AtomicBool,
     /// The lists of names so far.
     shapes: Shapes,
 }
@@ -69,17 +70,17 @@ pub(super) fn find(origin: &Origin<'_>) -> Option<&'static Site> {
     add(table, first, origin)
 }
 
-/// Where the search begins.
+/// Where the search begins: by the line, and by the file's name, of which its length and its end say enough.
 #[inline]
 fn place(origin: &Origin<'_>) -> usize {
-    let file = match origin.file {
-        Place::Static(file) => file.as_ptr() as u64,
-        Place::Text(file) => fnv1a(file.as_bytes()),
-        // Records made by hand differ by their targets at best.
-        Place::Unknown => fnv1a(origin.target.as_bytes()),
+    // Records made by hand may have no file, and differ by their targets at best.
+    let name = Some(origin.file.text()).filter(|file| !file.is_empty()).unwrap_or(origin.target).as_bytes();
+    let end = match name.last_chunk::<8>() {
+        Some(end) => u64::from_le_bytes(*end),
+        None => name.iter().fold(0, |end, byte| end << 8 | u64::from(*byte)),
     };
-    let mixed = (file ^ u64::from(origin.line) << 40).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 32) as usize
+    let mixed = end ^ (u64::from(origin.line) << 32 | name.len() as u64).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize
 }
 
 #[cold]
@@ -100,10 +101,19 @@ fn add(table: &'static [OnceLock<Box<Site>>], first: usize, origin: &Origin<'_>)
                 file: kept(origin.file),
                 line: origin.line,
                 route: AtomicU64::new(0),
+                makes_events: AtomicBool::new(false),
                 shapes: Shapes::default(),
             })
         }))
     })?
+}
+
+/// Keeps in mind that events come from there: see [`Site::repeats_an_event`].
+#[cfg(feature = "tracing")]
+pub(super) fn mark_as_events(origin: &Origin<'_>) {
+    if let Some(site) = find(origin) {
+        site.makes_events.store(true, Ordering::Relaxed);
+    }
 }
 
 fn kept(text: Place<'_>) -> &'static str {
@@ -127,6 +137,13 @@ impl Site {
             && same(self.file, origin.file.text())
             && same(self.target, origin.target)
             && same(self.module, origin.module.text())
+    }
+
+    /// Whether a record from here, which came through the `log` facade, is told by an event as well, which comes here too.
+    #[inline]
+    pub(super) fn repeats_an_event(&self, facade: Facade) -> bool {
+        let is_known = facade == Facade::Log && self.makes_events.load(Ordering::Relaxed);
+        is_known && super::events_come_here()
     }
 
     /// The route that the routes of this number give it: asked for at its first record, and when there are others.

@@ -13,9 +13,10 @@ use std::error::Error;
 use std::fmt::{self, Write};
 
 use super::receiver::{ForeignRecord, Origin};
-use crate::codec::tag;
+use super::sites;
+use crate::chain::causes;
+use crate::codec::{Args, tag};
 use crate::encode::{Cut, MAX_RECORD, Nesting, Raw, TEXT_HEAD};
-use crate::logger::causes;
 use crate::reading::put_counted;
 use crate::ring::signal_frame::in_signal_handler;
 use crate::sync::{AtomicU8, Ordering, compiler_fence, thread_local};
@@ -111,14 +112,28 @@ impl Staging {
         }
     }
 
-    /// Names and values that were written down before, in the same form.
-    pub(crate) fn fields(&mut self, names: &[u8], values: &[u8]) {
-        if make_room(&mut self.names, &mut self.cut, names.len())
-            && make_room(&mut self.fields, &mut self.cut, values.len())
-        {
-            self.names.extend_from_slice(names);
-            self.fields.extend_from_slice(values);
+    /// A field whose value is in the wire format already.
+    pub(super) fn copy(&mut self, name: &str, value: &[u8]) {
+        if make_room(&mut self.fields, &mut self.cut, value.len()) {
+            self.name(name);
+            self.fields.extend_from_slice(value);
         }
+    }
+
+    /// Names and values of all fields, for keeping.
+    pub(super) fn fields_into(&self, names: &mut Vec<u8>, values: &mut Vec<u8>) {
+        names.extend_from_slice(&self.names);
+        values.extend_from_slice(&self.fields);
+    }
+
+    /// How far the names go now.
+    pub(super) fn mark(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there is a field of this name, before that mark.
+    pub(super) fn has(&self, mark: usize, name: &str) -> bool {
+        sites::listed(&self.names[..mark]).any(|known| known == name)
     }
 
     #[inline]
@@ -145,6 +160,16 @@ impl Staging {
         }
         self.cut = None;
     }
+}
+
+/// The names and the values of fields that were written down, each value in the wire format.
+pub(super) fn pairs<'a>(names: &'a [u8], values: &'a [u8]) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+    let mut values = Args::new(values);
+    sites::listed(names).map_while(move |name| {
+        let rest = values.rest();
+        values.next().ok()?;
+        Some((name, &rest[..rest.len() - values.rest().len()]))
+    })
 }
 
 /// The buffers, taken out for one record.
@@ -272,7 +297,6 @@ impl Write for Text<'_> {
 mod tests {
     use super::super::sites::listed;
     use super::*;
-    use crate::codec::Args;
 
     /// What is written down, as names and values.
     fn staged(stage: impl FnOnce(&mut Staging)) -> (Vec<String>, Vec<String>) {

@@ -23,7 +23,8 @@ pub(crate) const LEVEL_FILE: &str = "{level}.log";
 
 /// What all log files of a repository have in common, where they do not say otherwise.
 pub(crate) struct Files<'a> {
-    pub(crate) folder: &'a Folder,
+    /// None where there is to be no log file.
+    pub(crate) folder: Option<&'a Folder>,
     pub(crate) zone: Zone,
     /// The program, for names with `{app}`.
     pub(crate) app: &'a str,
@@ -44,6 +45,7 @@ pub(crate) struct Standard<'a> {
     pub(crate) level_file: &'a str,
     /// What stands for each domain, in the order of their numbers.
     pub(crate) stems: &'a [&'a str],
+    pub(crate) domain_files: bool,
     pub(crate) level_files: bool,
     /// Number of the layout.
     pub(crate) layout: usize,
@@ -99,7 +101,7 @@ impl Files<'_> {
         }
     }
 
-    /// One file for each domain, and, with `level_files`, one for each level (`error.log` is for ERROR and CRITICAL).
+    /// With `domain_files` one file for each domain, and, with `level_files`, one for each level (`error.log` is for ERROR and CRITICAL).
     ///
     /// # Errors
     ///
@@ -119,6 +121,9 @@ impl Files<'_> {
         let mut files = Vec::with_capacity(standard.stems.len() + 6);
         for (number, stem) in (0u16..).zip(standard.stems) {
             valid_stem(stem).map_err(unfit)?;
+            if !standard.domain_files {
+                continue;
+            }
             let naming = self.naming(&self.prefixed(standard.domain_file), Some(stem), None)?;
             files.push(planned(naming, Filter::domain(number), false));
         }
@@ -208,10 +213,10 @@ impl Files<'_> {
     ///
     /// When one cannot be opened; the text names its path.
     pub(crate) fn open(&self, planned: Vec<Planned>) -> io::Result<Vec<Slot>> {
+        let Some(folder) = self.folder else { return Ok(Vec::new()) };
         let open = |Planned { plan, filter, record_filter, layout, is_lazy, .. }: Planned| {
             let name = plan.naming.label().to_owned();
-            let sink =
-                if is_lazy { FileSink::lazy(self.folder, plan) } else { FileSink::open(self.folder, plan)? };
+            let sink = if is_lazy { FileSink::lazy(folder, plan) } else { FileSink::open(folder, plan)? };
             Ok(Slot { name, sink: Box::new(sink), layout, filter, record_filter })
         };
         planned.into_iter().map(open).collect()

@@ -4,8 +4,10 @@
 
 mod added;
 mod console;
+mod env;
 mod file;
 pub(crate) mod files;
+mod levels;
 mod other_crates;
 pub(crate) mod select;
 
@@ -18,6 +20,7 @@ use crate::layout::AnyLayout;
 use crate::level::Level;
 use crate::queue::OverflowPolicy;
 use crate::ring::segment::SMALLEST;
+use crate::rotate::naming;
 use crate::rotate::retention::Checked;
 use crate::rotate::{Compression, CompressionChoice, Retention, Rotation};
 use crate::router::Durability;
@@ -28,7 +31,10 @@ use crate::zone::Zone;
 pub(crate) use added::{Added, unique_name};
 pub use added::{AnySink, CustomSink};
 pub use console::{Console, ConsoleChoice};
+pub use env::CommandExt;
 pub use file::File;
+pub(crate) use levels::levels_of;
+use levels::{DomainLevel, Overrides};
 pub(crate) use other_crates::{CheckedRoutes, OtherCrates};
 
 /// Default of [`LogConfig::ring_limit`]: 2 MiB. The records of all rings are merged by time, so a full ring may have to wait until
@@ -52,9 +58,11 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`level`](LogConfig::level) | `Debug` |
 /// | [`debug_enabled`](LogConfig::debug_enabled) | `true` |
 /// | [`console`](LogConfig::console) | stdout, coloured on a terminal |
-/// | [`level_files`](LogConfig::level_files) | `true` |
+/// | [`domain_level`](LogConfig::domain_level) | as `log_domains` says, else `level` |
+/// | [`domain_files`](LogConfig::domain_files), [`level_files`](LogConfig::level_files) | `true` |
 /// | [`file_prefix`](LogConfig::file_prefix) | none |
 /// | [`layout`](LogConfig::layout) | [`Pattern::DEFAULT`](crate::Pattern::DEFAULT) |
+/// | [`diagnose`](LogConfig::diagnose) | `false` |
 /// | [`zone`](LogConfig::zone) | local time |
 /// | [`overflow`](LogConfig::overflow) | wait at most 100 ms, then shed by level |
 /// | [`ring_limit`](LogConfig::ring_limit) | 2 MiB a thread |
@@ -74,6 +82,7 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`intercept`](LogConfig::intercept) | records of other crates are taken, where nobody else has them |
 /// | [`route`](LogConfig::route), [`target_level`](LogConfig::target_level) | those of common crates |
 /// | [`default_route`](LogConfig::default_route) | the first domain |
+/// | [`isolated`](LogConfig::isolated) | `false` |
 /// | [`sink`](LogConfig::sink) | no more than the files per domain and level, and the console |
 ///
 /// # Examples
@@ -95,12 +104,20 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 #[must_use = "a configuration does nothing until a repository is opened with it"]
 pub struct LogConfig {
     pub(crate) folder: PathBuf,
+    /// Whether there is a log folder at all.
+    pub(crate) has_folder: bool,
+    pub(crate) isolated: bool,
     pub(crate) level: Level,
+    pub(crate) domain_levels: Vec<DomainLevel>,
+    /// What the variable `MIU_LOG` says, where it was looked at.
+    pub(crate) overrides: Overrides,
     pub(crate) debug_enabled: bool,
     pub(crate) console: Option<Console>,
+    pub(crate) domain_files: bool,
     pub(crate) level_files: bool,
     pub(crate) file_prefix: Option<String>,
     pub(crate) layout: AnyLayout,
+    pub(crate) diagnose: bool,
     pub(crate) zone: Zone,
     pub(crate) overflow: OverflowPolicy,
     pub(crate) ring_limit: usize,
@@ -109,6 +126,8 @@ pub struct LogConfig {
     pub(crate) panic_hook: Option<bool>,
     pub(crate) sinks: Vec<AnySink>,
     pub(crate) manual: Option<ManualListener>,
+    /// The repository is in memory alone, and this is its listener.
+    pub(crate) captured_by: Option<ManualListener>,
     pub(crate) heartbeat: Duration,
     pub(crate) on_worker: Option<OnWorker>,
     pub(crate) take_over: bool,
@@ -130,12 +149,18 @@ impl LogConfig {
     pub fn new(folder: impl AsRef<Path>) -> LogConfig {
         LogConfig {
             folder: folder.as_ref().to_owned(),
+            has_folder: true,
+            isolated: false,
             level: Level::Debug,
+            domain_levels: Vec::new(),
+            overrides: Overrides::default(),
             debug_enabled: true,
             console: Some(Console::stdout()),
+            domain_files: true,
             level_files: true,
             file_prefix: None,
             layout: AnyLayout::default(),
+            diagnose: false,
             zone: Zone::Local,
             overflow: OverflowPolicy::default(),
             ring_limit: RING_LIMIT,
@@ -144,6 +169,7 @@ impl LogConfig {
             panic_hook: None,
             sinks: Vec::new(),
             manual: None,
+            captured_by: None,
             heartbeat: HEARTBEAT,
             on_worker: None,
             take_over: false,
@@ -160,9 +186,24 @@ impl LogConfig {
         }
     }
 
-    /// The lowest level that is taken, by all domains that do not say otherwise in `log_domains`.
+    /// The defaults without any file: records go to the console, and to sinks of your own. There is no log folder, and nothing is made in shared memory
+    /// either: worker processes cannot join, a forked child logs nothing before it opens a repository of its own, and after a crash nothing is recovered.
+    ///
+    /// A [`File`] among its sinks is an error of `open`; other options for files do nothing.
+    pub fn console_only() -> LogConfig {
+        LogConfig { has_folder: false, domain_files: false, level_files: false, ..LogConfig::new("") }
+    }
+
+    /// The lowest level that is taken, by all domains that do not say otherwise in `log_domains` or by [`domain_level`](LogConfig::domain_level).
     pub fn level(mut self, level: Level) -> LogConfig {
         self.level = level;
+        self
+    }
+
+    /// The lowest level that a domain takes, whatever `log_domains` says; of several for the same domain the last one counts. A domain that there is not is
+    /// an error of `open`, with a suggestion.
+    pub fn domain_level(mut self, domain: impl std::fmt::Display, level: Level) -> LogConfig {
+        self.domain_levels.push(DomainLevel { domain: domain.to_string(), level, origin: String::new() });
         self
     }
 
@@ -175,6 +216,12 @@ impl LogConfig {
     /// The console: `false` for none, `true` for stdout, or a [`Console`] with its own options.
     pub fn console(mut self, console: impl Into<ConsoleChoice>) -> LogConfig {
         self.console = console.into().0;
+        self
+    }
+
+    /// Whether there are files per domain (`db.log`).
+    pub fn domain_files(mut self, wanted: bool) -> LogConfig {
+        self.domain_files = wanted;
         self
     }
 
@@ -196,6 +243,13 @@ impl LogConfig {
     /// [`OtelJson`](crate::OtelJson), or a [`Layout`](crate::Layout) of your own.
     pub fn layout(mut self, layout: impl Into<AnyLayout>) -> LogConfig {
         self.layout = layout.into();
+        self
+    }
+
+    /// Whether the log files, and the sinks added by hand, show what functions with [`#[diagnose]`](crate::diagnose) capture for errors. Default: `false`:
+    /// arguments may be what no log should hold. The console asks for itself, by [`Console::diagnose`].
+    pub fn diagnose(mut self, wanted: bool) -> LogConfig {
+        self.diagnose = wanted;
         self
     }
 
@@ -364,6 +418,16 @@ impl LogConfig {
         self
     }
 
+    /// Whether other repositories may have the same log folder, each under an [`app`](LogConfig::app) of its own. Their files have to differ by name: put
+    /// `{app}` into [`domain_file_name`](LogConfig::domain_file_name) and its siblings. A second process of the same name is refused, by a lock on a
+    /// hidden file, `.<app>.miu-lock`, which is there as long as the repository is open.
+    ///
+    /// A child that is forked without `exec` logs nothing before it opens a repository of its own; workers that join by `connect` log as ever.
+    pub fn isolated(mut self, wanted: bool) -> LogConfig {
+        self.isolated = wanted;
+        self
+    }
+
     /// What the level files are called. Default: `{level}.log`. The keys are those of [`domain_file_name`](LogConfig::domain_file_name).
     pub fn level_file_name(mut self, template: impl Into<String>) -> LogConfig {
         self.level_file = template.into();
@@ -441,7 +505,16 @@ impl LogConfig {
         if let Some(layout) = self.console.as_ref().and_then(|console| console.layout.as_ref()) {
             layout.check()?;
         }
-        if self.folder.as_os_str().is_empty() {
+        if self.isolated {
+            naming::check_app(&self.app_name())
+                .map_err(|problem| Error::config(format!("app is {problem}")))?;
+        }
+        if !self.has_folder
+            && let Some(file) = self.sinks.iter().find_map(AnySink::as_file)
+        {
+            return Err(file.wrong("there is no log folder for it: the configuration is `console_only`"));
+        }
+        if self.has_folder && self.folder.as_os_str().is_empty() {
             return Err(Error::config("the log folder's path is empty; a path such as \"logs\" is expected"));
         }
         Ok(())

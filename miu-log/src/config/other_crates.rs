@@ -14,6 +14,7 @@ pub(crate) struct OtherCrates {
     pub(crate) intercept: Option<bool>,
     pub(crate) routes: Vec<RouteOption>,
     pub(crate) default: Option<String>,
+    pub(crate) span_events: bool,
 }
 
 /// A target, and one thing said of it.
@@ -29,6 +30,7 @@ pub(crate) struct RouteOption {
 pub(crate) struct CheckedRoutes {
     pub(crate) rules: Vec<Rule>,
     pub(crate) default: u8,
+    pub(crate) span_events: bool,
 }
 
 impl LogConfig {
@@ -80,6 +82,15 @@ impl LogConfig {
         self.other_crates.default = Some(domain.into());
         self
     }
+
+    /// Whether the begin and the end of each span of the `tracing` facade is a record too, of the span's level: `request: new`, and `request: close`
+    /// with the fields `busy`, how long it was entered, and `idle`, how long it was not. Default: `false`.
+    ///
+    /// The fields of spans are in the records inside them in any case.
+    pub fn span_events(mut self, wanted: bool) -> LogConfig {
+        self.other_crates.span_events = wanted;
+        self
+    }
 }
 
 impl OtherCrates {
@@ -110,7 +121,8 @@ impl OtherCrates {
         };
         let rules = self.routes.iter().map(check).collect::<Result<_, _>>()?;
         let default = self.default.as_deref().map(|name| number_of(name, "the default route leads to"));
-        Ok(CheckedRoutes { rules, default: default.transpose()?.unwrap_or(0) })
+        let default = default.transpose()?.unwrap_or(0);
+        Ok(CheckedRoutes { rules, default, span_events: self.span_events })
     }
 }
 

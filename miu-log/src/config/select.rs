@@ -65,7 +65,7 @@ impl Choice {
             for name in names {
                 let number = specs.iter().position(|spec| spec.name == name);
                 let number = number.and_then(|number| u16::try_from(number).ok());
-                domains = domains.with(number.ok_or_else(|| unknown_domain(name, specs))?);
+                domains = domains.with(number.ok_or_else(|| format!("has {}", unknown_domain(name, specs)))?);
             }
         }
         match self.targets.iter().find(|target| !is_module(target)) {
@@ -83,11 +83,18 @@ impl Choice {
     }
 }
 
-fn unknown_domain(name: &str, specs: &[DomainSpec]) -> String {
+/// `; did you mean "db"?`, where one of the known words is near. To a word of two letters everything is near.
+pub(crate) fn did_you_mean<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let near = nearest(&given.to_ascii_lowercase(), known.into_iter()).filter(|_| given.chars().count() > 2);
+    near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"))
+}
+
+/// Says that there is no such domain, and which there are.
+pub(crate) fn unknown_domain(name: &str, specs: &[DomainSpec]) -> String {
     let near =
         nearest(name, specs.iter().map(|spec| spec.name)).filter(|near| near.len() > 2 || name.len() > 2);
     let hint = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
-    format!("has the unknown domain {name:?}{hint}; the domains are {}", known(specs))
+    format!("the unknown domain {name:?}{hint}; the domains are {}", known(specs))
 }
 
 fn known(specs: &[DomainSpec]) -> String {

@@ -20,7 +20,7 @@ use std::thread::ThreadId;
 use super::early::early_init;
 use super::exit;
 use crate::callsite::Place;
-use crate::logger::causes_of;
+use crate::chain::causes_of;
 use crate::notice::notice;
 use crate::repository::Inner;
 use crate::sync::lock;

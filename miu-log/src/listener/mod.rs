@@ -35,13 +35,13 @@ use site::{ensure_site, own_site};
 use watch::Watch;
 
 use crate::clock::Calibration;
-use crate::codec::{Args, Corrupt, FLAG_BLOB, FLAG_SITE, HEADER, Head, tag};
+use crate::codec::{Args, Corrupt, FLAG_BLOB, FLAG_EXTRA, FLAG_SITE, HEADER, Head, tag};
 use crate::failpoint;
 use crate::level::Level;
 use crate::notice::notice;
 use crate::own_thread::OwnThread;
 use crate::queue::{Ended, Queue};
-use crate::record::{Record, Site};
+use crate::record::{Extra, Record, Site};
 use crate::ring::signal_action;
 use crate::router::{FlushState, Router};
 use crate::sink::FileMark;
@@ -345,7 +345,15 @@ impl Listener {
                     Err(Corrupt) => (None, arguments),
                 }
             };
-            let outcome = route(&mut self.router, &self.queue, site, process, reader, head, time, arguments);
+            let (site, payload) = if head.flags & FLAG_EXTRA == 0 {
+                (site, (Extra::NONE, arguments))
+            } else {
+                match Extra::split(arguments) {
+                    Ok(payload) => (site, payload),
+                    Err(Corrupt) => (None, (Extra::NONE, arguments)),
+                }
+            };
+            let outcome = route(&mut self.router, &self.queue, site, process, reader, head, time, payload);
             match outcome {
                 Ok(index) => {
                     if let Some(count) = self.tally.get_mut(index) {
@@ -513,6 +521,7 @@ impl Listener {
             ring: u64::MAX,
             site: &self.own_site,
             args: Args::new(&bytes),
+            extra: Extra::NONE,
         };
         if route(&mut self.router, &record).is_err() {
             notice("own", message);
@@ -644,7 +653,7 @@ fn route(
     reader: &Reader,
     head: Head,
     time: i64,
-    arguments: &[u8],
+    (extra, arguments): (Extra<'_>, &[u8]),
 ) -> Result<usize, Corrupt> {
     let level = Level::from_index(head.level).ok_or(Corrupt)?;
     let domain = queue.domains().get(usize::from(head.domain)).ok_or(Corrupt)?;
@@ -659,6 +668,7 @@ fn route(
         ring: reader.serial,
         site: site.ok_or(Corrupt)?,
         args: Args::new(arguments),
+        extra,
     };
     router.route(&record, u16::from(head.domain))?;
     Ok(usize::from(head.domain) * Level::ALL.len() + level as usize)

@@ -127,6 +127,7 @@ fn settings(folder: Option<&TempDir>, ring_limit: usize) -> Settings {
         policy: OverflowPolicy::Block,
         ring_limit,
         heartbeat: Duration::ZERO,
+        is_private: false,
     }
 }
 

@@ -62,7 +62,9 @@ impl Intercepting {
             Wanted::Always => None,
             Wanted::IfFree => bridge::install().err(),
         };
-        let new = Arc::new(Routes::new(queue.clone(), &routes.rules, routes.default));
+        let new =
+            Routes::new(queue.clone(), &routes.rules, routes.default).with_span_events(routes.span_events);
+        let new = Arc::new(new);
         let outcome = receiver::change(|present| match present {
             Some(Destination::Routes(present)) if !present.queue().is_ended() => Err(taken()),
             _ => Ok(Some(Destination::Routes(new.clone()))),

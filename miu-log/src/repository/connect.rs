@@ -14,13 +14,14 @@ use std::sync::{Arc, Mutex};
 use super::bridges::Intercepting;
 use super::{Core, Inner, QueueHandle, Role};
 use crate::clock::Clock;
+use crate::context::diagnosis;
 use crate::domain::DomainSpec;
 use crate::error::Error;
 use crate::lifecycle::panic_hook;
 use crate::queue::{Queue, Settings};
 use crate::ring::control::{Control, Unfit};
 use crate::ring::segment::LAYOUT_VERSION;
-use crate::runtime::about::{About, ClockKind};
+use crate::runtime::about::{About, ClockKind, Diagnose};
 use crate::runtime::{CONTROL, is_private, spill_of};
 use crate::sync::lock;
 
@@ -206,7 +207,7 @@ impl Core {
                 ));
             }
         };
-        let spill = Some(spill_of(&about.log_folder)).filter(|spill| *spill != path);
+        let spill = Some(spill_of(&about.log_folder, about.instance())).filter(|spill| *spill != path);
         let settings = Settings {
             folder: Some(path.clone()),
             spill,
@@ -214,7 +215,11 @@ impl Core {
             policy: about.policy,
             ring_limit: about.ring_limit,
             heartbeat: about.heartbeat,
+            is_private: false,
         };
+        if about.diagnose != Diagnose::Nobody {
+            diagnosis::ask();
+        }
         let domains = about.domains.iter().map(|domain| interned(&domain.name)).collect();
         let inner = Inner::of_queue(Queue::guest(control, domains, clock, settings));
         let mut core = Core::join(QueueHandle { inner: inner.clone() }, specs);

@@ -20,8 +20,8 @@ use crate::listener::replay::Previous;
 use crate::notice::notice;
 use crate::queue::Queue;
 use crate::rotate::Rotation;
-use crate::runtime::about::{ClockKind, NamedFile};
-use crate::runtime::{CHECKPOINT, RuntimeDir};
+use crate::runtime::about::{ClockKind, Diagnose, NamedFile};
+use crate::runtime::{CHECKPOINT, RuntimeDir, instances};
 use crate::worker::Recovery;
 use crate::zone::Zone;
 
@@ -58,7 +58,21 @@ pub fn recover(log_folder: impl AsRef<Path>) -> Result<Recovery, Error> {
         return Err(Error::config(format!("there is no log folder {log_folder:?}")));
     }
     let folder = Folder::open(log_folder).map_err(|error| Error::explained(&error))?;
-    let mut runtime = RuntimeDir::open(&folder, |name| std::env::var_os(name), None)?;
+    let instances = instances(&folder);
+    let mut all = match recover_one(&folder, None) {
+        // Those that share the folder are looked at one by one.
+        Err(error) if error.is_in_use() && !instances.is_empty() => Recovery::default(),
+        recovery => recovery?,
+    };
+    for instance in instances {
+        all.add(recover_one(&folder, Some(&instance))?);
+    }
+    Ok(all)
+}
+
+/// Recovers what one repository of the folder has left: the only one, or one of those that share it.
+fn recover_one(folder: &Folder, instance: Option<&str>) -> Result<Recovery, Error> {
+    let mut runtime = RuntimeDir::open(folder, instance, |name| std::env::var_os(name), None)?;
     let previous = Previous::examine(&runtime);
     if previous.going_on.is_none() && previous.is_clean() {
         return Ok(Recovery::default());
@@ -87,9 +101,12 @@ pub fn recover(log_folder: impl AsRef<Path>) -> Result<Recovery, Error> {
             Zone::Utc
         }
     };
-    let mut config = LogConfig::new(log_folder)
+    let mut config = LogConfig::new(folder.path())
         .console(false)
+        .domain_files(about.domain_files)
         .level_files(about.level_files)
+        .isolated(about.is_isolated)
+        .diagnose(about.diagnose == Diagnose::Files)
         .layout(AnyLayout::restore(&about.layout).unwrap_or_default().with_a_zone_that_is_there())
         .zone(zone)
         // What is rotated, and what that leads to, is for the service to say.
@@ -111,15 +128,15 @@ pub fn recover(log_folder: impl AsRef<Path>) -> Result<Recovery, Error> {
         ClockKind::Manual => Clock::Manual(Arc::default()),
         ClockKind::Tsc | ClockKind::Monotonic => Clock::system(),
     };
-    let sinks = Sinks::plan(&mut config, &folder, &specs)?;
+    let sinks = Sinks::plan(&mut config, Some(folder), &specs)?;
     // What is not written again is not cut either.
-    previous.cut_files(&folder, |name| sinks.writes(name));
+    previous.cut_files(folder, |name| sinks.writes(name));
     // Nobody compresses or deletes anything here.
     let (router, _) = sinks.open(&config)?;
     let checkpoint = Checkpoint::new(runtime.file(CHECKPOINT)?, previous.sequence);
     let queue = Queue::detached(&specs, clock);
     let mut listener = Listener::new(queue, router, Some(checkpoint), Arc::default(), PATIENCE);
-    let recovery = listener.replay(&previous, &folder, runtime.path());
+    let recovery = listener.replay(&previous, folder, runtime.path());
     // Where a log file fails still, what waits for it stays where it is, for the next attempt.
     if !listener.holds_lines() {
         listener.finish();
@@ -147,7 +164,7 @@ fn restored(file: &NamedFile) -> File {
         None
     };
     let layout = layout.flatten().map(AnyLayout::with_a_zone_that_is_there);
-    let restored = File::described(file.template.clone(), choice, layout, file.mode);
+    let restored = File::described(file.template.clone(), choice, layout, file.mode).diagnose(file.diagnoses);
     let Some(missing) = missing else { return restored };
     notice(
         "recovery",

@@ -8,6 +8,7 @@ use std::io::IsTerminal;
 use super::rotated::RotatedFiles;
 use crate::config::files::{Files, Planned, Standard, keep_apart};
 use crate::config::{Added, Console, CustomSink, LogConfig, unique_name};
+use crate::context::diagnosis;
 use crate::domain::DomainSpec;
 use crate::error::Error;
 use crate::filter::{Filter, LevelSet};
@@ -19,7 +20,7 @@ use crate::sink::queued::Queued;
 
 /// What is to be opened.
 pub(super) struct Sinks<'a> {
-    folder: &'a Folder,
+    folder: Option<&'a Folder>,
     specs: &'a [DomainSpec],
     layouts: Layouts,
     planned: Vec<Planned>,
@@ -37,13 +38,13 @@ impl<'a> Sinks<'a> {
     /// When files cannot be called so, two get into each other's way, or a filter names what is not there.
     pub(super) fn plan(
         config: &mut LogConfig,
-        folder: &'a Folder,
+        folder: Option<&'a Folder>,
         specs: &'a [DomainSpec],
     ) -> Result<Sinks<'a>, Error> {
         let sinks = std::mem::take(&mut config.sinks);
         let mut rotated_files = RotatedFiles::new(config)?;
         let mut layouts = Layouts::new(&config.zone);
-        let layout = layouts.number_of(&config.layout, false);
+        let layout = layouts.number_of(&config.layout, false, config.diagnose);
         let stems: Vec<&str> = specs.iter().map(|spec| spec.file).collect();
         let app = config.app_name();
         let files = files(config, folder, &app, &rotated_files)?;
@@ -51,6 +52,7 @@ impl<'a> Sinks<'a> {
             domain_file: &config.domain_file,
             level_file: &config.level_file,
             stems: &stems,
+            domain_files: config.domain_files,
             level_files: config.level_files,
             layout,
         };
@@ -60,7 +62,11 @@ impl<'a> Sinks<'a> {
         for sink in sinks {
             match sink.0 {
                 Added::File(file) => {
-                    let layout = layouts.number_of(file.own_layout().unwrap_or(&config.layout), false);
+                    let layout = layouts.number_of(
+                        file.own_layout().unwrap_or(&config.layout),
+                        false,
+                        file.diagnoses(config.diagnose),
+                    );
                     let more = files.added(&file, specs, layout)?;
                     rotated_files.add(&more, file.upkeep()?);
                     planned.extend(more);
@@ -136,7 +142,12 @@ impl<'a> Sinks<'a> {
             };
             slots.push(slot);
         }
+        let diagnosing = layouts.diagnosing();
+        if !diagnosing.is_empty() {
+            diagnosis::ask();
+        }
         let mut router = Router::new(domains, layouts.into_built(), slots);
+        router.set_diagnosing(diagnosing);
         router.set_durability(config.durability);
         Ok((router, rotated_files))
     }
@@ -152,7 +163,7 @@ fn chosen_name(sink: &Added) -> Option<&str> {
 /// What all log files have in common.
 fn files<'a>(
     config: &'a LogConfig,
-    folder: &'a Folder,
+    folder: Option<&'a Folder>,
     app: &'a str,
     rotated_files: &RotatedFiles,
 ) -> Result<Files<'a>, Error> {
@@ -183,7 +194,8 @@ fn console_slot(
         (Stream::Stdout, std::io::stdout().is_terminal())
     };
     let colour = layout::enabled(console.colour, is_terminal, |name| std::env::var_os(name));
-    let layout = layouts.number_of(console.layout.as_ref().unwrap_or(&config.layout), colour);
+    let layout =
+        layouts.number_of(console.layout.as_ref().unwrap_or(&config.layout), colour, console.diagnose);
     let sink = Queued::new(&name, Box::new(console::Console::new(stream)), domains.to_vec())
         .map_err(|error| Error::io("cannot start the console's thread", error))?;
     let filter = Filter::levels(LevelSet::from(console.min_level));
@@ -200,7 +212,11 @@ fn custom_slot(
 ) -> Result<Slot, Error> {
     let filter = custom.choice.filter(specs).map_err(|problem| custom.wrong(problem))?;
     let record_filter = custom.choice.record_filter();
-    let layout = layouts.number_of(custom.layout.as_ref().unwrap_or(&config.layout), false);
+    let layout = layouts.number_of(
+        custom.layout.as_ref().unwrap_or(&config.layout),
+        false,
+        custom.diagnose.unwrap_or(config.diagnose),
+    );
     let sink = Queued::new(&name, custom.sink, domains.to_vec())
         .map_err(|error| Error::io(format!("cannot start the thread of the sink {name:?}"), error))?;
     Ok(Slot { name, sink: Box::new(sink), layout, filter, record_filter })

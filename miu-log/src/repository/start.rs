@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::sinks::Sinks;
 use crate::clock::Clock;
 use crate::config::select::Choice;
-use crate::config::{Added, AnySink, LogConfig};
+use crate::config::{Added, AnySink, LogConfig, levels_of};
 use crate::domain::DomainSpec;
 use crate::error::Error;
 use crate::filter::LevelSet;
@@ -19,7 +19,7 @@ use crate::listener::replay::Previous;
 use crate::maintenance::thread::Maintenance;
 use crate::queue::{Queue, Settings};
 use crate::ring::control::Unfit;
-use crate::runtime::about::{About, ClockKind, NamedDomain, NamedFile};
+use crate::runtime::about::{About, ClockKind, Diagnose, NamedDomain, NamedFile};
 use crate::runtime::{CHECKPOINT, RuntimeDir, TakeOver};
 use crate::stats::Published;
 use crate::sync::Ordering;
@@ -31,14 +31,56 @@ const HAND_OVER: Duration = Duration::from_secs(10);
 /// A listener that is ready to be started.
 pub(super) struct Prepared {
     pub(super) listener: Listener,
-    pub(super) runtime: RuntimeDir,
+    /// None without a log folder.
+    pub(super) runtime: Option<RuntimeDir>,
     pub(super) recovery: Recovery,
     pub(super) settings: Settings,
-    pub(super) maintenance: Maintenance,
+    pub(super) maintenance: Option<Maintenance>,
 }
 
-/// Everything up to the listener's start: takes the folder, recovers what an earlier run has left, shares the page.
+/// Everything up to the listener's start.
 pub(super) fn prepare(
+    config: &mut LogConfig,
+    queue: &Arc<Queue>,
+    published: &Arc<Mutex<Published>>,
+    specs: &[DomainSpec],
+) -> Result<Prepared, Error> {
+    let levels = levels_of(config, specs)?;
+    let prepared = if config.has_folder {
+        prepare_in_folder(config, queue, published, specs)?
+    } else {
+        prepare_without_folder(config, queue, published, specs)?
+    };
+    for (number, level) in (0..).zip(levels) {
+        queue.set_level(number, level);
+    }
+    queue.set_debug_enabled(config.debug_enabled);
+    Ok(prepared)
+}
+
+/// With sinks that need no file: nothing is shared, and nothing outlives the process.
+fn prepare_without_folder(
+    config: &mut LogConfig,
+    queue: &Arc<Queue>,
+    published: &Arc<Mutex<Published>>,
+    specs: &[DomainSpec],
+) -> Result<Prepared, Error> {
+    let (router, _) = Sinks::plan(config, None, specs)?.open(config)?;
+    let listener = Listener::new(queue.clone(), router, None, published.clone(), config.sink_timeout);
+    let settings = Settings {
+        folder: None,
+        spill: None,
+        control: None,
+        policy: config.overflow,
+        ring_limit: config.ring_limit,
+        heartbeat: config.heartbeat,
+        is_private: true,
+    };
+    Ok(Prepared { listener, runtime: None, recovery: Recovery::default(), settings, maintenance: None })
+}
+
+/// Takes the folder, recovers what an earlier run has left, shares the page.
+fn prepare_in_folder(
     config: &mut LogConfig,
     queue: &Arc<Queue>,
     published: &Arc<Mutex<Published>>,
@@ -59,7 +101,9 @@ pub(super) fn prepare(
         )))
     };
     let take_over = config.take_over.then_some(TakeOver { patience: HAND_OVER, fits: &fits });
-    let mut runtime = RuntimeDir::open(&folder, |name| std::env::var_os(name), take_over)?;
+    let app = config.app_name();
+    let instance = config.isolated.then_some(&*app);
+    let mut runtime = RuntimeDir::open(&folder, instance, |name| std::env::var_os(name), take_over)?;
     let previous = Previous::examine(&runtime);
     if let Some(going_on) = &previous.going_on {
         fits(&going_on.about)?;
@@ -67,7 +111,7 @@ pub(super) fn prepare(
     // Until all is recovered, a start that fails leaves everything as it is.
     runtime.keep();
     let about = about(config, specs, queue.clock(), runtime.log_folder());
-    let sinks = Sinks::plan(config, &folder, specs)?;
+    let sinks = Sinks::plan(config, Some(&folder), specs)?;
     previous.cut_files(&folder, |_| true);
     let (router, rotated_files) = sinks.open(config)?;
     let maintenance = rotated_files.into_maintenance(&folder, queue);
@@ -97,10 +141,6 @@ pub(super) fn prepare(
     queue.page().listener.successor.store(0, Ordering::Release);
     runtime.lock_control()?;
     runtime.sign()?;
-    for (number, spec) in specs.iter().enumerate() {
-        queue.set_level(number as u8, spec.level.unwrap_or(config.level));
-    }
-    queue.set_debug_enabled(config.debug_enabled);
     let settings = Settings {
         folder: Some(runtime.path().to_owned()),
         spill: Some(runtime.spill()).filter(|spill| spill != runtime.path()),
@@ -108,9 +148,10 @@ pub(super) fn prepare(
         policy: config.overflow,
         ring_limit: config.ring_limit,
         heartbeat: config.heartbeat,
+        is_private: config.isolated,
     };
     runtime.give_up();
-    Ok(Prepared { listener, runtime, recovery, settings, maintenance })
+    Ok(Prepared { listener, runtime: Some(runtime), recovery, settings, maintenance: Some(maintenance) })
 }
 
 /// What others have to know of a repository.
@@ -127,6 +168,9 @@ fn about(config: &LogConfig, specs: &[DomainSpec], clock: &Clock, log_folder: &P
         heartbeat: config.heartbeat,
         prefix: config.file_prefix.clone(),
         level_files: config.level_files,
+        domain_files: config.domain_files,
+        is_isolated: config.isolated,
+        diagnose: diagnose_of(config),
         layout: config.layout.save(),
         zone: config.zone.pinned(),
         app: config.app_name(),
@@ -134,7 +178,7 @@ fn about(config: &LogConfig, specs: &[DomainSpec], clock: &Clock, log_folder: &P
         mode: config.file_mode,
         domain_file: config.domain_file.clone(),
         level_file: config.level_file.clone(),
-        files: config.sinks.iter().filter_map(described).collect(),
+        files: config.sinks.iter().filter_map(|sink| described(sink, config.diagnose)).collect(),
         domains: specs
             .iter()
             .map(|spec| NamedDomain { name: spec.name.to_owned(), file: spec.file.to_owned() })
@@ -148,8 +192,21 @@ fn about(config: &LogConfig, specs: &[DomainSpec], clock: &Clock, log_folder: &P
     }
 }
 
+/// Who shows what is captured for a diagnosis.
+fn diagnose_of(config: &LogConfig) -> Diagnose {
+    let asks = |sink: &AnySink| sink.diagnoses(config.diagnose);
+    if config.diagnose {
+        Diagnose::Files
+    } else if config.console.as_ref().is_some_and(|console| console.diagnose) || config.sinks.iter().any(asks)
+    {
+        Diagnose::Others
+    } else {
+        Diagnose::Nobody
+    }
+}
+
 /// What others have to know of a sink: of a file everything, of others nothing.
-fn described(sink: &AnySink) -> Option<NamedFile> {
+fn described(sink: &AnySink, otherwise: bool) -> Option<NamedFile> {
     let Added::File(file) = &sink.0 else { return None };
     let Choice { levels, domains, targets, judge } = file.choice();
     Some(NamedFile {
@@ -160,5 +217,6 @@ fn described(sink: &AnySink) -> Option<NamedFile> {
         is_judged: judge.is_some(),
         layout: file.own_layout().map(AnyLayout::save),
         mode: file.own_mode(),
+        diagnoses: file.diagnoses(otherwise),
     })
 }

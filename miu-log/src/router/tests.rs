@@ -9,7 +9,7 @@ use crate::codec::{Args, Value};
 use crate::config::files::{self, Files, Standard};
 use crate::filter::RecordFilter;
 use crate::folder::Folder;
-use crate::record::{LogRecord, Site};
+use crate::record::{Extra, LogRecord, Site};
 use crate::rotate::Schedule;
 use crate::rotate::naming::InUse;
 use crate::sink::Batch;
@@ -104,7 +104,7 @@ fn standard_slots(
     layout: usize,
 ) -> io::Result<Vec<Slot>> {
     let files = Files {
-        folder,
+        folder: Some(folder),
         zone: Zone::Utc,
         app: "test",
         pid: 1,
@@ -116,7 +116,8 @@ fn standard_slots(
         rotated: None,
     };
     let (domain_file, level_file) = (files::DOMAIN_FILE, files::LEVEL_FILE);
-    let mut planned = files.standard(&Standard { domain_file, level_file, stems, level_files, layout })?;
+    let standard = Standard { domain_file, level_file, stems, domain_files: true, level_files, layout };
+    let mut planned = files.standard(&standard)?;
     files::keep_apart(&mut planned).map_err(io::Error::other)?;
     files.open(planned)
 }
@@ -147,6 +148,7 @@ fn raw(router: &mut Router, domain: u16, level: Level, args: &[u8]) -> Result<()
         ring: 0,
         site: &site,
         args: Args::new(args),
+        extra: Extra::NONE,
     };
     router.route(&record, domain)
 }

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! page 4096 | length u32 | log folder, counted | clock u8 | policy u8, nanoseconds u64 | ring limit u64 | heartbeat u64
-//!           | prefix, counted | level files u8 | layout, counted | zone, counted | app, counted | pid u32 | mode u32
-//!           | names of the files per domain and per level, counted | domains u32, each: name, file stem, counted
+//!           | prefix, counted | level files u8 | diagnose u8 | layout, counted | zone, counted | app, counted | pid u32 | mode u32
+//!           | domain files u8 | isolated u8 | names of the files per domain and per level, counted | domains u32, each: name, file stem, counted
 //!           | files u32, each: name, counted; levels u8; domains u32, each counted, behind u8, 0 for all; modules u32, each counted;
-//!             u8, 1 for a filter that cannot be stored; layout, counted, empty where it has none; mode u32
-//!           | records of other crates u8, 0 for none, else: their default domain u8; routes u32, each: target, counted, domain u16, level u8 |
+//!             u8, 1 for a filter that cannot be stored; layout, counted, empty where it has none; mode u32; diagnose u8
+//!           | records of other crates u8, 0 for none, else: their default domain u8; span events u8; routes u32, each: target, counted, domain u16, level u8 |
 //! ```
 //!
 //! A mode of `u32::MAX` is none, and so is a route's domain or level of which all bits are set.
@@ -45,6 +45,16 @@ pub(crate) enum ClockKind {
     Manual = 2,
 }
 
+/// Who shows what functions capture for the diagnosis of errors. The numbers are part of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Diagnose {
+    Nobody = 0,
+    /// The console, or sinks that were added by hand.
+    Others = 1,
+    /// The log files per domain and level, and perhaps others.
+    Files = 2,
+}
+
 /// A domain of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NamedDomain {
@@ -67,6 +77,8 @@ pub(crate) struct NamedFile {
     /// As [`AnyLayout::save`](crate::layout::AnyLayout::save) makes it. None: that of the repository.
     pub(crate) layout: Option<Vec<u8>>,
     pub(crate) mode: Option<u32>,
+    /// Whether it shows what was captured for a diagnosis.
+    pub(crate) diagnoses: bool,
 }
 
 /// See the module's description.
@@ -79,6 +91,10 @@ pub(crate) struct About {
     pub(crate) heartbeat: Duration,
     pub(crate) prefix: Option<String>,
     pub(crate) level_files: bool,
+    pub(crate) domain_files: bool,
+    /// It shares its log folder with others, under the name in `app`.
+    pub(crate) is_isolated: bool,
+    pub(crate) diagnose: Diagnose,
     /// As [`AnyLayout::save`](crate::layout::AnyLayout::save) makes it.
     pub(crate) layout: Vec<u8>,
     pub(crate) zone: Zone,
@@ -105,6 +121,7 @@ impl NamedFile {
         out.push(u8::from(self.is_judged));
         put_counted(out, self.layout.as_deref().unwrap_or_default());
         out.extend(self.mode.unwrap_or(NO_MODE).to_le_bytes());
+        out.push(u8::from(self.diagnoses));
     }
 
     fn read(bytes: &mut Reading<'_>) -> Option<NamedFile> {
@@ -115,7 +132,8 @@ impl NamedFile {
         let targets = read_texts(bytes)?;
         let is_judged = bytes.u8()? != 0;
         let layout = Some(bytes.counted()?.to_owned()).filter(|layout| !layout.is_empty());
-        Some(NamedFile { template, levels, domains, targets, is_judged, layout, mode: read_mode(bytes)? })
+        let (mode, diagnoses) = (read_mode(bytes)?, bytes.u8()? != 0);
+        Some(NamedFile { template, levels, domains, targets, is_judged, layout, mode, diagnoses })
     }
 }
 
@@ -148,12 +166,13 @@ impl About {
         out.extend((self.ring_limit as u64).to_le_bytes());
         out.extend(nanos(self.heartbeat).to_le_bytes());
         put_counted(&mut out, self.prefix.as_deref().unwrap_or("").as_bytes());
-        out.push(u8::from(self.level_files));
+        out.extend([u8::from(self.level_files), self.diagnose as u8]);
         put_counted(&mut out, &self.layout);
         put_counted(&mut out, self.zone.to_string().as_bytes());
         put_counted(&mut out, self.app.as_bytes());
         out.extend(self.pid.to_le_bytes());
         out.extend(self.mode.unwrap_or(NO_MODE).to_le_bytes());
+        out.extend([u8::from(self.domain_files), u8::from(self.is_isolated)]);
         put_counted(&mut out, self.domain_file.as_bytes());
         put_counted(&mut out, self.level_file.as_bytes());
         out.extend((self.domains.len() as u32).to_le_bytes());
@@ -205,10 +224,17 @@ impl About {
         let heartbeat = Duration::from_nanos(bytes.u64()?);
         let prefix = Some(bytes.text()?.to_owned()).filter(|prefix| !prefix.is_empty());
         let level_files = bytes.u8()? != 0;
+        let diagnose = match bytes.u8()? {
+            0 => Diagnose::Nobody,
+            1 => Diagnose::Others,
+            2 => Diagnose::Files,
+            _ => return None,
+        };
         let layout = bytes.counted()?.to_owned();
         let zone = Zone::from(bytes.text()?);
         let app = bytes.text()?.to_owned();
         let (pid, mode) = (bytes.u32()?, read_mode(&mut bytes)?);
+        let (domain_files, is_isolated) = (bytes.u8()? != 0, bytes.u8()? != 0);
         let (domain_file, level_file) = (bytes.text()?.to_owned(), bytes.text()?.to_owned());
         let count = bytes.u32()?;
         let mut domains = Vec::new();
@@ -230,6 +256,9 @@ impl About {
             heartbeat,
             prefix,
             level_files,
+            domain_files,
+            is_isolated,
+            diagnose,
             layout,
             zone,
             app,
@@ -243,6 +272,11 @@ impl About {
         })
     }
 
+    /// Its name among those that share the log folder, if it does so.
+    pub(crate) fn instance(&self) -> Option<&str> {
+        self.is_isolated.then_some(&*self.app)
+    }
+
     /// The domains' names.
     pub(crate) fn names(&self) -> Vec<&str> {
         self.domains.iter().map(|domain| domain.name.as_str()).collect()
@@ -251,6 +285,7 @@ impl About {
 
 fn put_routes(out: &mut Vec<u8>, routes: &CheckedRoutes) {
     out.push(routes.default);
+    out.push(u8::from(routes.span_events));
     out.extend((routes.rules.len() as u32).to_le_bytes());
     for Rule { prefix, domain, level } in &routes.rules {
         put_counted(out, prefix.as_bytes());
@@ -261,6 +296,7 @@ fn put_routes(out: &mut Vec<u8>, routes: &CheckedRoutes) {
 
 fn read_routes(bytes: &mut Reading<'_>, domains: usize) -> Option<CheckedRoutes> {
     let default = bytes.u8().filter(|domain| usize::from(*domain) < domains)?;
+    let span_events = bytes.u8()? != 0;
     let count = bytes.u32()?;
     let mut rules = Vec::new();
     for _ in 0..count {
@@ -275,7 +311,7 @@ fn read_routes(bytes: &mut Reading<'_>, domains: usize) -> Option<CheckedRoutes>
         };
         rules.push(Rule { prefix, domain, level });
     }
-    Some(CheckedRoutes { rules, default })
+    Some(CheckedRoutes { rules, default, span_events })
 }
 
 #[cfg(test)]
@@ -296,6 +332,9 @@ mod tests {
             heartbeat: Duration::from_secs(60),
             prefix: Some("api".to_owned()),
             level_files: true,
+            domain_files: false,
+            is_isolated: true,
+            diagnose: Diagnose::Files,
             layout: AnyLayout::default().save(),
             zone: Zone::Fixed(-3600),
             app: "orders".to_owned(),
@@ -313,6 +352,7 @@ mod tests {
                     is_judged: true,
                     layout: Some(AnyLayout::default().save()),
                     mode: None,
+                    diagnoses: true,
                 },
                 NamedFile {
                     template: "all.log".to_owned(),
@@ -322,6 +362,7 @@ mod tests {
                     is_judged: false,
                     layout: None,
                     mode: Some(0o640),
+                    diagnoses: false,
                 },
             ],
             other_crates: Some(CheckedRoutes {
@@ -330,6 +371,7 @@ mod tests {
                     Rule { prefix: "hyper".to_owned(), domain: None, level: Some(Level::Warning) },
                 ],
                 default: 0,
+                span_events: true,
             }),
         };
         let file = tempfile::tempfile().unwrap();

@@ -5,22 +5,28 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is a test's report")]
 
+mod added_files;
 mod bad_paths;
+mod bridges;
 mod broken_rings;
+mod captures;
 mod chaos;
 mod churn;
 mod clock;
 mod console;
+mod context;
 mod counters;
 mod crashes;
 mod debug_toggle;
 mod descriptors;
 mod destructors;
+mod diagnosis;
 mod displays;
 mod domains;
 mod durability;
 mod early;
 mod ends;
+mod environment;
 mod exception;
 mod fields;
 mod files;

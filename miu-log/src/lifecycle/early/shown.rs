@@ -10,7 +10,7 @@ use crate::escape::escaped;
 use crate::layout::{AnyLayout, ColourChoice, LineLayout, Pattern, enabled};
 use crate::notice::show;
 use crate::reading::Reading;
-use crate::record::{Record, Site};
+use crate::record::{Extra, Record, Site};
 use crate::template::Template;
 use crate::zone::Zone;
 
@@ -61,6 +61,7 @@ impl Display {
                     ring: 0,
                     site: &site,
                     args: Args::new(&arguments),
+                    extra: Extra::NONE,
                 };
                 return layout.write(&record, out).is_ok();
             }

@@ -21,7 +21,7 @@ pub(crate) fn bare_fork() -> i32 {
 }
 
 /// Forks, for a child that must not go on after a panic.
-fn fork() -> i32 {
+pub(crate) fn fork() -> i32 {
     let child = bare_fork();
     if child == 0 {
         // A panic must not go on into what is the parent's: scopes that wait for threads that the child does not have.
@@ -34,7 +34,7 @@ fn fork() -> i32 {
 }
 
 /// Ends without running anything.
-fn end_at_once(code: i32) -> ! {
+pub(crate) fn end_at_once(code: i32) -> ! {
     // SAFETY: _exit(2).
     unsafe { libc::_exit(code) }
 }
