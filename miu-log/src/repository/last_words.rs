@@ -1,4 +1,4 @@
-//! What a repository says of the process itself, in its first domain: that a part of it panicked, why it ends.
+//! What a repository says of the process itself, in its default domain: that a part of it panicked, why it ends.
 //!
 //! These records are taken whatever level is in force, and are in the files before the process ends, as far as the listener and the sinks
 //! come to that in time.
