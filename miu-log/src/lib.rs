@@ -141,7 +141,7 @@ pub use miu_log_macros::log_domains;
 #[cfg(not(loom))]
 pub use self::{
     bytes::Bytes,
-    config::{AnySink, CommandExt, Console, ConsoleChoice, CustomSink, File, LogConfig},
+    config::{AnySink, CommandExt, ConfigFile, Console, ConsoleChoice, CustomSink, File, LogConfig},
     domain::{DomainSet, DomainSpec, UnknownDomain},
     error::Error,
     inspect::{Holder, Inspection, LeftBehind, RingState, Unreadable, inspect},

@@ -16,6 +16,7 @@ pub use recover::recover;
 
 use crate::clock::Clock;
 use crate::config::LogConfig;
+use crate::config::reload::Reloader;
 use crate::domain::{DomainSpec, MAX_DOMAINS};
 use crate::encode::signal_value;
 use crate::error::Error;
@@ -234,6 +235,10 @@ impl Core {
                     drop(lock(&runtime).take());
                 }),
             });
+        }
+        listener.remark(std::mem::take(&mut config.remarks).into_iter().map(|text| (Level::Warning, text)));
+        if let Some(source) = config.source.take() {
+            listener.set_upkeep(Box::new(Reloader::new(*source, inner.queue.clone(), specs)));
         }
         match manual {
             Some(manual) => manual.install(listener, maintenance.clone()),

@@ -29,7 +29,7 @@ use select::Selection;
 
 use crate::codec::Corrupt;
 use crate::failpoint;
-use crate::filter::{Filter, RecordFilter};
+use crate::filter::{Filter, LevelSet, RecordFilter};
 use crate::layout::{LineLayout, Unwritten};
 use crate::level::Level;
 use crate::notice::notice;
@@ -135,10 +135,35 @@ struct Group {
     slots: Vec<usize>,
 }
 
+/// What to do with a record, by domain and level.
+fn table_of(domains: usize, layouts: usize, slots: &[Station]) -> Vec<Route> {
+    let mut table = Vec::with_capacity(domains * LEVELS);
+    for domain in 0..domains {
+        for level in Level::ALL {
+            let mut groups = Vec::new();
+            for layout in 0..layouts {
+                let wants = |slot: &Station| {
+                    let domain = u16::try_from(domain).unwrap_or(u16::MAX);
+                    slot.layout == layout && slot.filter.lets_through(domain, level)
+                };
+                let wanting: Vec<usize> = (0..slots.len()).filter(|&index| wants(&slots[index])).collect();
+                if !wanting.is_empty() {
+                    groups.push(Group { layout, slots: wanting });
+                }
+            }
+            let mut chosen = groups.iter().flat_map(|group| &group.slots);
+            let is_selective = chosen.any(|&slot| slots[slot].record_filter.is_some());
+            table.push(Route { groups, is_selective });
+        }
+    }
+    table
+}
+
 /// A slot at work.
 struct Station {
     name: String,
     sink: Box<dyn Sink>,
+    filter: Filter,
     held: Held,
     state: SinkState,
     /// When a failing sink is tried again.
@@ -187,30 +212,11 @@ impl Router {
     /// A router for these domains; a record's domain is a number into them.
     pub(crate) fn new(domains: Vec<String>, layouts: Vec<Box<dyn LineLayout>>, slots: Vec<Slot>) -> Router {
         debug_assert!(slots.iter().all(|slot| slot.layout < layouts.len()), "a slot names no layout");
-        let mut table = Vec::with_capacity(domains.len() * LEVELS);
-        for domain in 0..domains.len() {
-            for level in Level::ALL {
-                let mut groups = Vec::new();
-                for layout in 0..layouts.len() {
-                    let wants = |slot: &Slot| {
-                        let domain = u16::try_from(domain).unwrap_or(u16::MAX);
-                        slot.layout == layout && slot.filter.lets_through(domain, level)
-                    };
-                    let wanting: Vec<usize> =
-                        (0..slots.len()).filter(|&index| wants(&slots[index])).collect();
-                    if !wanting.is_empty() {
-                        groups.push(Group { layout, slots: wanting });
-                    }
-                }
-                let mut chosen = groups.iter().flat_map(|group| &group.slots);
-                let is_selective = chosen.any(|&slot| slots[slot].record_filter.is_some());
-                table.push(Route { groups, is_selective });
-            }
-        }
         let folder_told = Arc::new(AtomicBool::new(false));
         let station = |slot: Slot| Station {
             name: slot.name,
             sink: slot.sink,
+            filter: slot.filter,
             held: Held::default(),
             state: SinkState::Working,
             due: 0,
@@ -237,13 +243,14 @@ impl Router {
             untold_lost: 0,
             cause: String::new(),
         };
+        let slots: Vec<Station> = slots.into_iter().map(station).collect();
         Router {
             leads: Vec::with_capacity(layouts.len()),
             selection: Selection::default(),
+            table: table_of(domains.len(), layouts.len(), &slots),
             domains,
             layouts,
-            slots: slots.into_iter().map(station).collect(),
-            table,
+            slots,
             pending_bytes: 0,
             pending_records: 0,
             now: 0,
@@ -253,6 +260,14 @@ impl Router {
             unreported: DeliveryReport::default(),
             mirrors: None,
         }
+    }
+
+    /// From now on the slot of this name is for these levels.
+    pub(crate) fn set_levels(&mut self, name: &str, levels: LevelSet) {
+        for station in self.slots.iter_mut().filter(|station| station.name == name) {
+            station.filter.levels = levels;
+        }
+        self.table = table_of(self.domains.len(), self.layouts.len(), &self.slots);
     }
 
     /// Formats a record and puts it into the slots it is for.

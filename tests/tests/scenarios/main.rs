@@ -10,6 +10,7 @@ mod broken_rings;
 mod chaos;
 mod churn;
 mod clock;
+mod config_files;
 mod console;
 mod counters;
 mod crashes;

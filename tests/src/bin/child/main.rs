@@ -7,6 +7,7 @@
 
 mod allocator;
 mod chaos;
+mod config_files;
 mod crashes;
 mod destructors;
 mod disks;
@@ -123,6 +124,8 @@ fn main() {
         "chaos-close" => chaos::close(folder),
         "puppet" => processes::puppet(folder),
         "early-hold" => processes::early_hold(folder),
+        "file-service" => config_files::service(more),
+        "file-reload" => config_files::reload(more),
         "env-service" => environment::service(),
         "env-all-files" => environment::service_with_all_files(),
         "env-strict" => environment::strict(),
