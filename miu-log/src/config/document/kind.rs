@@ -120,6 +120,15 @@ impl Kind for LevelName {
     }
 
     fn schema(&self) -> Json {
+        Json::reference(LEVEL)
+    }
+}
+
+/// What levels are defined as in the schema.
+pub(super) const LEVEL: &str = "level";
+
+impl LevelName {
+    pub(super) fn definition() -> Json {
         let capitals: Vec<&str> = Level::ALL.iter().map(|level| level.as_str()).collect();
         let names = NAMES.into_iter().chain(["warn", "err", "fatal"]).chain(capitals);
         Json::object([("enum", Json::texts(names))])
@@ -198,6 +207,27 @@ impl<K: Kind> Kind for MapOf<K> {
 
     fn schema(&self) -> Json {
         Json::of_type("object").with("additionalProperties", self.0.schema())
+    }
+}
+
+/// A kind that is defined once in the schema, and used in several places.
+pub(super) struct Defined<K>(pub(super) &'static str, pub(super) K);
+
+impl<K: Kind> Kind for Defined<K> {
+    type Value = K::Value;
+
+    fn read(&self, node: &Node, path: &str, problems: &mut Problems) -> Option<K::Value> {
+        self.1.read(node, path, problems)
+    }
+
+    fn schema(&self) -> Json {
+        Json::reference(self.0)
+    }
+}
+
+impl<K: Kind> Defined<K> {
+    pub(super) fn definition(&self) -> (&'static str, Json) {
+        (self.0, self.1.schema())
     }
 }
 

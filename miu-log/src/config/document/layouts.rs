@@ -1,6 +1,6 @@
 //! Layouts in a document: a pattern, a preset's name, `json`, `logfmt` or `otel`, or a table with options.
 
-use super::kind::{FLAG, Key, Kind, OneOrMore, Table, TableOr, Word, key, text};
+use super::kind::{Defined, FLAG, Key, Kind, OneOrMore, Table, TableOr, Word, key, text};
 use super::values::{made, some_text, zone};
 use crate::config::select::did_you_mean;
 use crate::layout::{AnyLayout, Json, JsonKey, Logfmt, OtelJson, Pattern, TimePrecision};
@@ -9,9 +9,9 @@ const EXPECTED: &str =
     "a layout: a pattern such as \"{time} {level} {message}\", a preset's name, json, logfmt or otel";
 
 /// What a line looks like.
-pub(super) fn layout() -> impl Kind<Value = AnyLayout> {
+pub(super) fn layout() -> Defined<impl Kind<Value = AnyLayout>> {
     let chosen = made(options(), |mut chosen: Vec<AnyLayout>| chosen.pop().unwrap_or_default());
-    TableOr(chosen, text(EXPECTED, by_name))
+    Defined("layout", TableOr(chosen, text(EXPECTED, by_name)))
 }
 
 fn by_name(text: &str) -> Result<AnyLayout, String> {

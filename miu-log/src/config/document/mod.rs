@@ -370,26 +370,25 @@ fn finish(mut document: Document, problems: Problems, lenient: bool) -> Result<D
 
 /// See [`ConfigFile::schema`].
 fn schema() -> Json {
-    let keys = keys::root();
-    let Json::Object(mut members) = keys.schema() else { return Json::Flag(true) };
-    // The same keys at the top or in their section; with that, other keys are the application's.
+    let logs = Json::reference(LOGGING);
+    // The same keys at the top or in their section; beside the section other keys are the application's.
     let sections = Json::object([
-        (LOGGING, keys.schema().with("description", Json::text("The logs of the application."))),
+        (LOGGING, logs.clone().with("description", Json::text("The logs of the application."))),
         (DATABASE, Json::of_type("object").with("properties", keys::database().properties())),
     ]);
     let in_section =
         Json::of_type("object").with("required", Json::texts([LOGGING])).with("properties", sections);
-    members.retain(|(name, _)| name != "type");
-    let bare = Json::Object([("type".to_owned(), Json::text("object"))].into_iter().chain(members).collect());
+    let definitions = Json::object([
+        (kind::LEVEL, kind::LevelName::definition()),
+        layouts::layout().definition(),
+        (LOGGING, keys::root().schema()),
+    ]);
+    let about = "The configuration of miu-log: at the top of a document, or in its section `logging`.";
     Json::object([
         ("$schema", Json::text("http://json-schema.org/draft-07/schema#")),
         ("title", Json::text("miu-log")),
-        (
-            "description",
-            Json::text(
-                "The configuration of miu-log: at the top of a document, or in its section `logging`.",
-            ),
-        ),
+        ("description", Json::text(about)),
+        ("anyOf", Json::List(vec![in_section, logs])),
+        ("definitions", definitions),
     ])
-    .with("anyOf", Json::List(vec![in_section, bare]))
 }

@@ -35,6 +35,13 @@ impl Json {
         Json::object([("anyOf", Json::List(schemas.into_iter().collect()))])
     }
 
+    /// A schema that is defined once, under this name, and used in several places.
+    pub(super) fn reference(name: &str) -> Json {
+        // Beside a bare reference nothing else would count, a description first of all.
+        let reference = Json::object([("$ref", Json::text(format!("#/definitions/{name}")))]);
+        Json::object([("allOf", Json::List(vec![reference]))])
+    }
+
     /// The same object with one member more.
     pub(super) fn with(self, name: &str, value: Json) -> Json {
         match self {

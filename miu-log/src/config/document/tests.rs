@@ -381,7 +381,7 @@ fn hostile_yaml_is_refused_with_its_place_at_once() {
         ("level: info\nlevel: debug", "2:1", "the key \"level\" stands here again; it is at 1:1 already"),
         ("levels: info", "1:1", "the unknown key \"levels\"; did you mean \"level\"?"),
         ("level: no", "1:8", "the unknown level \"no\"; accepted are trace"),
-        ("console:\n\tlevel: info", "2:1", "no YAML"),
+        ("console:\n\tlevel: info", "2:2", "no YAML: tabs disallowed"),
         ("level: !!python/object info", "1:", "a tag (!) is not accepted"),
         ("level: info\n---\nlevel: debug", "2:1", "a second document"),
         ("? [a, b]\n: c", "1:3", "a key is expected, and not a list"),
@@ -487,17 +487,19 @@ fn a_file_that_is_none_of_ours_is_refused_with_the_reason() {
 #[test]
 fn the_schema_has_every_key_of_the_documents_above() {
     let schema: serde_json::Value = serde_json::from_str(&ConfigFile::schema()).unwrap();
-    let bare = &schema["anyOf"][1];
-    assert_eq!(bare["additionalProperties"], false);
+    let keys = &schema["definitions"]["logging"];
+    assert_eq!(keys["additionalProperties"], false);
     let Document { values, .. } = read(ALL_OF_IT, Notation::Yaml, None, false).unwrap();
     for (path, _) in values {
         let key = path.split(['.', '[']).next().unwrap();
-        assert!(bare["properties"][key]["description"].is_string(), "{key}");
+        assert!(keys["properties"][key]["description"].is_string(), "{key}");
     }
-    let levels = &bare["properties"]["level"]["enum"];
-    assert!(levels.as_array().unwrap().iter().all(|level| level.as_str().unwrap().parse::<Level>().is_ok()));
-    assert!(bare["properties"]["sinks"]["items"]["properties"]["file"].is_object());
+    let levels = schema["definitions"]["level"]["enum"].as_array().unwrap();
+    assert!(levels.len() > 7 && levels.iter().all(|level| level.as_str().unwrap().parse::<Level>().is_ok()));
+    assert!(keys["properties"]["sinks"]["items"]["properties"]["file"].is_object());
     assert!(schema["anyOf"][0]["properties"]["database"]["properties"]["password"].is_object());
+    assert_eq!(schema["anyOf"][1]["allOf"][0]["$ref"], "#/definitions/logging");
+    assert!(schema["definitions"]["layout"]["anyOf"].is_array());
 }
 
 proptest! {
