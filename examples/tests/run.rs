@@ -348,7 +348,7 @@ fn twelve_factor_is_set_up_by_its_environment() {
     let development = [("NAME_APP", "orders"), ("RUN_ENVIRONMENT", "development")];
     let run = run_with("twelve_factor", &[], &development);
     assert!(
-        run.stdout.contains(" | DEBUG    | twelve_factor:main:29 | 12 connections in the pool\n"),
+        run.stdout.contains(" | DEBUG    | twelve_factor:main:28 | 12 connections in the pool\n"),
         "{}",
         run.stdout
     );

@@ -16,6 +16,7 @@ mod durability;
 pub(crate) mod mirror;
 mod secure;
 mod select;
+mod table;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -26,10 +27,11 @@ use mirror::Mirror;
 use secure::Mirrors;
 pub(crate) use secure::Untold;
 use select::Selection;
+use table::{Route, table_of};
 
 use crate::codec::Corrupt;
 use crate::failpoint;
-use crate::filter::{Filter, LevelSet, RecordFilter};
+use crate::filter::{Filter, RecordFilter};
 use crate::layout::{LineLayout, Unwritten};
 use crate::level::Level;
 use crate::notice::notice;
@@ -119,44 +121,6 @@ pub(crate) struct Router {
     unreported: DeliveryReport,
     /// Where what waits for log files is copied to.
     mirrors: Option<Mirrors>,
-}
-
-/// The slots of one domain and level, by layout.
-#[derive(Debug, Default)]
-struct Route {
-    groups: Vec<Group>,
-    /// Whether there is a slot among them that has a record filter.
-    is_selective: bool,
-}
-
-#[derive(Debug, Default)]
-struct Group {
-    layout: usize,
-    slots: Vec<usize>,
-}
-
-/// What to do with a record, by domain and level.
-fn table_of(domains: usize, layouts: usize, slots: &[Station]) -> Vec<Route> {
-    let mut table = Vec::with_capacity(domains * LEVELS);
-    for domain in 0..domains {
-        for level in Level::ALL {
-            let mut groups = Vec::new();
-            for layout in 0..layouts {
-                let wants = |slot: &Station| {
-                    let domain = u16::try_from(domain).unwrap_or(u16::MAX);
-                    slot.layout == layout && slot.filter.lets_through(domain, level)
-                };
-                let wanting: Vec<usize> = (0..slots.len()).filter(|&index| wants(&slots[index])).collect();
-                if !wanting.is_empty() {
-                    groups.push(Group { layout, slots: wanting });
-                }
-            }
-            let mut chosen = groups.iter().flat_map(|group| &group.slots);
-            let is_selective = chosen.any(|&slot| slots[slot].record_filter.is_some());
-            table.push(Route { groups, is_selective });
-        }
-    }
-    table
 }
 
 /// A slot at work.
@@ -260,14 +224,6 @@ impl Router {
             unreported: DeliveryReport::default(),
             mirrors: None,
         }
-    }
-
-    /// From now on the slot of this name is for these levels.
-    pub(crate) fn set_levels(&mut self, name: &str, levels: LevelSet) {
-        for station in self.slots.iter_mut().filter(|station| station.name == name) {
-            station.filter.levels = levels;
-        }
-        self.table = table_of(self.domains.len(), self.layouts.len(), &self.slots);
     }
 
     /// Formats a record and puts it into the slots it is for.

@@ -194,7 +194,7 @@ fn files() -> Keys {
         )
         .or("format"),
         key("zone", "local", "The time zone of lines and of rotation.", zone(), |draft: &mut Draft, zone| {
-            draft.config.zone = zone
+            draft.config.zone = zone;
         }),
         key(
             "rotation",
@@ -330,7 +330,7 @@ fn folder() -> impl Kind<Value = PathBuf> {
 }
 
 fn wish_for_database() -> impl Kind<Value = bool> {
-    let table = Table {
+    Table {
         keys: vec![
             key(
                 "enabled",
@@ -349,8 +349,7 @@ fn wish_for_database() -> impl Kind<Value = bool> {
         ],
         begin: || false,
         check: |_| Ok(()),
-    };
-    table
+    }
 }
 
 /// The section `database`, which the application has for itself as well: keys that are not listed here are its own matter.

@@ -40,13 +40,13 @@ fn options() -> Table<Vec<AnyLayout>> {
                 Vec::push,
             ),
             key("json", "", "JSON, an object a line.", json(), |chosen: &mut Vec<AnyLayout>, json| {
-                chosen.push(json.into())
+                chosen.push(json.into());
             }),
             key("logfmt", "", "Logfmt, key=value.", logfmt(), |chosen: &mut Vec<AnyLayout>, logfmt| {
-                chosen.push(logfmt.into())
+                chosen.push(logfmt.into());
             }),
             key("otel", "", "OpenTelemetry's JSON.", otel(), |chosen: &mut Vec<AnyLayout>, otel| {
-                chosen.push(otel.into())
+                chosen.push(otel.into());
             }),
         ],
         begin: Vec::new,

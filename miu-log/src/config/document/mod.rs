@@ -368,6 +368,22 @@ fn finish(mut document: Document, problems: Problems, lenient: bool) -> Result<D
     Ok(document)
 }
 
+/// A text of anybody's, in every notation: a mistake has its place, and is told in bounded words.
+#[cfg(fuzzing)]
+pub(crate) fn read_any(text: &str) {
+    for notation in [Notation::Yaml, Notation::Toml] {
+        for lenient in [false, true] {
+            let mut problems = Problems::of("config");
+            let root = parse(text, notation, &mut problems);
+            let document = interpret(root.as_ref(), Some(OsStr::new(text)), &mut problems);
+            match finish(document, problems, lenient) {
+                Ok(document) => assert!(lenient || document.config.validate().is_ok()),
+                Err(error) => assert!(!lenient && !error.to_string().is_empty()),
+            }
+        }
+    }
+}
+
 /// See [`ConfigFile::schema`].
 fn schema() -> Json {
     let logs = Json::reference(LOGGING);

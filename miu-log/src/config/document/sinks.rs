@@ -197,7 +197,7 @@ pub(super) fn sink() -> Table<SinkDraft> {
                 |it: &mut Draft, name| it.file = Some(name),
             ),
             key("console", "", "The stream of a further console.", STREAMS, |it: &mut Draft, stderr| {
-                it.stderr = Some(stderr)
+                it.stderr = Some(stderr);
             }),
             key(
                 "level",
