@@ -78,6 +78,7 @@ pub(super) fn prepare(
     let checkpoint = Checkpoint::new(runtime.file(CHECKPOINT)?, previous.sequence);
     let mut listener =
         Listener::new(queue.clone(), router, Some(checkpoint), published.clone(), config.sink_timeout);
+    listener.set_defaults(config.default_fields.clone());
     let recovery = listener.replay(&previous, &folder, runtime.path());
     let about = about(config, specs, queue.clock(), runtime.log_folder());
     queue.with_levels_at_rest(|| {
@@ -137,6 +138,7 @@ fn about(config: &LogConfig, specs: &[DomainSpec], clock: &Clock, log_folder: &P
             (false, Some(console)) if console.diagnose => Diagnose::Console,
             (false, _) => Diagnose::Nobody,
         },
+        default_fields: config.default_fields.as_bytes().to_owned(),
         layout: config.layout.save(),
         zone: config.zone.pinned(),
         domains: specs

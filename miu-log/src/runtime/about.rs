@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! page 4096 | length u32 | log folder, counted | clock u8 | policy u8, nanoseconds u64 | ring limit u64 | heartbeat u64
-//!           | prefix, counted | level files u8 | diagnose u8 | layout, counted | zone, counted | domains u32, each: name, file stem, counted |
+//!           | prefix, counted | level files u8 | diagnose u8 | default fields, counted | layout, counted | zone, counted | domains u32, each: name, file stem, counted |
 //! ```
 //!
 //! Written once, before the file has its name. Numbers are little-endian.
@@ -61,6 +61,8 @@ pub(crate) struct About {
     pub(crate) prefix: Option<String>,
     pub(crate) level_files: bool,
     pub(crate) diagnose: Diagnose,
+    /// As they stand in a record.
+    pub(crate) default_fields: Vec<u8>,
     /// As [`AnyLayout::save`](crate::layout::AnyLayout::save) makes it.
     pub(crate) layout: Vec<u8>,
     pub(crate) zone: Zone,
@@ -84,6 +86,7 @@ impl About {
         out.extend(nanos(self.heartbeat).to_le_bytes());
         put_counted(&mut out, self.prefix.as_deref().unwrap_or("").as_bytes());
         out.extend([u8::from(self.level_files), self.diagnose as u8]);
+        put_counted(&mut out, &self.default_fields);
         put_counted(&mut out, &self.layout);
         put_counted(&mut out, self.zone.to_string().as_bytes());
         out.extend((self.domains.len() as u32).to_le_bytes());
@@ -135,6 +138,7 @@ impl About {
             2 => Diagnose::Files,
             _ => return None,
         };
+        let default_fields = bytes.counted()?.to_owned();
         let layout = bytes.counted()?.to_owned();
         let zone = Zone::from(bytes.text()?);
         let count = bytes.u32()?;
@@ -152,6 +156,7 @@ impl About {
             prefix,
             level_files,
             diagnose,
+            default_fields,
             layout,
             zone,
             domains,
@@ -182,6 +187,7 @@ mod tests {
             prefix: Some("api".to_owned()),
             level_files: true,
             diagnose: Diagnose::Files,
+            default_fields: vec![15, 1, 0, 0, 0, b'a', 0],
             layout: AnyLayout::default().save(),
             zone: Zone::Fixed(-3600),
             domains: vec![NamedDomain { name: "db".to_owned(), file: "database".to_owned() }],
