@@ -330,3 +330,23 @@ fn records_of_a_worker_process_and_of_a_crash_have_their_context() {
     let empty: Fields = fields!();
     assert!(empty.is_empty());
 }
+
+#[test]
+fn calls_in_a_context_allocate_nothing() {
+    let place = Place::new();
+    let outcome = miu_log_tests::run(&mut child(&place, "allocations-in-context"));
+    assert_eq!((outcome.number("allocated"), outcome.number("written")), (0, 153), "{outcome:?}");
+    assert!(place.text("app.log").ends_with("by a method | request_id=r-17 tenant=7 session=1\n"));
+}
+
+#[test]
+fn an_allocator_that_logs_while_scopes_change_does_no_harm() {
+    let place = Place::new();
+    let outcome = miu_log_tests::run(&mut child(&place, "allocator-in-scopes"));
+    assert!(outcome.number("calls") > 1000 && outcome.number("corrupt") == 0, "{outcome:?}");
+    let messages = place.messages("app.log");
+    for round in 0..100 {
+        assert!(messages.contains(&format!("inner | round={round} request_id=r-17")));
+        assert!(messages.contains(&format!("bound | bound={round}")));
+    }
+}

@@ -105,6 +105,8 @@ fn main() {
         "hanging-sink" => sinks::hanging(folder),
         "logging-sink" => sinks::logging(folder),
         "flooded-sink" => sinks::flooded(folder),
+        "allocator-in-scopes" => allocator::that_logs_in_scopes(folder),
+        "allocations-in-context" => allocator::nothing_in_context(folder),
         "allocator" => allocator::that_logs(folder),
         "crash" => crashes::crash(folder, more),
         "crash-in-context" => crashes::crash_in_context(folder),
