@@ -17,6 +17,8 @@ pub enum Workload {
     Throughput,
     /// W3: records a second into their domain's and their level's file.
     Routing,
+    /// As W3, with files as in production: rotated at 10 MB, compressed, and all records as JSON beside.
+    Production,
     /// W6: JSON lines a second into one file, of records with fields.
     Json,
     /// W5: as W3, from several processes; see [`processes`](crate::processes).
@@ -39,6 +41,7 @@ impl Workload {
             Self::Latency => "w1",
             Self::Throughput => "w2",
             Self::Routing => "w3",
+            Self::Production => "production",
             Self::Processes => "w5",
             Self::Disabled => "w4",
             Self::Json => "w6",
@@ -55,6 +58,7 @@ impl Workload {
             Self::Latency,
             Self::Throughput,
             Self::Routing,
+            Self::Production,
             Self::Processes,
             Self::Disabled,
             Self::Json,
@@ -105,7 +109,7 @@ impl Plan {
     /// Whether records go to their domain's and their level's file.
     #[must_use]
     pub fn routes(&self) -> bool {
-        matches!(self.workload, Workload::Routing | Workload::Processes)
+        matches!(self.workload, Workload::Routing | Workload::Production | Workload::Processes)
     }
 
     /// Whether debug records are wanted: only where they are routed.

@@ -26,7 +26,7 @@ pub fn run<P: Peer>(plan: &Plan) -> Result<Sample, Failure> {
     match plan.workload {
         Workload::Latency => latency::<P>(plan),
         Workload::Throughput => throughput::<P>(plan, P::log),
-        Workload::Routing => throughput::<P>(plan, P::log_routed),
+        Workload::Routing | Workload::Production => throughput::<P>(plan, P::log_routed),
         Workload::Json => throughput::<P>(plan, P::log_fields),
         Workload::Disabled => disabled::<P>(plan),
         Workload::Idle => idle::<P>(plan),

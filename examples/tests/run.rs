@@ -196,6 +196,46 @@ fn lines_for_machines_parse() {
 }
 
 #[test]
+fn rotation_keeps_the_newest_files() {
+    let run = run("rotation");
+    let files = run.files();
+    let rotated = |stem: &str| files.iter().filter(|name| name.starts_with(&format!("{stem}.2"))).count();
+    assert_eq!((rotated("app"), rotated("audit")), (1, 1), "{files:?}");
+    // The end of the program does not wait for the thread that deletes and compresses.
+    assert!(rotated("db") >= 3, "{files:?}");
+    assert_eq!(run.messages("app.log"), ["going on in new files"]);
+    assert_eq!(run.messages("audit.log"), ["going on in new files"]);
+    assert_eq!(run.log("db.log"), "");
+    assert!(run.stdout.contains(" bytes  audit.log\n"), "{}", run.stdout);
+}
+
+#[test]
+fn production_sinks_writes_what_each_file_is_for() {
+    let run = run("production_sinks");
+    let files = run.files();
+    let dated = |start: &str| files.iter().find(|name| name.starts_with(start)).unwrap();
+    let main = run.log(dated("shop_2"));
+    assert!(main.contains(" | r-1 | orders of a customer | request_id=r-1 rows=12\n"), "{main}");
+    assert!(main.contains(" | no-request | shop starting | version=1.4.2\n"), "{main}");
+    assert_eq!(run.messages(dated("errors_2")), ["a payment failed", "no payment works"]);
+    assert_eq!(run.log("errors.log"), run.log(dated("errors_2")), "a link leads to today's file");
+    let events = run.log("events.jsonl");
+    let levels = events.lines().map(|line| {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        event["level"].as_str().unwrap().to_owned()
+    });
+    assert_eq!(levels.collect::<Vec<_>>(), ["INFO", "WARNING", "ERROR", "CRITICAL"]);
+    assert_eq!(run.messages("slow-queries.log"), ["query took 812 ms | request_id=r-2 slow=true"]);
+    assert!(run.stdout.contains("paged: payments: no payment works\n"), "{}", run.stdout);
+    assert_eq!(run.stdout.matches("paged").count(), 1);
+    assert_eq!(run.stderr.lines().filter(|line| !line.starts_with(' ')).count(), 4, "{}", run.stderr);
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &fs::metadata(run.folder.path().join("logs").join(dated("errors_2"))).unwrap().permissions(),
+    );
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
 fn fields_are_written_as_the_example_says() {
     let run = run("fields");
     let log = run.log("app.log");

@@ -51,21 +51,31 @@ impl fmt::Debug for ErrorChain<'_> {
 
 /// The error and its causes, a line each, then the backtrace if there is one.
 pub(crate) fn lines(error: &dyn Error) -> String {
+    let mut text = causes(error);
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        text.push_str(&format!("\nbacktrace:\n{backtrace}"));
+    }
+    text
+}
+
+/// The error and its causes, a line each.
+pub(crate) fn causes(error: &dyn Error) -> String {
+    causes_of(&error.to_string(), error.source())
+}
+
+/// The same, for an error whose type does not let it be borrowed as one.
+pub(crate) fn causes_of(error: &str, mut cause: Option<&(dyn Error + 'static)>) -> String {
     // An error's own further lines stand deeper than ours: its text cannot pass for a cause.
-    let indented = |error: &dyn Error| error.to_string().replace('\n', "\n    ");
+    let indented = |text: &str| text.replace('\n', "\n    ");
     let mut text = format!("error: {}", indented(error));
-    let mut cause = error.source();
     for _ in 0..MAX_CAUSES {
         let Some(error) = cause else { break };
-        text.push_str(&format!("\ncaused by: {}", indented(error)));
+        text.push_str(&format!("\ncaused by: {}", indented(&error.to_string())));
         cause = error.source();
     }
     if cause.is_some() {
         text.push_str("\ncaused by: … (more causes)");
-    }
-    let backtrace = Backtrace::capture();
-    if backtrace.status() == BacktraceStatus::Captured {
-        text.push_str(&format!("\nbacktrace:\n{backtrace}"));
     }
     text
 }

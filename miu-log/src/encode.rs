@@ -24,8 +24,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use field::{FieldValue, value};
-pub(crate) use scratch::Cut;
 pub use scratch::Scratch;
+pub(crate) use scratch::{Cut, Nesting};
 pub use signal::{SignalValue, signal_value};
 
 use crate::bytes::Bytes;

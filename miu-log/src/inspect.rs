@@ -155,7 +155,7 @@ fn inspect_with(folder: &Path, env: impl Fn(&str) -> Option<OsString>) -> Result
 
     let mut look = Look { users, names_left: MOST_NAMES, unreadable: Vec::new() };
     let mut directories: Vec<Directory> = Vec::new();
-    for place in users.iter().flat_map(|user| runtime::places(&log_folder, *user, &env)) {
+    for place in users.iter().flat_map(|user| runtime::places(&log_folder, None, *user, &env)) {
         if directories.iter().all(|known| known.path != place.path) {
             directories.extend(look.open(place.path));
         }
@@ -369,7 +369,8 @@ mod tests {
         }
 
         fn open(&self) -> RuntimeDir {
-            let runtime = RuntimeDir::open(&Folder::open(&self.logs()).unwrap(), self.env(), None).unwrap();
+            let runtime =
+                RuntimeDir::open(&Folder::open(&self.logs()).unwrap(), None, self.env(), None).unwrap();
             runtime.sign().unwrap();
             runtime
         }

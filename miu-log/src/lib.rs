@@ -42,6 +42,8 @@
 extern crate self as miu_log;
 
 #[cfg(not(loom))]
+mod bridge;
+#[cfg(not(loom))]
 mod bytes;
 #[cfg(not(loom))]
 mod callsite;
@@ -92,6 +94,8 @@ mod maintenance;
 mod message;
 #[cfg(not(loom))]
 mod notice;
+#[cfg(not(loom))]
+mod own_thread;
 #[cfg(not(loom))]
 mod queue;
 #[cfg(not(loom))]
@@ -144,11 +148,13 @@ pub use level::{Level, UnknownLevel};
 pub use miu_log_macros::diagnose;
 pub use miu_log_macros::log_domains;
 
+#[cfg(all(feature = "tracing", not(loom)))]
+pub use self::bridge::{tracing_layer, tracing_subscriber};
 #[cfg(not(loom))]
 pub use self::{
     bytes::Bytes,
     chain::ErrorChain,
-    config::{Console, ConsoleChoice, LogConfig},
+    config::{AnySink, CommandExt, Console, ConsoleChoice, CustomSink, File, LogConfig},
     context::fields::Fields,
     domain::{DomainSet, DomainSpec, UnknownDomain},
     error::Error,
@@ -157,9 +163,10 @@ pub use self::{
         AnyLayout, ColourChoice, Json, JsonKey, Layout, Logfmt, OtelJson, Pattern, PatternError,
         TimePrecision,
     },
+    lifecycle::early::{EarlyInit, StartupReport, early_init},
     logger::{AsLogger, CappedLogger, Logger},
     message::{Message, Target},
-    queue::OverflowPolicy,
+    queue::{LevelChange, OverflowPolicy},
     record::{FieldValue, LogRecord},
     repository::{Endpoint, QueueHandle, ShutdownReport, recover},
     rotate::{Compression, CompressionChoice, Period, Retention, Room, Rotation, Size},

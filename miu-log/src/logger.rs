@@ -9,7 +9,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::callsite::Callsite;
+use crate::callsite::{self, Callsite, Place};
 use crate::chain;
 use crate::context::current;
 use crate::context::fields::Fields;
@@ -17,7 +17,7 @@ use crate::encode::extra::{AnyEncode, WithExtra};
 use crate::encode::{Encode, Scratch};
 use crate::level::Level;
 use crate::message::{Message, Target};
-use crate::queue::{CLOSED, Queue, SignalSite};
+use crate::queue::{CLOSED, LevelChange, Queue, SignalSite};
 use crate::ring::signal_frame::in_signal_handler;
 
 /// How many spans give their fields to a record.
@@ -125,11 +125,12 @@ impl Logger {
         true
     }
 
-    /// Sets the lowest level that this domain takes, for all handles of the domain in all threads, at once.
+    /// Sets the lowest level that this domain takes, for all handles of the domain in all threads and processes, at once; for good, or by
+    /// [`for_`](LevelChange::for_) for a limited time.
     ///
     /// Debug and trace stay off while debug is switched off for the repository.
-    pub fn set_level(&self, level: Level) {
-        self.queue.set_level(self.domain, level);
+    pub fn set_level(&self, level: Level) -> LevelChange {
+        self.queue.set_level(self.domain, level)
     }
 
     /// The lowest level that this domain takes, the debug switch left aside.
@@ -210,6 +211,25 @@ impl Logger {
             let all = WithExtra { fields: &fields[..2 + spans.len()], captured, arguments };
             self.queue.enqueue(level, self.domain, callsite, scratch, &all);
         });
+    }
+
+    /// A record of the logger's own about the process, whatever the level in force: nothing is asked but whether logging has ended. False where it
+    /// has, or the record could not be taken.
+    pub(crate) fn tell<E: Encode>(&self, level: Level, place: Place<'_>, arguments: &E) -> bool {
+        if self.queue.threshold(self.domain) == CLOSED {
+            self.queue.refuse(self.domain, level);
+            return false;
+        }
+        self.tell_at_the_end(level, place, arguments)
+    }
+
+    /// As `tell`, also past the end of logging, as long as the listener is there.
+    pub(crate) fn tell_at_the_end<E: Encode>(&self, level: Level, place: Place<'_>, arguments: &E) -> bool {
+        match callsite::of_place(place) {
+            Some(id) => self.submit(id, level, &Scratch::new(), arguments),
+            None => self.drop_unregistered(level),
+        }
+        !self.queue.is_ended()
     }
 
     /// Counts a call in a signal handler that could not be taken.

@@ -15,6 +15,7 @@
 mod durability;
 pub(crate) mod mirror;
 mod secure;
+mod select;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -24,10 +25,11 @@ pub use durability::Durability;
 use mirror::Mirror;
 use secure::Mirrors;
 pub(crate) use secure::Untold;
+use select::Selection;
 
 use crate::codec::Corrupt;
 use crate::failpoint;
-use crate::filter::Filter;
+use crate::filter::{Filter, RecordFilter};
 use crate::layout::{LineLayout, Unwritten};
 use crate::level::Level;
 use crate::notice::notice;
@@ -61,6 +63,8 @@ pub(crate) struct Slot {
     /// Number of the layout, among those given to the router.
     pub(crate) layout: usize,
     pub(crate) filter: Filter,
+    /// What each record is asked that the filter lets through; most slots have none.
+    pub(crate) record_filter: Option<RecordFilter>,
 }
 
 /// What a delivery came to, over all sinks.
@@ -102,6 +106,8 @@ pub(crate) struct Router {
     table: Vec<Route>,
     /// For the record at hand: in which slot each of its layouts' lines was made.
     leads: Vec<Option<usize>>,
+    /// For the record at hand, where some of its slots have a record filter: which slots these leave.
+    selection: Selection,
     /// Bytes and records routed since the last delivery, counted once per slot.
     pending_bytes: usize,
     pending_records: usize,
@@ -120,13 +126,15 @@ pub(crate) struct Router {
 /// The slots of one domain and level, by layout.
 #[derive(Debug, Default)]
 struct Route {
-    groups: Box<[Group]>,
+    groups: Vec<Group>,
+    /// Whether there is a slot among them that has a record filter.
+    is_selective: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Group {
     layout: usize,
-    slots: Box<[usize]>,
+    slots: Vec<usize>,
 }
 
 /// A slot at work.
@@ -165,6 +173,9 @@ struct Station {
     urgent: bool,
     /// Number of its layout.
     layout: usize,
+    record_filter: Option<RecordFilter>,
+    /// Whether it has been told that its filter panicked.
+    filter_told: bool,
     /// Where what it holds is copied to.
     mirror: Mirror,
     /// Records that its log file should tell of: dropped, by level, and lost after they were written.
@@ -187,13 +198,15 @@ impl Router {
                         let domain = u16::try_from(domain).unwrap_or(u16::MAX);
                         slot.layout == layout && slot.filter.lets_through(domain, level)
                     };
-                    let slots: Box<[usize]> =
+                    let wanting: Vec<usize> =
                         (0..slots.len()).filter(|&index| wants(&slots[index])).collect();
-                    if !slots.is_empty() {
-                        groups.push(Group { layout, slots });
+                    if !wanting.is_empty() {
+                        groups.push(Group { layout, slots: wanting });
                     }
                 }
-                table.push(Route { groups: groups.into() });
+                let mut chosen = groups.iter().flat_map(|group| &group.slots);
+                let is_selective = chosen.any(|&slot| slots[slot].record_filter.is_some());
+                table.push(Route { groups, is_selective });
             }
         }
         let folder_told = Arc::new(AtomicBool::new(false));
@@ -219,6 +232,8 @@ impl Router {
             unsynced: false,
             urgent: false,
             layout: slot.layout,
+            record_filter: slot.record_filter,
+            filter_told: false,
             mirror: Mirror::default(),
             untold: [0; LEVELS],
             untold_lost: 0,
@@ -226,6 +241,7 @@ impl Router {
         };
         Router {
             leads: Vec::with_capacity(layouts.len()),
+            selection: Selection::default(),
             domains,
             layouts,
             diagnosing: Vec::new(),
@@ -254,9 +270,13 @@ impl Router {
     /// `Corrupt` when the record does not decode, or its domain is not one of the router's.
     pub(crate) fn route(&mut self, record: &Record<'_>, domain: u16) -> Result<(), Corrupt> {
         let at = usize::from(domain) * LEVELS + record.level as usize;
-        let Router { table, layouts, diagnosing, slots, leads, .. } = self;
-        let route = table.get(at).ok_or(Corrupt)?;
+        let Router { table, layouts, diagnosing, slots, leads, selection, .. } = self;
+        let mut route = table.get(at).ok_or(Corrupt)?;
         let plain = Record { extra: record.extra.without_captured(), ..*record };
+        if route.is_selective {
+            self.unreported.dropped += selection.choose(route, slots, &plain)?;
+            route = &selection.route;
+        }
         // All layouts first, so that a record that does not decode can be taken back (T1).
         leads.clear();
         for group in &route.groups {

@@ -19,7 +19,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use time::OffsetDateTime;
 
@@ -34,6 +34,7 @@ use crate::queue::membership::MEMBER_PREFIX;
 use crate::ring::control::{self, Control};
 use crate::ring::fork::{self, OwnLock};
 use crate::ring::segment;
+use crate::rotate::naming::check_app;
 use crate::sync::Ordering;
 
 /// Environment variable that names another place for runtime directories.
@@ -51,6 +52,8 @@ pub(crate) const CONTROL: &str = "control";
 pub(crate) const CHECKPOINT: &str = "checkpoint";
 /// The runtime directory inside the log folder.
 const INSIDE: &str = ".miu";
+/// The end of the name of the file that is locked for one of several repositories in a log folder.
+const INSTANCE_LOCK: &str = ".miu-lock";
 /// No holder's line is nearly as long.
 const LONGEST_HOLDER: u64 = 256;
 /// How often the lock is tried again when all that stood in the way was somebody who looked at it.
@@ -76,6 +79,8 @@ pub(crate) struct RuntimeDir {
     /// On the log folder. A descriptor of its own, so that a forked child can let go of it. The last that is given back: whoever gets it
     /// finds the others free.
     _folder_lock: OwnLock,
+    /// Where the repository shares its log folder with others: the file that is locked in its stead.
+    instance: Option<Instance>,
     /// Processes go on in it when this one leaves.
     keep: bool,
     generation: u32,
@@ -83,27 +88,51 @@ pub(crate) struct RuntimeDir {
 
 impl RuntimeDir {
     /// Takes the log folder's lock and sets the directory up. With `take_over`, a repository that has the folder is asked to hand it over, and
-    /// given so long.
+    /// given so long. With an `instance`, its own name among the repositories that share the folder, it is that name that is taken.
     ///
     /// # Errors
     ///
     /// When another repository has the folder (the error names its process and since when), or no place can be used.
     pub(crate) fn open(
         folder: &Folder,
+        instance: Option<&str>,
         env: impl Fn(&str) -> Option<OsString>,
         take_over: Option<TakeOver<'_>>,
     ) -> Result<RuntimeDir, Error> {
         let full = std::fs::canonicalize(folder.path())
             .map_err(|error| Error::io(format!("cannot find the log folder {:?}", folder.path()), error))?;
-        let mut places = places(&full, rustix::process::geteuid().as_raw(), &env);
+        let mut places = places(&full, instance, rustix::process::geteuid().as_raw(), &env);
         let cannot_lock =
             |errno: Errno| Error::io(format!("cannot lock the log folder {full:?}"), io::Error::from(errno));
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let own = rustix::fs::openat(folder.fd(), ".", flags, Mode::empty()).map_err(cannot_lock)?;
         let folder_lock = OwnLock::new(own);
-        let mut taken = take(folder_lock.fd()).map_err(cannot_lock)?;
+        let (instance, mut taken) = match instance {
+            None => (None, take(folder_lock.fd()).map_err(cannot_lock)?),
+            Some(name) => {
+                if !share(folder_lock.fd()).map_err(cannot_lock)? {
+                    return Err(Error::in_use(format!(
+                        "the log folder {full:?} is in use by a repository that shares it with no other; only such as are \
+                         `isolated` can be in one folder: choose another one"
+                    )));
+                }
+                let (instance, taken) = Instance::take(folder, name).map_err(|error| {
+                    Error::io(format!("cannot lock the log files of {name:?} in {full:?}"), error)
+                })?;
+                (Some(instance), taken)
+            }
+        };
         if !taken && let Some(take_over) = &take_over {
-            taken = handed_over(folder_lock.fd(), &places, take_over)?;
+            let lock = instance.as_ref().map_or(folder_lock.fd(), |instance| instance.lock.fd());
+            taken = handed_over(lock, &places, take_over)?;
+        }
+        if !taken && let Some(instance) = &instance {
+            return Err(Error::in_use(format!(
+                "the log files of {:?} in {full:?} are in use by {}; each process has files of its own: give this one another \
+                 name (`app`, or the variable NAME_APP)",
+                instance.name,
+                holder(&places)
+            )));
         }
         if !taken {
             let asked = match take_over {
@@ -135,6 +164,7 @@ impl RuntimeDir {
                         others: others.filter(|other| other != path).collect(),
                         log_folder: full,
                         _folder_lock: folder_lock,
+                        instance,
                         _lock: OwnLock::new(lock),
                         control_lock: None,
                         keep: false,
@@ -166,7 +196,8 @@ impl RuntimeDir {
 
     /// Where a ring goes on that is full while there is no listener.
     pub(crate) fn spill(&self) -> PathBuf {
-        spill_of(&self.log_folder)
+        let instance = self.instance.as_ref().map(|instance| &*instance.name);
+        spill_of(&self.log_folder, instance)
     }
 
     /// Writes down who has the directory.
@@ -248,13 +279,61 @@ impl Drop for RuntimeDir {
                 let _ = std::fs::remove_file(self.path.join(name));
             }
             let _ = std::fs::remove_dir(&self.path);
+            // Kept where there is something to be recovered: it is by this file that the instance is found.
+            if let Some(instance) = &self.instance {
+                let _ = rustix::fs::unlinkat(&instance.folder, &*instance.file, AtFlags::empty());
+            }
         }
     }
 }
 
+/// One of the repositories that share a log folder: a hidden file in the folder is locked for it.
+#[derive(Debug)]
+struct Instance {
+    name: String,
+    file: String,
+    folder: OwnedFd,
+    lock: OwnLock,
+}
+
+impl Instance {
+    /// Opens the file, makes it where it is missing, and takes the lock, if nobody has it. It is removed at a proper end, so that the name may lead to another
+    /// file than the one that was locked: then that one is tried.
+    fn take(folder: &Folder, name: &str) -> io::Result<(Instance, bool)> {
+        let file = format!(".{name}{INSTANCE_LOCK}");
+        let directory = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        loop {
+            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+            let opened = rustix::fs::openat(folder.fd(), &*file, flags, Mode::RUSR | Mode::WUSR)?;
+            let taken = take(&opened)?;
+            let this = rustix::fs::fstat(&opened)?;
+            let is_there = folder
+                .stat(&file)
+                .is_ok_and(|there| there.st_ino == this.st_ino && there.st_dev == this.st_dev);
+            if is_there || !taken {
+                let folder = rustix::fs::openat(folder.fd(), ".", directory, Mode::empty())?;
+                let instance = Instance { name: name.to_owned(), file, folder, lock: OwnLock::new(opened) };
+                return Ok((instance, taken));
+            }
+        }
+    }
+}
+
+/// The names of the repositories that share a log folder, or did so and have not ended properly.
+pub(crate) fn instances(folder: &Folder) -> Vec<String> {
+    let name = |file: &String| Some(file.strip_prefix('.')?.strip_suffix(INSTANCE_LOCK)?.to_owned());
+    let mut names: Vec<String> = folder.names().unwrap_or_default().iter().filter_map(name).collect();
+    names.retain(|name| check_app(name).is_ok());
+    names.sort();
+    names
+}
+
 /// Where rings go on that are full while there is no listener, for this log folder.
-pub(crate) fn spill_of(log_folder: &Path) -> PathBuf {
-    log_folder.join(INSIDE)
+pub(crate) fn spill_of(log_folder: &Path, instance: Option<&str>) -> PathBuf {
+    log_folder.join(match instance {
+        None => INSIDE.to_owned(),
+        Some(instance) => format!("{INSIDE}-{instance}"),
+    })
 }
 
 /// How another repository is asked for the folder that it has.
@@ -319,6 +398,19 @@ fn take(folder: impl AsFd) -> Result<bool, Errno> {
     Ok(false)
 }
 
+/// Takes a part of the lock on a log folder, beside other repositories that share it. False where one has it for itself.
+fn share(folder: impl AsFd) -> Result<bool, Errno> {
+    for _ in 0..LOCK_ATTEMPTS {
+        match rustix::fs::flock(&folder, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => return Ok(true),
+            // It may be about to find out that it has to share.
+            Err(Errno::WOULDBLOCK) => std::thread::sleep(LOCK_PAUSE),
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(false)
+}
+
 /// Takes a lock that whoever had the log folder before may hold for a moment longer. False where it is another's.
 fn take_after_the_folder(file: impl AsFd) -> Result<bool, Errno> {
     let deadline = Instant::now() + LOCK_PATIENCE;
@@ -352,9 +444,21 @@ pub(crate) struct Place {
     own_parent: bool,
 }
 
-/// The places that a repository of this user tries for this log folder (its canonical path), best first.
-pub(crate) fn places(log_folder: &Path, user: u32, env: &impl Fn(&str) -> Option<OsString>) -> [Place; 2] {
-    let name = format!("{:016x}", fnv1a(log_folder.as_os_str().as_encoded_bytes()));
+/// The places that a repository of this user tries for this log folder (its canonical path), best first. One of several that share the folder has
+/// places of its own.
+pub(crate) fn places(
+    log_folder: &Path,
+    instance: Option<&str>,
+    user: u32,
+    env: &impl Fn(&str) -> Option<OsString>,
+) -> [Place; 2] {
+    let mut whose = log_folder.as_os_str().as_encoded_bytes().to_owned();
+    if let Some(instance) = instance {
+        // No path has a NUL in it.
+        whose.push(0);
+        whose.extend(instance.as_bytes());
+    }
+    let name = format!("{:016x}", fnv1a(&whose));
     let first = match env(RUNTIME_DIR).filter(|value| !value.is_empty()) {
         Some(place) => Place { path: PathBuf::from(place).join(name), own_parent: false },
         None => {
@@ -362,7 +466,7 @@ pub(crate) fn places(log_folder: &Path, user: u32, env: &impl Fn(&str) -> Option
             Place { path: parent.join(name), own_parent: true }
         }
     };
-    [first, Place { path: log_folder.join(INSIDE), own_parent: false }]
+    [first, Place { path: spill_of(log_folder, instance), own_parent: false }]
 }
 
 /// Makes the directory, takes it, and tries out whether there is space.
@@ -540,14 +644,14 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         std::fs::set_permissions(temp.path(), PermissionsExt::from_mode(0o700)).unwrap();
         let logs = temp.path().join("logs");
-        let first = RuntimeDir::open(&folder(&logs), here(temp.path()), None).unwrap();
+        let first = RuntimeDir::open(&folder(&logs), None, here(temp.path()), None).unwrap();
         first.sign().unwrap();
-        let second = RuntimeDir::open(&folder(&logs), here(temp.path()), None).unwrap_err();
+        let second = RuntimeDir::open(&folder(&logs), None, here(temp.path()), None).unwrap_err();
         assert!(second.is_in_use());
         let text = second.to_string();
         assert!(text.contains(&format!("process {} since 20", std::process::id())), "{text}");
         drop(first);
-        assert!(RuntimeDir::open(&folder(&logs), here(temp.path()), None).is_ok());
+        assert!(RuntimeDir::open(&folder(&logs), None, here(temp.path()), None).is_ok());
     }
 
     // The kernel closed the dying process's log folder before its runtime directory.
@@ -556,7 +660,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         std::fs::set_permissions(temp.path(), PermissionsExt::from_mode(0o700)).unwrap();
         let logs = temp.path().join("logs");
-        let first = RuntimeDir::open(&folder(&logs), here(temp.path()), None).unwrap();
+        let first = RuntimeDir::open(&folder(&logs), None, here(temp.path()), None).unwrap();
         let path = first.path().to_owned();
         drop(first);
         std::fs::create_dir(&path).unwrap();
@@ -564,7 +668,8 @@ mod tests {
         let dying = File::open(&path).unwrap();
         assert_eq!(take(&dying), Ok(true));
         std::thread::scope(|scope| {
-            let next = scope.spawn(|| RuntimeDir::open(&folder(&logs), here(temp.path()), None).unwrap());
+            let next =
+                scope.spawn(|| RuntimeDir::open(&folder(&logs), None, here(temp.path()), None).unwrap());
             let log_folder = File::open(&logs).unwrap();
             while !is_held(&log_folder).unwrap() {
                 std::thread::yield_now();
@@ -572,6 +677,28 @@ mod tests {
             drop(dying);
             assert_eq!(next.join().unwrap().path(), path);
         });
+    }
+
+    #[test]
+    fn repositories_that_share_a_folder_are_told_apart_by_their_names() {
+        let temp = tempfile::tempdir().unwrap();
+        let logs = temp.path().join("logs");
+        let open = |instance| RuntimeDir::open(&folder(&logs), instance, here(temp.path()), None);
+        let orders = open(Some("orders")).unwrap();
+        let mailer = open(Some("Mailer")).unwrap();
+        assert_ne!(orders.path(), mailer.path());
+        assert_ne!(orders.spill(), mailer.spill());
+        assert_eq!(instances(&folder(&logs)), ["Mailer", "orders"]);
+        let text = open(Some("orders")).unwrap_err();
+        assert!(text.is_in_use() && text.to_string().contains("the log files of \"orders\" in "), "{text}");
+        assert!(open(None).unwrap_err().is_in_use(), "the whole folder cannot be had");
+        drop((orders, mailer));
+        assert!(instances(&folder(&logs)).is_empty(), "nothing stays in the folder");
+        let whole = open(None).unwrap();
+        let text = open(Some("orders")).unwrap_err().to_string();
+        assert!(text.contains("shares it with no other"), "{text}");
+        drop(whole);
+        assert!(open(Some("orders")).is_ok());
     }
 
     #[test]
@@ -629,7 +756,7 @@ mod tests {
         let name = format!("{:016x}", fnv1a(logs.canonicalize().unwrap().as_os_str().as_encoded_bytes()));
         std::fs::create_dir(open.join(&name)).unwrap();
         std::fs::set_permissions(open.join(&name), PermissionsExt::from_mode(0o755)).unwrap();
-        let runtime = RuntimeDir::open(&full, here(&open), None).unwrap();
+        let runtime = RuntimeDir::open(&full, None, here(&open), None).unwrap();
         assert!(runtime.path().ends_with("logs/.miu"));
     }
 
@@ -647,10 +774,10 @@ mod tests {
     fn the_owner_of_a_moved_folder_keeps_its_runtime_directory() {
         let temp = tempfile::tempdir().unwrap();
         let logs = temp.path().join("logs");
-        let first = RuntimeDir::open(&folder(&logs), here(temp.path()), None).unwrap();
+        let first = RuntimeDir::open(&folder(&logs), None, here(temp.path()), None).unwrap();
         std::fs::write(first.path().join("ring-1-0-0"), "alive").unwrap();
         std::fs::rename(&logs, temp.path().join("moved")).unwrap();
-        let second = RuntimeDir::open(&folder(&logs), here(temp.path()), None).unwrap();
+        let second = RuntimeDir::open(&folder(&logs), None, here(temp.path()), None).unwrap();
         assert!(second.path().ends_with("logs/.miu"));
         assert_eq!(std::fs::read_to_string(first.path().join("ring-1-0-0")).unwrap(), "alive");
     }

@@ -129,6 +129,14 @@ pub struct RecoveredProcess {
 }
 
 impl Recovery {
+    /// Counts another one in.
+    pub(crate) fn add(&mut self, other: Recovery) {
+        self.records += other.records;
+        self.corrupt += other.corrupt;
+        self.held_lines += other.held_lines;
+        self.processes.extend(other.processes);
+    }
+
     /// Whether there was nothing to recover: every earlier run has ended properly.
     pub fn is_empty(&self) -> bool {
         self.processes.is_empty() && self.held_lines == 0

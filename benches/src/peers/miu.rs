@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use miu_log::{AnyLayout, Json, LogConfig, OverflowPolicy, Pattern, Rotation, log_domains};
+use miu_log::{AnyLayout, File, Json, LogConfig, OverflowPolicy, Pattern, Retention, Rotation, log_domains};
 
 use crate::Failure;
 use crate::order::Order;
@@ -41,9 +41,17 @@ impl<const WAITS: bool> Peer for Miu<WAITS> {
             Workload::Json => AnyLayout::from(Json::new()),
             _ => Pattern::parse("{time} | {level} | {module}:{line} | {message}")?.into(),
         };
-        let config = LogConfig::new(&plan.dir)
+        let config = match plan.workload {
+            // Everything is kept, so that it can be read back.
+            Workload::Production => LogConfig::new(&plan.dir)
+                .rotation(Rotation::Size("10 MB"))
+                .retention(Retention::Forever)
+                .compression("gz")
+                .sink(File::new("events.jsonl").layout(Json::new())),
+            _ => LogConfig::new(&plan.dir).rotation(Rotation::Never),
+        };
+        let config = config
             .console(false)
-            .rotation(Rotation::Never)
             .level(level)
             .overflow(overflow)
             .level_files(plan.routes())

@@ -2,7 +2,14 @@
 //!
 //! Values are checked when the repository is opened, on the caller's thread; an error names the option.
 
+mod added;
+mod console;
+mod env;
+mod file;
 pub(crate) mod files;
+mod levels;
+mod other_crates;
+pub(crate) mod select;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,17 +17,26 @@ use std::time::Duration;
 
 use crate::context::fields::Fields;
 use crate::error::Error;
-use crate::layout::{AnyLayout, ColourChoice};
+use crate::layout::AnyLayout;
 use crate::level::Level;
 use crate::queue::OverflowPolicy;
 use crate::ring::segment::SMALLEST;
+use crate::rotate::naming;
 use crate::rotate::retention::Checked;
 use crate::rotate::{Compression, CompressionChoice, Retention, Rotation};
 use crate::router::Durability;
-use crate::sink::Sink;
 use crate::testing::ManualListener;
 use crate::worker::{OnWorker, WorkerEvent};
 use crate::zone::Zone;
+
+pub(crate) use added::{Added, unique_name};
+pub use added::{AnySink, CustomSink};
+pub use console::{Console, ConsoleChoice};
+pub use env::CommandExt;
+pub use file::File;
+pub(crate) use levels::levels_of;
+use levels::{DomainLevel, Overrides};
+pub(crate) use other_crates::{CheckedRoutes, OtherCrates};
 
 /// Default of [`LogConfig::ring_limit`]: 2 MiB. The records of all rings are merged by time, so a full ring may have to wait until
 /// the others are read as well: with more than this, that takes longer than the default policy lets a caller wait.
@@ -43,7 +59,8 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`level`](LogConfig::level) | `Debug` |
 /// | [`debug_enabled`](LogConfig::debug_enabled) | `true` |
 /// | [`console`](LogConfig::console) | stdout, coloured on a terminal |
-/// | [`level_files`](LogConfig::level_files) | `true` |
+/// | [`domain_level`](LogConfig::domain_level) | as `log_domains` says, else `level` |
+/// | [`domain_files`](LogConfig::domain_files), [`level_files`](LogConfig::level_files) | `true` |
 /// | [`file_prefix`](LogConfig::file_prefix) | none |
 /// | [`layout`](LogConfig::layout) | [`Pattern::DEFAULT`](crate::Pattern::DEFAULT) |
 /// | [`diagnose`](LogConfig::diagnose) | `false` |
@@ -53,6 +70,7 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`ring_limit`](LogConfig::ring_limit) | 2 MiB a thread |
 /// | [`sink_timeout`](LogConfig::sink_timeout) | 2 s |
 /// | [`handle_signals`](LogConfig::handle_signals) | `false` |
+/// | [`panic_hook`](LogConfig::panic_hook) | `true`, but `false` with a manual listener |
 /// | [`heartbeat`](LogConfig::heartbeat) | 60 s |
 /// | [`on_worker`](LogConfig::on_worker) | nothing is called |
 /// | [`take_over`](LogConfig::take_over) | `false` |
@@ -63,6 +81,11 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`file_mode`](LogConfig::file_mode) | 0640 or stricter, as the umask says |
 /// | [`domain_file_name`](LogConfig::domain_file_name), [`level_file_name`](LogConfig::level_file_name) | `{domain}.log`, `{level}.log` |
 /// | [`app`](LogConfig::app) | the executable's name |
+/// | [`intercept`](LogConfig::intercept) | records of other crates are taken, where nobody else has them |
+/// | [`route`](LogConfig::route), [`target_level`](LogConfig::target_level) | those of common crates |
+/// | [`default_route`](LogConfig::default_route) | the first domain |
+/// | [`isolated`](LogConfig::isolated) | `false` |
+/// | [`sink`](LogConfig::sink) | no more than the files per domain and level, and the console |
 ///
 /// # Examples
 ///
@@ -83,9 +106,16 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 #[must_use = "a configuration does nothing until a repository is opened with it"]
 pub struct LogConfig {
     pub(crate) folder: PathBuf,
+    /// Whether there is a log folder at all.
+    pub(crate) has_folder: bool,
+    pub(crate) isolated: bool,
     pub(crate) level: Level,
+    pub(crate) domain_levels: Vec<DomainLevel>,
+    /// What the variable `MIU_LOG` says, where it was looked at.
+    pub(crate) overrides: Overrides,
     pub(crate) debug_enabled: bool,
     pub(crate) console: Option<Console>,
+    pub(crate) domain_files: bool,
     pub(crate) level_files: bool,
     pub(crate) file_prefix: Option<String>,
     pub(crate) layout: AnyLayout,
@@ -96,7 +126,8 @@ pub struct LogConfig {
     pub(crate) ring_limit: usize,
     pub(crate) sink_timeout: Duration,
     pub(crate) handle_signals: bool,
-    pub(crate) sinks: Vec<ExtraSink>,
+    pub(crate) panic_hook: Option<bool>,
+    pub(crate) sinks: Vec<AnySink>,
     pub(crate) manual: Option<ManualListener>,
     /// The repository is in memory alone, and this is its listener.
     pub(crate) captured_by: Option<ManualListener>,
@@ -111,18 +142,9 @@ pub struct LogConfig {
     pub(crate) app: Option<String>,
     pub(crate) domain_file: String,
     pub(crate) level_file: String,
-}
-
-/// A sink added by hand.
-pub(crate) struct ExtraSink {
-    pub(crate) name: String,
-    pub(crate) sink: Box<dyn Sink>,
-}
-
-impl std::fmt::Debug for ExtraSink {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("ExtraSink").field(&self.name).finish()
-    }
+    pub(crate) other_crates: OtherCrates,
+    /// The process whose number stands for `{pid}`.
+    pub(crate) pid: u32,
 }
 
 impl LogConfig {
@@ -130,9 +152,14 @@ impl LogConfig {
     pub fn new(folder: impl AsRef<Path>) -> LogConfig {
         LogConfig {
             folder: folder.as_ref().to_owned(),
+            has_folder: true,
+            isolated: false,
             level: Level::Debug,
+            domain_levels: Vec::new(),
+            overrides: Overrides::default(),
             debug_enabled: true,
             console: Some(Console::stdout()),
+            domain_files: true,
             level_files: true,
             file_prefix: None,
             layout: AnyLayout::default(),
@@ -143,6 +170,7 @@ impl LogConfig {
             ring_limit: RING_LIMIT,
             sink_timeout: SINK_TIMEOUT,
             handle_signals: false,
+            panic_hook: None,
             sinks: Vec::new(),
             manual: None,
             captured_by: None,
@@ -157,12 +185,29 @@ impl LogConfig {
             app: None,
             domain_file: files::DOMAIN_FILE.to_owned(),
             level_file: files::LEVEL_FILE.to_owned(),
+            other_crates: OtherCrates::default(),
+            pid: std::process::id(),
         }
     }
 
-    /// The lowest level that is taken, by all domains that do not say otherwise in `log_domains`.
+    /// The defaults without any file: records go to the console, and to sinks of your own. There is no log folder, and nothing is made in shared memory
+    /// either: worker processes cannot join, a forked child logs nothing before it opens a repository of its own, and after a crash nothing is recovered.
+    ///
+    /// A [`File`] among its sinks is an error of `open`; other options for files do nothing.
+    pub fn console_only() -> LogConfig {
+        LogConfig { has_folder: false, domain_files: false, level_files: false, ..LogConfig::new("") }
+    }
+
+    /// The lowest level that is taken, by all domains that do not say otherwise in `log_domains` or by [`domain_level`](LogConfig::domain_level).
     pub fn level(mut self, level: Level) -> LogConfig {
         self.level = level;
+        self
+    }
+
+    /// The lowest level that a domain takes, whatever `log_domains` says; of several for the same domain the last one counts. A domain that there is not is
+    /// an error of `open`, with a suggestion.
+    pub fn domain_level(mut self, domain: impl std::fmt::Display, level: Level) -> LogConfig {
+        self.domain_levels.push(DomainLevel { domain: domain.to_string(), level, origin: String::new() });
         self
     }
 
@@ -175,6 +220,12 @@ impl LogConfig {
     /// The console: `false` for none, `true` for stdout, or a [`Console`] with its own options.
     pub fn console(mut self, console: impl Into<ConsoleChoice>) -> LogConfig {
         self.console = console.into().0;
+        self
+    }
+
+    /// Whether there are files per domain (`db.log`).
+    pub fn domain_files(mut self, wanted: bool) -> LogConfig {
+        self.domain_files = wanted;
         self
     }
 
@@ -270,12 +321,39 @@ impl LogConfig {
         self
     }
 
-    /// Adds a sink that is given every record, under a name for notices and counters.
+    /// Whether panics become records: CRITICAL, in the first domain, with message, place, thread and backtrace (whatever `RUST_BACKTRACE` says), in
+    /// the files before the panic goes on. Default: `true`, but `false` with a [`manual_listener`](LogConfig::manual_listener), since a test's failure is
+    /// no matter of another test's log.
     ///
-    /// A thread of its own calls it, so that it may be slow, or hang, without harm to the others: past 4 MiB of
-    /// waiting lines (5 MiB for ERROR and CRITICAL) new ones are dropped and counted.
-    pub fn sink(mut self, name: impl Into<String>, sink: impl Sink + 'static) -> LogConfig {
-        self.sinks.push(ExtraSink { name: name.into(), sink: Box::new(sink) });
+    /// That needs a panic hook. It is installed by the first repository of the process that wants it, and calls the one that was there before, so that
+    /// the panic is on stderr as well; a hook that the program installs later takes its place unless it calls it in turn. Every open repository with this
+    /// option has the record, and so has that of another process which this one has joined. A panic that is caught is a record too. The panicking thread
+    /// waits until the files have the record, at most [`sink_timeout`](LogConfig::sink_timeout). Panics inside of sinks and layouts, which the
+    /// logger catches, are told on stderr alone, and so are those in signal handlers.
+    pub fn panic_hook(mut self, wanted: bool) -> LogConfig {
+        self.panic_hook = Some(wanted);
+        self
+    }
+
+    /// Adds a sink: a [`File`] beside those per domain and level, a second [`Console`], or a [`Sink`](crate::Sink) of your own, by itself or as a
+    /// [`CustomSink`] with options. Each says which records it is for, and what its lines look like.
+    ///
+    /// A `File` is written as the other log files are. Anything else is called by a thread of its own, so that it may be slow, or hang, without harm
+    /// to the others: past 4 MiB of waiting lines (5 MiB for ERROR and CRITICAL) new ones are dropped and counted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use miu_log::{Console, File, Json, Level, LogConfig};
+    ///
+    /// let config = LogConfig::new("logs")
+    ///     .sink(File::new("errors_{time:YYYY-MM-DD}.log").min_level(Level::Error))
+    ///     .sink(File::new("structured.jsonl").min_level(Level::Info).layout(Json::new()))
+    ///     .sink(Console::stderr().min_level(Level::Error));
+    /// # let _ = config;
+    /// ```
+    pub fn sink(mut self, sink: impl Into<AnySink>) -> LogConfig {
+        self.sinks.push(sink.into());
         self
     }
 
@@ -362,6 +440,16 @@ impl LogConfig {
         self
     }
 
+    /// Whether other repositories may have the same log folder, each under an [`app`](LogConfig::app) of its own. Their files have to differ by name: put
+    /// `{app}` into [`domain_file_name`](LogConfig::domain_file_name) and its siblings. A second process of the same name is refused, by a lock on a
+    /// hidden file, `.<app>.miu-lock`, which is there as long as the repository is open.
+    ///
+    /// A child that is forked without `exec` logs nothing before it opens a repository of its own; workers that join by `connect` log as ever.
+    pub fn isolated(mut self, wanted: bool) -> LogConfig {
+        self.isolated = wanted;
+        self
+    }
+
     /// What the level files are called. Default: `{level}.log`. The keys are those of [`domain_file_name`](LogConfig::domain_file_name).
     pub fn level_file_name(mut self, template: impl Into<String>) -> LogConfig {
         self.level_file = template.into();
@@ -372,6 +460,11 @@ impl LogConfig {
     pub fn manual_listener(mut self, listener: &ManualListener) -> LogConfig {
         self.manual = Some(listener.clone());
         self
+    }
+
+    /// Whether panics become records.
+    pub(crate) fn records_panics(&self) -> bool {
+        self.panic_hook.unwrap_or(self.manual.is_none())
     }
 
     /// What stands for `{app}`: as much of the executable's name as may stand in a file's, where nothing is said.
@@ -426,98 +519,27 @@ impl LogConfig {
         self.zone.check()?;
         self.rotation.schedule().map_err(Error::config)?;
         self.rotated_files()?;
-        if let Some(mode) = self.file_mode
-            && (mode & !0o777 != 0 || mode & 0o600 != 0o600)
-        {
-            return Err(Error::config(format!(
-                "file_mode is {mode:#o}; permissions are expected that let the owner read and write, such as 0o600 or 0o640"
-            )));
+        if let Some(mode) = self.file_mode {
+            file::check_mode(mode).map_err(|problem| Error::config(format!("file_mode is {problem}")))?;
         }
         self.layout.check()?;
+        self.sinks.iter().try_for_each(AnySink::check)?;
         if let Some(layout) = self.console.as_ref().and_then(|console| console.layout.as_ref()) {
             layout.check()?;
         }
-        if self.folder.as_os_str().is_empty() {
+        if self.isolated {
+            naming::check_app(&self.app_name())
+                .map_err(|problem| Error::config(format!("app is {problem}")))?;
+        }
+        if !self.has_folder
+            && let Some(file) = self.sinks.iter().find_map(AnySink::as_file)
+        {
+            return Err(file.wrong("there is no log folder for it: the configuration is `console_only`"));
+        }
+        if self.has_folder && self.folder.as_os_str().is_empty() {
             return Err(Error::config("the log folder's path is empty; a path such as \"logs\" is expected"));
         }
         Ok(())
-    }
-}
-
-/// The console: which stream, from which level on, coloured when.
-///
-/// A thread of its own writes to it, so that a stopped terminal or a full pipe stops nothing else: past 4 MiB of waiting
-/// lines new ones are dropped and counted.
-#[derive(Clone, Debug)]
-pub struct Console {
-    pub(crate) stderr: bool,
-    pub(crate) min_level: Level,
-    pub(crate) colour: ColourChoice,
-    pub(crate) layout: Option<AnyLayout>,
-    pub(crate) diagnose: bool,
-}
-
-impl Console {
-    /// Lines go to stdout.
-    pub fn stdout() -> Console {
-        Console {
-            stderr: false,
-            min_level: Level::Trace,
-            colour: ColourChoice::Auto,
-            layout: None,
-            diagnose: false,
-        }
-    }
-
-    /// Lines go to stderr.
-    pub fn stderr() -> Console {
-        Console { stderr: true, ..Console::stdout() }
-    }
-
-    /// The lowest level that is shown. Default: everything the repository takes.
-    #[must_use]
-    pub fn min_level(self, level: Level) -> Console {
-        Console { min_level: level, ..self }
-    }
-
-    /// When levels are coloured. Default: on a terminal, as `NO_COLOR`, `CLICOLOR` and `CLICOLOR_FORCE` say.
-    #[must_use]
-    pub fn colour(self, colour: ColourChoice) -> Console {
-        Console { colour, ..self }
-    }
-
-    /// What a line looks like here. Default: as in the files. Colours come with a [`Pattern`](crate::Pattern) only.
-    #[must_use]
-    pub fn layout(self, layout: impl Into<AnyLayout>) -> Console {
-        Console { layout: Some(layout.into()), ..self }
-    }
-
-    /// Whether it shows what functions with [`#[diagnose]`](crate::diagnose) capture for errors. Default: `false`.
-    #[must_use]
-    pub fn diagnose(self, wanted: bool) -> Console {
-        Console { diagnose: wanted, ..self }
-    }
-}
-
-/// What [`LogConfig::console`] takes.
-#[derive(Clone, Debug)]
-pub struct ConsoleChoice(Option<Console>);
-
-impl From<bool> for ConsoleChoice {
-    fn from(wanted: bool) -> ConsoleChoice {
-        ConsoleChoice(wanted.then(Console::stdout))
-    }
-}
-
-impl From<Console> for ConsoleChoice {
-    fn from(console: Console) -> ConsoleChoice {
-        ConsoleChoice(Some(console))
-    }
-}
-
-impl From<Option<Console>> for ConsoleChoice {
-    fn from(console: Option<Console>) -> ConsoleChoice {
-        ConsoleChoice(console)
     }
 }
 

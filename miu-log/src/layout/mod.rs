@@ -39,6 +39,7 @@ pub use custom::Layout;
 pub use json::{Json, JsonKey};
 pub use logfmt::Logfmt;
 pub use otel::OtelJson;
+pub(crate) use pattern::nearest;
 pub use pattern::{Pattern, PatternError};
 pub use rfc3339::TimePrecision;
 pub(crate) use stamp::moment;

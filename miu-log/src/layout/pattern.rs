@@ -132,7 +132,8 @@ pub(super) struct Field {
     pub(super) default: String,
 }
 
-pub(super) use parse::{WIDEST, nearest};
+pub(super) use parse::WIDEST;
+pub(crate) use parse::nearest;
 
 impl Pattern {
     /// The pattern of a line where none is configured.

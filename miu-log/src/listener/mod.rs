@@ -40,7 +40,8 @@ use crate::context::fields::Fields;
 use crate::failpoint;
 use crate::level::Level;
 use crate::notice::notice;
-use crate::queue::Queue;
+use crate::own_thread::OwnThread;
+use crate::queue::{Ended, Queue};
 use crate::record::{Extra, Record, Site};
 use crate::ring::signal_action;
 use crate::router::{FlushState, Router};
@@ -173,6 +174,7 @@ impl Listener {
 
     /// One pass.
     pub(crate) fn step(&mut self) -> Progress {
+        let _own = OwnThread::begin();
         // In this order: what was logged before the request, and what is stamped before `now`, is in a ring whose registration
         // is seen.
         let request = self.queue.requests();
@@ -193,6 +195,9 @@ impl Listener {
         let monotonic = self.calibration.clock().monotonic();
         let due = monotonic.saturating_sub(self.looked) >= SECOND || self.queue.must_stop();
         self.now = monotonic;
+        if due {
+            self.queue.notice_levels();
+        }
         self.look_at_peers(monotonic, due);
         self.refresh();
         // Behind what was held, and before what comes now: there they are missing.
@@ -212,6 +217,10 @@ impl Listener {
                 complete = false;
                 break;
             }
+        }
+        for Ended { domain, was, is } in self.queue.end_temporary_levels(monotonic) {
+            let text = format!("level is {is} again: the time for which {was} was set is over");
+            self.say(domain.into(), Level::Info, &text);
         }
         let unix = self.calibration.unix(now);
         let hangups = signal_action::hangups();
@@ -557,6 +566,7 @@ impl Listener {
 
     /// The listener's thread: passes until it is told to stop, then the end.
     pub(crate) fn run(mut self) {
+        let _own = OwnThread::begin();
         let mut last_work = Instant::now();
         loop {
             let progress = self.guarded_step();
@@ -598,6 +608,7 @@ impl Listener {
 
     /// The end: everything that is in the rings, then the sinks.
     pub(crate) fn finish(mut self) {
+        let _own = OwnThread::begin();
         let start = Instant::now();
         while self.guarded_step().records > 0 {
             // Processes that go on may log faster than this one reads: the rest is for the next listener.

@@ -166,17 +166,17 @@ impl Previous {
         self.leftovers.iter().find_map(|it| OpenedControl::open(&it.folder)).map(|control| control.about)
     }
 
-    /// Takes back what stands in the log files behind the last checkpoint (Y1).
-    pub(crate) fn cut_files(&self, folder: &Folder) {
+    /// Takes back what stands in the log files behind the last checkpoint (Y1): in those that are written again.
+    pub(crate) fn cut_files(&self, folder: &Folder, is_written: impl Fn(&str) -> bool) {
         if let Some(mark) = &self.mark {
-            cut(mark, folder);
+            cut(mark, folder, is_written);
         }
         failpoint::reach("cut");
     }
 }
 
-fn cut(mark: &Mark, folder: &Folder) {
-    for file in &mark.files {
+fn cut(mark: &Mark, folder: &Folder, is_written: impl Fn(&str) -> bool) {
+    for file in mark.files.iter().filter(|file| is_written(&file.name)) {
         if let Err(error) = folder.cut(&file.name, (file.dev, file.ino), file.len) {
             let name = &file.name;
             notice(
@@ -440,7 +440,7 @@ impl Listener {
         // The last checkpoint says how far the recovery had come: it stands with what is put aside.
         let reached = self.checkpoint.as_ref().and_then(Checkpoint::reached);
         if let Some(reached) = &reached {
-            cut(reached, log_folder);
+            cut(reached, log_folder, |_| true);
             // What waited before the recovery goes on waiting.
             self.adopt_held(&reached.held, None, &mut 0);
         }

@@ -18,6 +18,7 @@ use crate::notice::notice;
 use crate::ring::local;
 use crate::ring::producer::Producer;
 use crate::ring::segment::{Identity, NAME_MAX, SMALLEST, Segment};
+use crate::ring::signal_frame::in_signal_handler;
 use crate::sync::Ordering;
 
 /// Bytes of rings that a guest may have in the log folder while there is no listener.
@@ -41,6 +42,19 @@ impl Queue {
             }
             Err(_) => true,
         }
+    }
+
+    /// Whether this is a forked child's copy of a queue that is for its parent alone.
+    pub(super) fn is_left_alone(&self) -> bool {
+        let is_left = self.is_guest() && self.settings().is_private;
+        if is_left && !in_signal_handler() {
+            notice(
+                "forked",
+                "this process was forked from one whose log files are for itself: what it logs is dropped and counted until it \
+                 opens a repository of its own",
+            );
+        }
+        is_left
     }
 
     /// Goes on in the log folder: for a guest whose ring is full while there is no listener.
@@ -136,7 +150,7 @@ impl Queue {
         }
     }
 
-    fn register(&self, identity: Identity, segment: &Arc<Segment>) {
+    pub(super) fn register(&self, identity: Identity, segment: &Arc<Segment>) {
         failpoint::reach("segment-created");
         let mut rings = lock(&self.local().rings);
         if !self.is_guest() {
@@ -178,6 +192,7 @@ impl Queue {
             policy: OverflowPolicy::DropNewest,
             ring_limit: EARLY_LIMIT,
             heartbeat: Duration::ZERO,
+            is_private: false,
         };
         self.settings.get().unwrap_or(&EARLY)
     }
@@ -223,7 +238,7 @@ impl Queue {
 }
 
 /// The thread's name, as much of it as a segment keeps, `main` for the first thread, `thread-<number>` where it has none.
-fn thread_name() -> String {
+pub(super) fn thread_name() -> String {
     if !local::is_alive() {
         return "ending".to_owned();
     }

@@ -127,6 +127,7 @@ fn settings(folder: Option<&TempDir>, ring_limit: usize) -> Settings {
         policy: OverflowPolicy::Block,
         ring_limit,
         heartbeat: Duration::ZERO,
+        is_private: false,
     }
 }
 
@@ -140,6 +141,7 @@ impl World {
             sink: Box::new(written.clone()),
             layout: 0,
             filter: Filter::ALL,
+            record_filter: None,
         };
         let router = Router::new(NAMES.map(str::to_owned).to_vec(), vec![Box::new(Plain)], vec![slot]);
         let listener = Listener::new(queue.clone(), router, None, Arc::default(), LONG);

@@ -167,6 +167,7 @@ mod tests {
                 policy: OverflowPolicy::Block,
                 ring_limit: SMALLEST,
                 heartbeat: std::time::Duration::ZERO,
+                is_private: false,
             };
             assert!(queue.attach(settings));
         }

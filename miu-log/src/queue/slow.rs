@@ -93,7 +93,9 @@ impl Queue {
             let reason = if in_signal_handler() { DropReason::Signal } else { DropReason::Reentrant };
             return self.drop_one(reason, domain, level);
         };
-        let outcome = if len > MIRROR && in_signal_handler() {
+        let outcome = if self.is_left_alone() {
+            Err(DropReason::AfterShutdown)
+        } else if len > MIRROR && in_signal_handler() {
             Err(DropReason::Signal)
         } else if len <= MIRROR {
             self.admit_and_write(level, padded(len), write)

@@ -31,6 +31,7 @@ impl Core {
             policy: OverflowPolicy::DropNewest,
             ring_limit: config.ring_limit,
             heartbeat: config.heartbeat,
+            is_private: true,
         };
         let started = Started {
             manual: Some(manual.clone()),
@@ -43,8 +44,13 @@ impl Core {
             return Err(Error::already_initialised("the repository has been started before"));
         }
         let domains = specs.iter().map(|spec| spec.name.to_owned()).collect();
-        let slot =
-            Slot { name: "capture".to_owned(), sink: Box::new(Nowhere), layout: 0, filter: Filter::ALL };
+        let slot = Slot {
+            name: "capture".to_owned(),
+            sink: Box::new(Nowhere),
+            layout: 0,
+            filter: Filter::ALL,
+            record_filter: None,
+        };
         let mut router = Router::new(domains, vec![config.layout.build(false, &config.zone)], vec![slot]);
         if config.diagnose {
             diagnosis::ask();

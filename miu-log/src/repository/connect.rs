@@ -11,11 +11,13 @@ use std::process::Command;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 
+use super::bridges::Intercepting;
 use super::{Core, Inner, QueueHandle, Role};
 use crate::clock::Clock;
 use crate::context::diagnosis;
 use crate::domain::DomainSpec;
 use crate::error::Error;
+use crate::lifecycle::panic_hook;
 use crate::queue::{Queue, Settings};
 use crate::ring::control::{Control, Unfit};
 use crate::ring::segment::LAYOUT_VERSION;
@@ -205,7 +207,7 @@ impl Core {
                 ));
             }
         };
-        let spill = Some(spill_of(&about.log_folder)).filter(|spill| *spill != path);
+        let spill = Some(spill_of(&about.log_folder, about.instance())).filter(|spill| *spill != path);
         let settings = Settings {
             folder: Some(path.clone()),
             spill,
@@ -213,6 +215,7 @@ impl Core {
             policy: about.policy,
             ring_limit: about.ring_limit,
             heartbeat: about.heartbeat,
+            is_private: false,
         };
         if about.diagnose != Diagnose::Nobody {
             diagnosis::ask();
@@ -227,6 +230,10 @@ impl Core {
         let name = name.or_else(|| std::env::var(NAME).ok().filter(|name| !name.is_empty()));
         inner.queue.join_as(name.as_deref()).map_err(|error| cannot(error.to_string()))?;
         core.role = Role::Guest;
+        panic_hook::tell(Arc::downgrade(&inner));
+        _ = core.inner.default_domain.set(about.other_crates.as_ref().map_or(0, |routes| routes.default));
+        _ = core.inner.accepted_early.set(0);
+        Intercepting::of_guest(&about).begin(&core.inner.queue)?;
         Ok((core, joined))
     }
 }

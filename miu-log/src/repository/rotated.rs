@@ -55,12 +55,20 @@ impl RotatedFiles {
         })
     }
 
-    /// These files have what the configuration says for all.
-    pub(super) fn add(&mut self, planned: &[Planned]) {
+    /// These files have rules of their own, or what the configuration says for all.
+    pub(super) fn add(&mut self, planned: &[Planned], own: (Option<Checked>, Option<Compression>)) {
+        let (retention, compression) = own;
+        let scope = match retention {
+            Some(retention) => {
+                self.scopes.push(retention);
+                self.scopes.len() - 1
+            }
+            None => 0,
+        };
         let family = |planned: &Planned| Family {
             naming: planned.plan.naming.clone(),
-            scope: 0,
-            compression: self.compression,
+            scope,
+            compression: compression.unwrap_or(self.compression),
             class: if planned.filter.levels.meets(LevelSet::from(Level::Warning)) {
                 Class::Ordinary
             } else {

@@ -1,35 +1,29 @@
 //! What happens when a repository is opened, up to the listener's first pass.
 
-use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::sinks::Sinks;
 use crate::clock::Clock;
-use crate::config::LogConfig;
-use crate::config::files::{Files, Standard};
-use crate::context::diagnosis;
+use crate::config::select::Choice;
+use crate::config::{Added, AnySink, LogConfig, levels_of};
 use crate::domain::DomainSpec;
 use crate::error::Error;
-use crate::filter::{Filter, LevelSet};
+use crate::filter::LevelSet;
 use crate::folder::Folder;
-use crate::layout::{self, Layouts};
+use crate::layout::AnyLayout;
 use crate::listener::Listener;
 use crate::listener::checkpoint::Checkpoint;
 use crate::listener::replay::Previous;
 use crate::maintenance::thread::Maintenance;
 use crate::queue::{Queue, Settings};
 use crate::ring::control::Unfit;
-use crate::router::{Durability, Router, Slot};
-use crate::runtime::about::{About, ClockKind, Diagnose, NamedDomain};
+use crate::runtime::about::{About, ClockKind, Diagnose, NamedDomain, NamedFile};
 use crate::runtime::{CHECKPOINT, RuntimeDir, TakeOver};
-use crate::sink::console::{self, Stream};
-use crate::sink::queued::Queued;
 use crate::stats::Published;
 use crate::sync::Ordering;
 use crate::worker::Recovery;
-
-use super::rotated::RotatedFiles;
 
 /// How long a repository that has the folder may take to hand it over.
 const HAND_OVER: Duration = Duration::from_secs(10);
@@ -37,14 +31,56 @@ const HAND_OVER: Duration = Duration::from_secs(10);
 /// A listener that is ready to be started.
 pub(super) struct Prepared {
     pub(super) listener: Listener,
-    pub(super) runtime: RuntimeDir,
+    /// None without a log folder.
+    pub(super) runtime: Option<RuntimeDir>,
     pub(super) recovery: Recovery,
     pub(super) settings: Settings,
-    pub(super) maintenance: Maintenance,
+    pub(super) maintenance: Option<Maintenance>,
 }
 
-/// Everything up to the listener's start: takes the folder, recovers what an earlier run has left, shares the page.
+/// Everything up to the listener's start.
 pub(super) fn prepare(
+    config: &mut LogConfig,
+    queue: &Arc<Queue>,
+    published: &Arc<Mutex<Published>>,
+    specs: &[DomainSpec],
+) -> Result<Prepared, Error> {
+    let levels = levels_of(config, specs)?;
+    let prepared = if config.has_folder {
+        prepare_in_folder(config, queue, published, specs)?
+    } else {
+        prepare_without_folder(config, queue, published, specs)?
+    };
+    for (number, level) in (0..).zip(levels) {
+        queue.set_level(number, level);
+    }
+    queue.set_debug_enabled(config.debug_enabled);
+    Ok(prepared)
+}
+
+/// With sinks that need no file: nothing is shared, and nothing outlives the process.
+fn prepare_without_folder(
+    config: &mut LogConfig,
+    queue: &Arc<Queue>,
+    published: &Arc<Mutex<Published>>,
+    specs: &[DomainSpec],
+) -> Result<Prepared, Error> {
+    let (router, _) = Sinks::plan(config, None, specs)?.open(config)?;
+    let listener = Listener::new(queue.clone(), router, None, published.clone(), config.sink_timeout);
+    let settings = Settings {
+        folder: None,
+        spill: None,
+        control: None,
+        policy: config.overflow,
+        ring_limit: config.ring_limit,
+        heartbeat: config.heartbeat,
+        is_private: true,
+    };
+    Ok(Prepared { listener, runtime: None, recovery: Recovery::default(), settings, maintenance: None })
+}
+
+/// Takes the folder, recovers what an earlier run has left, shares the page.
+fn prepare_in_folder(
     config: &mut LogConfig,
     queue: &Arc<Queue>,
     published: &Arc<Mutex<Published>>,
@@ -65,22 +101,25 @@ pub(super) fn prepare(
         )))
     };
     let take_over = config.take_over.then_some(TakeOver { patience: HAND_OVER, fits: &fits });
-    let mut runtime = RuntimeDir::open(&folder, |name| std::env::var_os(name), take_over)?;
+    let app = config.app_name();
+    let instance = config.isolated.then_some(&*app);
+    let mut runtime = RuntimeDir::open(&folder, instance, |name| std::env::var_os(name), take_over)?;
     let previous = Previous::examine(&runtime);
     if let Some(going_on) = &previous.going_on {
         fits(&going_on.about)?;
     }
     // Until all is recovered, a start that fails leaves everything as it is.
     runtime.keep();
-    previous.cut_files(&folder);
-    let (router, rotated_files) = router(config, &folder, specs)?;
+    let about = about(config, specs, queue.clock(), runtime.log_folder());
+    let sinks = Sinks::plan(config, Some(&folder), specs)?;
+    previous.cut_files(&folder, |_| true);
+    let (router, rotated_files) = sinks.open(config)?;
     let maintenance = rotated_files.into_maintenance(&folder, queue);
     let checkpoint = Checkpoint::new(runtime.file(CHECKPOINT)?, previous.sequence);
     let mut listener =
         Listener::new(queue.clone(), router, Some(checkpoint), published.clone(), config.sink_timeout);
     listener.set_defaults(config.default_fields.clone());
     let recovery = listener.replay(&previous, &folder, runtime.path());
-    let about = about(config, specs, queue.clock(), runtime.log_folder());
     queue.with_levels_at_rest(|| {
         let file = match (previous.going_on, previous.idle) {
             (Some(going_on), _) => going_on.control,
@@ -103,10 +142,6 @@ pub(super) fn prepare(
     queue.page().listener.successor.store(0, Ordering::Release);
     runtime.lock_control()?;
     runtime.sign()?;
-    for (number, spec) in specs.iter().enumerate() {
-        queue.set_level(number as u8, spec.level.unwrap_or(config.level));
-    }
-    queue.set_debug_enabled(config.debug_enabled);
     let settings = Settings {
         folder: Some(runtime.path().to_owned()),
         spill: Some(runtime.spill()).filter(|spill| spill != runtime.path()),
@@ -114,9 +149,10 @@ pub(super) fn prepare(
         policy: config.overflow,
         ring_limit: config.ring_limit,
         heartbeat: config.heartbeat,
+        is_private: config.isolated,
     };
     runtime.give_up();
-    Ok(Prepared { listener, runtime, recovery, settings, maintenance })
+    Ok(Prepared { listener, runtime: Some(runtime), recovery, settings, maintenance: Some(maintenance) })
 }
 
 /// What others have to know of a repository.
@@ -133,79 +169,56 @@ fn about(config: &LogConfig, specs: &[DomainSpec], clock: &Clock, log_folder: &P
         heartbeat: config.heartbeat,
         prefix: config.file_prefix.clone(),
         level_files: config.level_files,
-        diagnose: match (config.diagnose, &config.console) {
-            (true, _) => Diagnose::Files,
-            (false, Some(console)) if console.diagnose => Diagnose::Console,
-            (false, _) => Diagnose::Nobody,
-        },
+        domain_files: config.domain_files,
+        is_isolated: config.isolated,
+        diagnose: diagnose_of(config),
         default_fields: config.default_fields.as_bytes().to_owned(),
         layout: config.layout.save(),
         zone: config.zone.pinned(),
+        app: config.app_name(),
+        pid: config.pid,
+        mode: config.file_mode,
+        domain_file: config.domain_file.clone(),
+        level_file: config.level_file.clone(),
+        files: config.sinks.iter().filter_map(|sink| described(sink, config.diagnose)).collect(),
         domains: specs
             .iter()
             .map(|spec| NamedDomain { name: spec.name.to_owned(), file: spec.file.to_owned() })
             .collect(),
+        // What is wrong with it was said before.
+        other_crates: if config.other_crates.intercept == Some(false) {
+            None
+        } else {
+            config.other_crates.check(specs).ok()
+        },
     }
 }
 
-/// Builds the sinks: files by domain and level, console, sinks added by hand.
-pub(super) fn router(
-    config: &mut LogConfig,
-    folder: &Folder,
-    specs: &[DomainSpec],
-) -> Result<(Router, RotatedFiles), Error> {
-    let mut rotated_files = RotatedFiles::new(config)?;
-    let mut layouts = Layouts::new(&config.zone);
-    let standard = layouts.number_of(&config.layout, false, config.diagnose);
-    let stems: Vec<&str> = specs.iter().map(|spec| spec.file).collect();
-    let files = Files {
-        folder,
-        zone: config.zone.clone(),
-        app: &config.app_name(),
-        prefix: config.file_prefix.as_deref(),
-        schedule: config.rotation.schedule().map_err(Error::config)?,
-        mode: config.file_mode,
-        is_durable: config.durability != Durability::Os,
-        in_use: rotated_files.in_use.clone(),
-        rotated: Some(rotated_files.told()),
-    };
-    let standard_files = Standard {
-        domain_file: &config.domain_file,
-        level_file: &config.level_file,
-        stems: &stems,
-        level_files: config.level_files,
-        layout: standard,
-    };
-    let planned = files.standard(&standard_files).map_err(|error| Error::explained(&error))?;
-    rotated_files.add(&planned);
-    let mut slots = files.open(planned).map_err(|error| Error::explained(&error))?;
-    let domains: Vec<String> = specs.iter().map(|spec| spec.name.to_owned()).collect();
-    if let Some(choice) = config.console.take() {
-        let (stream, is_terminal) = if choice.stderr {
-            (Stream::Stderr, std::io::stderr().is_terminal())
-        } else {
-            (Stream::Stdout, std::io::stdout().is_terminal())
-        };
-        let colour = layout::enabled(choice.colour, is_terminal, |name| std::env::var_os(name));
-        let layout =
-            layouts.number_of(choice.layout.as_ref().unwrap_or(&config.layout), colour, choice.diagnose);
-        let sink = Queued::new("console", Box::new(console::Console::new(stream)), domains.clone())
-            .map_err(|error| Error::io("cannot start the console's thread", error))?;
-        let filter = Filter::levels(LevelSet::from(choice.min_level));
-        slots.push(Slot { name: "console".to_owned(), sink: Box::new(sink), layout, filter });
+/// Who shows what is captured for a diagnosis.
+fn diagnose_of(config: &LogConfig) -> Diagnose {
+    let asks = |sink: &AnySink| sink.diagnoses(config.diagnose);
+    if config.diagnose {
+        Diagnose::Files
+    } else if config.console.as_ref().is_some_and(|console| console.diagnose) || config.sinks.iter().any(asks)
+    {
+        Diagnose::Others
+    } else {
+        Diagnose::Nobody
     }
-    for extra in std::mem::take(&mut config.sinks) {
-        let sink = Queued::new(&extra.name, extra.sink, domains.clone()).map_err(|error| {
-            Error::io(format!("cannot start the thread of the sink {:?}", extra.name), error)
-        })?;
-        slots.push(Slot { name: extra.name, sink: Box::new(sink), layout: standard, filter: Filter::ALL });
-    }
-    let diagnosing = layouts.diagnosing();
-    if !diagnosing.is_empty() {
-        diagnosis::ask();
-    }
-    let mut router = Router::new(domains, layouts.into_built(), slots);
-    router.set_diagnosing(diagnosing);
-    router.set_durability(config.durability);
-    Ok((router, rotated_files))
+}
+
+/// What others have to know of a sink: of a file everything, of others nothing.
+fn described(sink: &AnySink, otherwise: bool) -> Option<NamedFile> {
+    let Added::File(file) = &sink.0 else { return None };
+    let Choice { levels, domains, targets, judge } = file.choice();
+    Some(NamedFile {
+        template: file.template().to_owned(),
+        levels: levels.unwrap_or(LevelSet::ALL),
+        domains: domains.clone(),
+        targets: targets.clone(),
+        is_judged: judge.is_some(),
+        layout: file.own_layout().map(AnyLayout::save),
+        mode: file.own_mode(),
+        diagnoses: file.diagnoses(otherwise),
+    })
 }

@@ -4,7 +4,7 @@
 //! name, `db.log`, and is renamed when it is full, to one with the time of its last line: `db.2026-11-20_23-59-58.log`. With it the
 //! name is dated, `db_2026-11-20.log`, and the file keeps it; only where the same name comes again is it renamed, to `db_2026-11-20.1.log`.
 //!
-//! W1. A name made here has parts of `a-z`, `0-9`, `_` and `-` between single dots, each beginning with a letter or digit: it is the
+//! W1. A name made here has parts of `a-z`, `0-9`, `_` and `-` (and of `A-Z`, where the service's name has such) between single dots, each beginning with a letter or digit: it is the
 //!     name of a file in one folder on every system, and never another log file's with a suffix.
 //! W2. What [`Naming::parse`] takes is what this naming made, or exactly like it: `app.log.2` or `app-2.log` are never taken for
 //!     rotated files of `app.log`.
@@ -94,6 +94,16 @@ pub(crate) struct Rotated {
     pub(crate) compressed: Option<Compression>,
 }
 
+/// Says what is wrong with a service's name in the names of its files, if anything is.
+pub(crate) fn check_app(name: &str) -> Result<(), String> {
+    valid_stem(&name.to_ascii_lowercase()).map_err(|_| {
+        format!(
+            "{name:?}, which cannot stand in a file's name; 1 to 64 letters a-z and A-Z, digits, _ and - are expected, beginning \
+             with a letter or digit, and no name of a device such as \"con\""
+        )
+    })
+}
+
 impl Naming {
     /// Reads a template.
     ///
@@ -101,6 +111,11 @@ impl Naming {
     ///
     /// A text that says what is wrong with it and what is accepted.
     pub(crate) fn new(template: &str, keys: Keys<'_>, zone: &Zone) -> Result<Naming, String> {
+        let has_capitals = keys.app.bytes().any(|byte| byte.is_ascii_uppercase());
+        if has_capitals {
+            // A service is called as it is called: its name may have capitals, and nothing else in a name may.
+            Naming::new(template, Keys { app: &keys.app.to_ascii_lowercase(), ..keys }, zone)?;
+        }
         let refuse = |problem: &str| Err(format!("the file name {template:?} {problem}"));
         let mut stem = Vec::new();
         let mut literal = String::new();
@@ -171,7 +186,8 @@ impl Naming {
             return refuse(&format!("is longer than {LONGEST} bytes"));
         }
         for part in sample.split('.') {
-            if let Err(error) = valid_stem(part) {
+            let plain = if has_capitals { part.to_ascii_lowercase() } else { part.to_owned() };
+            if let Err(error) = valid_stem(&plain) {
                 return refuse(&format!("is not accepted: {error}; parts are separated by single dots"));
             }
         }
@@ -313,6 +329,15 @@ impl Naming {
         // The offset at about that time: an hour that comes twice is taken for its first one.
         let seconds = local - self.zone.offset_at(local - self.zone.offset_at(local));
         Some(Rotated { time: seconds.saturating_mul(1_000_000_000), number, compressed })
+    }
+
+    /// Whether current files of the other naming may be called as rotated, or dated, files of this one are.
+    pub(crate) fn takes_files_of(&self, other: &Naming) -> bool {
+        /// 2001-02-02 00:00 UTC. Small numbers, which may stand for any piece of a date; one of the times has an hour that may.
+        const SAMPLE: UnixNanos = 981_072_122_000_000_000;
+        const QUARTER: UnixNanos = 6 * 60 * 60 * 1_000_000_000;
+        let samples = if other.is_dated() { 4 } else { 1 };
+        (0..samples).any(|quarter| self.parse(&other.current(SAMPLE + quarter * QUARTER)).is_some())
     }
 
     /// Date and time on the wall.
@@ -579,6 +604,25 @@ mod tests {
             "app_20261120.log",
         ] {
             assert_eq!(dated.parse(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn files_that_are_called_as_anothers_rotated_ones_are_found() {
+        for (one, other, takes) in [
+            ("app.log", "app.{time:YYYY-MM-DD_HH-mm-ss}.log", true),
+            ("app.log", "app.2026-11-20_23-59-58.log", true),
+            ("app_{time:YYYY-MM-DD}.log", "app_2026-11-20.1.log", true),
+            ("app_{time:MM-DD}.log", "app_{time:DD-MM}.log", true),
+            ("app_{time:MM-HH}.log", "app_{time:HH-MM}.log", true),
+            ("app_{time:YYYY}.log", "app_{time:MMDD}.log", true),
+            ("app.log", "app_{time:YYYY-MM-DD}.log", false),
+            ("app_{time:YYYY-MM-DD}.log", "app_{time:YYYY-MM-DD_HH}.log", false),
+            ("app.log", "app.db.log", false),
+            ("app.log", "app.jsonl", false),
+        ] {
+            let (one, other) = (naming(one), naming(other));
+            assert_eq!(one.takes_files_of(&other) || other.takes_files_of(&one), takes, "{one:?} {other:?}");
         }
     }
 

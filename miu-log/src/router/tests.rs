@@ -7,8 +7,9 @@ use std::{fs, io};
 use super::*;
 use crate::codec::{Args, Value};
 use crate::config::files::{self, Files, Standard};
+use crate::filter::RecordFilter;
 use crate::folder::Folder;
-use crate::record::{Extra, Site};
+use crate::record::{Extra, LogRecord, Site};
 use crate::rotate::Schedule;
 use crate::rotate::naming::InUse;
 use crate::sink::Batch;
@@ -103,9 +104,10 @@ fn standard_slots(
     layout: usize,
 ) -> io::Result<Vec<Slot>> {
     let files = Files {
-        folder,
+        folder: Some(folder),
         zone: Zone::Utc,
         app: "test",
+        pid: 1,
         prefix,
         schedule: Schedule::default(),
         mode: None,
@@ -114,7 +116,10 @@ fn standard_slots(
         rotated: None,
     };
     let (domain_file, level_file) = (files::DOMAIN_FILE, files::LEVEL_FILE);
-    files.open(files.standard(&Standard { domain_file, level_file, stems, level_files, layout })?)
+    let standard = Standard { domain_file, level_file, stems, domain_files: true, level_files, layout };
+    let mut planned = files.standard(&standard)?;
+    files::keep_apart(&mut planned).map_err(io::Error::other)?;
+    files.open(planned)
 }
 
 const DOMAINS: [&str; 2] = ["app", "db"];
@@ -149,7 +154,7 @@ fn raw(router: &mut Router, domain: u16, level: Level, args: &[u8]) -> Result<()
 }
 
 fn slot(name: &str, sink: impl Sink + 'static, layout: usize, filter: Filter) -> Slot {
-    Slot { name: name.to_owned(), sink: Box::new(sink), layout, filter }
+    Slot { name: name.to_owned(), sink: Box::new(sink), layout, filter, record_filter: None }
 }
 
 fn with_memories<const N: usize>(prefix: &str) -> (Router, [Memory; N]) {
@@ -263,6 +268,69 @@ fn each_layout_formats_for_its_own_slots() {
     assert_eq!(a.text(), "app INFO 1\ndb INFO 2\n");
     assert_eq!(b.text(), "> app INFO 1\n> db INFO 2\n");
     assert_eq!(c.text(), "> db INFO 2\n");
+}
+
+/// A slot that asks its filter about each record.
+fn choosy(name: &str, memory: &Memory, layout: usize, filter: RecordFilter) -> Slot {
+    Slot { record_filter: Some(filter), ..slot(name, memory.clone(), layout, Filter::ALL) }
+}
+
+fn judged(judge: impl Fn(&LogRecord<'_>) -> bool + Send + Sync + 'static) -> RecordFilter {
+    RecordFilter { judge: Some(Arc::new(judge)), ..RecordFilter::default() }
+}
+
+#[test]
+fn a_slot_with_a_record_filter_gets_what_its_filter_wants_and_others_get_all() {
+    let [a, b, c, d] = std::array::from_fn(|_| Memory::new());
+    let elsewhere = RecordFilter { targets: Arc::new(["shop".to_owned()]), judge: None };
+    let slots = vec![
+        choosy("a", &a, 0, judged(|record| record.exception() == Some("2"))),
+        slot("b", b.clone(), 0, Filter::ALL),
+        choosy("c", &c, 1, judged(|record| record.domain() == "app" && record.level() == Level::Info)),
+        choosy("d", &d, 1, elsewhere),
+    ];
+    let mut router = Router::new(domains(), vec![Box::new(Plain("")), Box::new(Plain("> "))], slots);
+    for text in ["1", "2", "3"] {
+        log(&mut router, 0, Level::Info, text).unwrap();
+        log(&mut router, 1, Level::Error, text).unwrap();
+    }
+    assert_eq!(router.pending_records(), 2 + 6 + 3);
+    router.deliver(&mut |_| {});
+    assert_eq!(a.text(), "app INFO 2\ndb ERROR 2\n");
+    assert_eq!(b.text(), "app INFO 1\ndb ERROR 1\napp INFO 2\ndb ERROR 2\napp INFO 3\ndb ERROR 3\n");
+    assert_eq!(c.text(), "> app INFO 1\n> app INFO 2\n> app INFO 3\n");
+    assert_eq!(d.text(), "");
+    assert!(router.stats().iter().all(|sink| sink.dropped == 0));
+}
+
+#[test]
+fn a_filter_that_panics_costs_its_slot_the_record_and_is_counted() {
+    let [a, b] = [Memory::new(), Memory::new()];
+    let panicking = judged(|record| match record.exception() {
+        Some("2") => std::panic::resume_unwind(Box::new("a filter's fault")),
+        _ => true,
+    });
+    let slots = vec![choosy("a", &a, 0, panicking), slot("b", b.clone(), 0, Filter::ALL)];
+    let mut router = Router::new(domains(), vec![Box::new(Plain(""))], slots);
+    for text in ["1", "2", "3"] {
+        log(&mut router, 0, Level::Info, text).unwrap();
+    }
+    let report = router.deliver(&mut |_| {});
+    assert_eq!((report.written, report.dropped), (5, 1));
+    assert_eq!(a.text(), "app INFO 1\napp INFO 3\n");
+    assert_eq!(b.text(), "app INFO 1\napp INFO 2\napp INFO 3\n");
+    assert_eq!(router.stats().iter().map(|sink| sink.dropped).collect::<Vec<_>>(), [1, 0]);
+}
+
+#[test]
+fn a_corrupt_record_that_a_filter_should_see_leaves_no_trace() {
+    let [a, b] = [Memory::new(), Memory::new()];
+    let slots = vec![slot("a", a.clone(), 0, Filter::ALL), choosy("b", &b, 0, judged(|_| true))];
+    let mut router = Router::new(domains(), vec![Box::new(Plain(""))], slots);
+    assert_eq!(raw(&mut router, 0, Level::Info, &[99]), Err(Corrupt));
+    log(&mut router, 0, Level::Info, "1").unwrap();
+    router.deliver(&mut |_| {});
+    assert_eq!((a.text(), b.text()), ("app INFO 1\n".to_owned(), "app INFO 1\n".to_owned()));
 }
 
 #[test]

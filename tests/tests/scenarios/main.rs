@@ -5,7 +5,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is a test's report")]
 
+mod added_files;
 mod bad_paths;
+mod bridges;
 mod broken_rings;
 mod captures;
 mod chaos;
@@ -22,7 +24,9 @@ mod diagnosis;
 mod displays;
 mod domains;
 mod durability;
+mod early;
 mod ends;
+mod environment;
 mod exception;
 mod fields;
 mod files;
@@ -37,10 +41,12 @@ mod in_use;
 mod injected;
 mod kept_files;
 mod layouts;
+mod level_limits;
 mod lifecycle;
 mod logrotate;
 mod main_job;
 mod overflow;
+mod panics;
 mod processes;
 mod puppet;
 mod recover;

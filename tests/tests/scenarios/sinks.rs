@@ -36,7 +36,7 @@ fn sink_named(stats: &Stats, name: &str) -> miu_log::SinkStats {
 fn a_sink_gets_batches_with_every_record_once_in_order() {
     let place = Place::new();
     let seen = Seen::default();
-    let repo = logs::Repository::open(place.config().sink("witness", Witness(seen.clone()))).unwrap();
+    let repo = logs::Repository::open(place.config().sink(Witness(seen.clone()))).unwrap();
     for number in 0..5_000_usize {
         miu_log::log!(
             repo.domain(logs::Domain::ALL[number % 4]),
@@ -56,7 +56,7 @@ fn a_sink_gets_batches_with_every_record_once_in_order() {
         );
         assert!(text.ends_with(&format!("| record {number}\n")), "{text:?}");
     }
-    let sink = sink_named(&repo.stats(), "witness");
+    let sink = sink_named(&repo.stats(), "Witness");
     assert_eq!((sink.written, sink.dropped, sink.errors, sink.state), (5_000, 0, 0, SinkState::Working));
 }
 
@@ -77,8 +77,8 @@ fn others_are_complete(fault: fn(usize) -> Result<(), SinkError>, flush: bool) -
     let config = place
         .config()
         .sink_timeout(Duration::from_secs(20))
-        .sink("faulty", Faulty(fault, 0))
-        .sink("witness", Witness(seen.clone()));
+        .sink(Faulty(fault, 0))
+        .sink(Witness(seen.clone()));
     let repo = logs::Repository::open(config).unwrap();
     for number in 0..1_000 {
         miu_log::info!(repo.app, "record {number}");
@@ -99,14 +99,14 @@ fn others_are_complete(fault: fn(usize) -> Result<(), SinkError>, flush: bool) -
 fn a_sink_that_panics_harms_no_other() {
     // Without the panic hook: its reports would only be noise.
     let stats = others_are_complete(|_| std::panic::resume_unwind(Box::new("broken sink")), false);
-    let sink = sink_named(&stats, "faulty");
+    let sink = sink_named(&stats, "Faulty");
     assert_eq!((sink.written, sink.dropped), (0, 1_000), "{sink:?}");
 }
 
 #[test]
 fn a_sink_that_refuses_harms_no_other() {
     let stats = others_are_complete(|_| Err(SinkError::fatal("no", 0)), false);
-    let sink = sink_named(&stats, "faulty");
+    let sink = sink_named(&stats, "Faulty");
     assert_eq!((sink.written, sink.dropped), (0, 1_000), "{sink:?}");
 }
 
@@ -114,7 +114,7 @@ fn a_sink_that_refuses_harms_no_other() {
 fn a_sink_that_fails_once_is_offered_the_same_records_again() {
     let fault = |call| if call == 1 { Err(SinkError::retryable("not now", 0)) } else { Ok(()) };
     let stats = others_are_complete(fault, true);
-    let sink = sink_named(&stats, "faulty");
+    let sink = sink_named(&stats, "Faulty");
     assert_eq!((sink.written, sink.dropped), (1_000, 0), "{sink:?}");
 }
 
@@ -128,7 +128,7 @@ fn a_sink_that_hangs_ends_with_the_program_in_time_and_says_what_is_left() {
     assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
     assert_eq!(place.messages("app.log").len(), 1_000);
     assert_eq!(names(&place.runtime()), [""; 0], "the listener itself has come to its end");
-    assert!(outcome.stderr.contains("stuck") && outcome.stderr.contains("1000 records"), "{outcome:?}");
+    assert!(outcome.stderr.contains("Stuck") && outcome.stderr.contains("1000 records"), "{outcome:?}");
 }
 
 #[test]

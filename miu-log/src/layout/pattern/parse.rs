@@ -262,7 +262,7 @@ fn unknown_key(name: &str) -> String {
 }
 
 /// The known word that is most like this one, if any is.
-pub(in crate::layout) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let near = known.map(|known| (distance(name, known), known)).min();
     near.filter(|(distance, _)| *distance <= 2).map(|(_, known)| known)
 }

@@ -42,6 +42,8 @@ pub(crate) struct Plan {
     /// Whether a file has to be durable when it is left.
     pub(crate) is_durable: bool,
     pub(crate) in_use: InUse,
+    /// Whether a link leads to the current file, where its name is dated: not if another log file has the link's name.
+    pub(crate) has_link: bool,
     /// Called when there is a rotated file that may be compressed or deleted.
     pub(crate) rotated: Option<Arc<dyn Fn() + Send + Sync>>,
 }
@@ -255,6 +257,7 @@ impl<P: Place> FileSink<P> {
     fn show_current(&mut self) {
         if self.file.is_some()
             && !std::mem::replace(&mut self.is_linked, true)
+            && self.plan.has_link
             && let Some(link) = self.plan.naming.undated()
         {
             // It is for convenience: where something else has the name, or links cannot be made, there is none.

@@ -127,6 +127,7 @@ pub(super) fn plan(name: &str) -> Plan {
         mode: None,
         is_durable: false,
         in_use: InUse::default(),
+        has_link: true,
         rotated: None,
     }
 }

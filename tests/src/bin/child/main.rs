@@ -5,17 +5,22 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a scenario's report")]
 #![allow(clippy::print_stdout, reason = "stdout is what the scenario reads")]
 
+mod added_files;
 mod allocator;
+mod bridges;
 mod chaos;
 mod crashes;
 mod destructors;
 mod disks;
+mod early;
 mod ends;
+mod environment;
 mod forks;
 mod handlers;
 mod kept_files;
 mod limits;
 mod load;
+mod panics;
 mod processes;
 mod signals;
 mod simple;
@@ -107,6 +112,23 @@ fn main() {
         "flooded-sink" => sinks::flooded(folder),
         "allocator-in-scopes" => allocator::that_logs_in_scopes(folder),
         "allocations-in-context" => allocator::nothing_in_context(folder),
+        "bridge-both" => bridges::both(folder),
+        "bridge-levels" => bridges::levels(folder),
+        "bridge-other-logger" => bridges::other_logger(folder),
+        "bridge-other-subscriber" => bridges::other_subscriber(folder),
+        "bridge-two-repositories" => bridges::two_repositories(folder),
+        "bridge-after-shutdown" => bridges::after_shutdown(folder),
+        "bridge-thread-end" => bridges::at_a_threads_end(folder),
+        "bridge-worker" => bridges::worker(),
+        "bridge-sinks" => bridges::sinks_that_log(folder),
+        "bridge-doubles" => bridges::doubles(folder),
+        "bridge-log-tracer" => bridges::log_tracer(folder),
+        "bridge-layers" => bridges::layers(folder),
+        "bridge-spans" => bridges::spans(folder),
+        "bridge-span-events" => bridges::span_events(folder),
+        "bridge-made-up" => bridges::made_up(folder),
+        "bridge-displays" => bridges::displays_that_log(folder),
+        "bridge-off" => bridges::off(folder),
         "allocator" => allocator::that_logs(folder),
         "crash" => crashes::crash(folder, more),
         "crash-in-context" => crashes::crash_in_context(folder),
@@ -116,6 +138,11 @@ fn main() {
         "crash-in-all-domains" => crashes::crash_in_all_domains(folder),
         "reopen" => crashes::reopen(folder),
         "reopen-later" => crashes::reopen_later(folder),
+        "log-to-added" => added_files::log_to_added(folder),
+        "killed-with-added" => added_files::killed_with_added(folder),
+        "reopen-added" => added_files::reopen_added(folder),
+        "lead-three-workers" => added_files::lead_three_workers(folder),
+        "ten-messages" => added_files::ten_messages(folder),
         "recover" => crashes::recover(folder),
         "scripted-worker" => crashes::scripted_worker(),
         "flooding-worker" => crashes::flooding_worker(),
@@ -124,8 +151,23 @@ fn main() {
         "chaos-produce" => chaos::produce(folder),
         "chaos-work" => chaos::work(folder),
         "chaos-close" => chaos::close(folder),
+        "early" => early::run(folder, &more[0]),
+        "panic" => panics::run(folder, &more[0]),
+        "exit" => panics::exit(folder, more),
+        "exit-of-worker" => panics::exit_of_worker(more),
         "puppet" => processes::puppet(folder),
         "early-hold" => processes::early_hold(folder),
+        "env-service" => environment::service(),
+        "env-all-files" => environment::service_with_all_files(),
+        "env-strict" => environment::strict(),
+        "env-lenient" => environment::lenient(),
+        "env-open" => environment::open(),
+        "env-open-until-tidy" => environment::open_until_tidy(),
+        "env-thousand" => environment::thousand(),
+        "env-parent" => environment::parent(),
+        "env-hold" => environment::hold(),
+        "env-forked" => environment::forked(),
+        "env-killed" => environment::killed(),
         other if other.starts_with("fork-") => forks::run(other, folder, more),
         other => panic!("no role {other:?}"),
     }

@@ -236,6 +236,12 @@ fn with_repository(repo: &logs::Repository, threads: &mut Threads, command: &str
             repo.set_level(Level::from_str(level).unwrap());
             "ok".to_owned()
         }
+        // set-db-level-for <level> <seconds>
+        ("set-db-level-for", [level, seconds]) => {
+            let time = Duration::from_secs(seconds.parse().unwrap());
+            repo.db.set_level(Level::from_str(level).unwrap()).for_(time);
+            "ok".to_owned()
+        }
         ("set-db-level", [level]) => {
             repo.db.set_level(Level::from_str(level).unwrap());
             "ok".to_owned()

@@ -257,5 +257,5 @@ impl Sink for Hangs {
 /// A sink that never comes to an end, and patience for an hour.
 pub(crate) fn hanging(folder: &str) {
     let config = config(folder).handle_signals(true).sink_timeout(Duration::from_secs(3600));
-    log_and_wait(&logs::Repository::open(config.sink("hangs", Hangs)).unwrap());
+    log_and_wait(&logs::Repository::open(config.sink(Hangs)).unwrap());
 }

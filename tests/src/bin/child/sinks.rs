@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
-use miu_log::{Batch, Level, Logger, OverflowPolicy, Sink, SinkError};
+use miu_log::{Batch, CustomSink, Level, Logger, OverflowPolicy, Sink, SinkError};
 use miu_log_tests::logs;
 
 use crate::{FLUSH, config};
@@ -21,7 +21,7 @@ impl Sink for Stuck {
 }
 
 pub(crate) fn hanging(folder: &str) {
-    let config = config(folder).sink_timeout(Duration::from_secs(1)).sink("stuck", Stuck);
+    let config = config(folder).sink_timeout(Duration::from_secs(1)).sink(Stuck);
     let repo = logs::Repository::open(config).unwrap();
     for number in 0..1_000 {
         miu_log::info!(repo.app, "record {number}");
@@ -42,7 +42,7 @@ impl Sink for Echo {
 
 pub(crate) fn logging(folder: &str) {
     let logger = Arc::new(OnceLock::new());
-    let repo = logs::Repository::open(config(folder).sink("echo", Echo(logger.clone()))).unwrap();
+    let repo = logs::Repository::open(config(folder).sink(Echo(logger.clone()))).unwrap();
     let _ = logger.set(repo.app.clone());
     for _ in 0..100 {
         repo.app.info("from the program");
@@ -72,7 +72,7 @@ pub(crate) fn flooded(folder: &str) {
     let config = config(folder)
         .overflow(OverflowPolicy::Block)
         .sink_timeout(Duration::from_millis(100))
-        .sink("gated", sink);
+        .sink(CustomSink::new("gated", sink));
     let repo = logs::Repository::open(config).unwrap();
     for number in 0..59_990 {
         miu_log::info!(repo.app, "record {number}");

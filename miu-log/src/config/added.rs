@@ -1,0 +1,212 @@
+//! Sinks added by hand: what the configuration takes, and what they are called.
+//!
+//! Called by the configuration and by `repository`.
+
+use std::fmt;
+
+use super::console::Console;
+use super::file::File;
+use super::select::{Choice, selecting};
+use crate::error::Error;
+use crate::layout::AnyLayout;
+use crate::sink::Sink;
+
+/// What [`LogConfig::sink`](crate::LogConfig::sink) takes: a [`File`], a [`Console`], any [`Sink`], or a [`CustomSink`], which is a `Sink` with options.
+#[derive(Debug)]
+pub struct AnySink(pub(crate) Added);
+
+/// A sink of any kind.
+#[derive(Debug)]
+pub(crate) enum Added {
+    File(Box<File>),
+    Console(Console),
+    Custom(CustomSink),
+}
+
+impl AnySink {
+    /// Whether it shows what was captured for a diagnosis, where the configuration says `otherwise`.
+    pub(crate) fn diagnoses(&self, otherwise: bool) -> bool {
+        match &self.0 {
+            Added::File(file) => file.diagnoses(otherwise),
+            Added::Console(console) => console.diagnose,
+            Added::Custom(custom) => custom.diagnose.unwrap_or(otherwise),
+        }
+    }
+
+    /// The file that it is, if it is one.
+    pub(super) fn as_file(&self) -> Option<&File> {
+        match &self.0 {
+            Added::File(file) => Some(file),
+            Added::Console(_) | Added::Custom(_) => None,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match &self.0 {
+            Added::File(file) => file.check(),
+            Added::Console(console) => console.layout.as_ref().map_or(Ok(()), AnyLayout::check),
+            Added::Custom(custom) => custom.check(),
+        }
+    }
+}
+
+impl From<File> for AnySink {
+    fn from(file: File) -> AnySink {
+        AnySink(Added::File(Box::new(file)))
+    }
+}
+
+impl From<Console> for AnySink {
+    fn from(console: Console) -> AnySink {
+        AnySink(Added::Console(console))
+    }
+}
+
+impl From<CustomSink> for AnySink {
+    fn from(sink: CustomSink) -> AnySink {
+        AnySink(Added::Custom(sink))
+    }
+}
+
+impl<S: Sink + 'static> From<S> for AnySink {
+    /// Named after its type.
+    fn from(sink: S) -> AnySink {
+        let custom = CustomSink::new(type_name(std::any::type_name::<S>()), sink);
+        CustomSink { is_named: false, ..custom }.into()
+    }
+}
+
+/// A [`Sink`] of your own with options: its name, which records it is given, and what their lines look like.
+///
+/// A thread of its own calls it.
+///
+/// - **When its queue is full:** past 4 MiB of waiting lines (5 MiB for ERROR and CRITICAL) new ones are dropped and counted.
+/// - **When the destination fails:** as its [`SinkError`](crate::SinkError) says, the lines are offered again, or dropped and counted. After a panic it pauses.
+/// - **Durability:** its own matter. After a crash it gets a record at least once from the next `open`, and nothing from
+///   [`recover`](crate::recover()).
+///
+/// # Examples
+///
+/// ```
+/// use miu_log::{Batch, CustomSink, Level, LogConfig, Pattern, Sink, SinkError};
+///
+/// struct Alarm;
+///
+/// impl Sink for Alarm {
+///     fn write(&mut self, batch: &Batch<'_>) -> Result<(), SinkError> {
+///         // Ring the bell, once for each of them.
+///         let _ = batch.len();
+///         Ok(())
+///     }
+/// }
+///
+/// let alarm = CustomSink::new("alarm", Alarm)
+///     .min_level(Level::Error)
+///     .domain("db")
+///     .layout(Pattern::parse("{domain}: {message}")?);
+/// let config = LogConfig::new("logs").sink(alarm);
+/// # let _ = config;
+/// # Ok::<(), miu_log::PatternError>(())
+/// ```
+pub struct CustomSink {
+    pub(crate) name: String,
+    /// The name is the program's choice. One that is not is changed where another sink has it.
+    pub(crate) is_named: bool,
+    pub(crate) sink: Box<dyn Sink>,
+    pub(crate) choice: Choice,
+    pub(crate) layout: Option<AnyLayout>,
+    pub(crate) diagnose: Option<bool>,
+}
+
+selecting!(CustomSink);
+
+impl CustomSink {
+    /// A sink under this name, for notices and counters. Each sink has a name of its own.
+    pub fn new(name: impl Into<String>, sink: impl Sink + 'static) -> CustomSink {
+        CustomSink {
+            name: name.into(),
+            is_named: true,
+            sink: Box::new(sink),
+            choice: Choice::default(),
+            layout: None,
+            diagnose: None,
+        }
+    }
+
+    /// What the lines look like that it is given. Default: as in the files.
+    #[must_use]
+    pub fn layout(mut self, layout: impl Into<AnyLayout>) -> CustomSink {
+        self.layout = Some(layout.into());
+        self
+    }
+
+    /// Whether it shows what functions with [`#[diagnose]`](crate::diagnose) capture for errors. Default: as
+    /// [`LogConfig::diagnose`](crate::LogConfig::diagnose) says.
+    #[must_use]
+    pub fn diagnose(mut self, wanted: bool) -> CustomSink {
+        self.diagnose = Some(wanted);
+        self
+    }
+
+    /// An error about this sink.
+    pub(crate) fn wrong(&self, problem: impl fmt::Display) -> Error {
+        Error::config(format!("the sink {:?}: {problem}", self.name))
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.name.is_empty() || self.name.len() > 64 || self.name.contains(|it: char| it.is_control()) {
+            return Err(
+                self.wrong("its name is not accepted; 1 to 64 bytes without control characters are expected")
+            );
+        }
+        self.layout.as_ref().map_or(Ok(()), AnyLayout::check).map_err(|error| self.wrong(error))
+    }
+}
+
+impl fmt::Debug for CustomSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CustomSink")
+            .field("name", &self.name)
+            .field("choice", &self.choice)
+            .field("layout", &self.layout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The name of a type without its path and its parameters.
+fn type_name(path: &str) -> &str {
+    let path = path.split('<').next().unwrap_or(path);
+    let name = path.rsplit("::").next().unwrap_or(path);
+    let end = name.char_indices().nth(32).map_or(name.len(), |(end, _)| end);
+    if name.is_empty() { "sink" } else { &name[..end] }
+}
+
+/// A name that none of these has: this one, or with a number behind it.
+pub(crate) fn unique_name(name: &str, taken: impl Fn(&str) -> bool) -> String {
+    let numbered = (2..).map(|number: u64| format!("{name}-{number}"));
+    std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sink_is_named_after_its_type() {
+        for (path, name) in [
+            ("shop::alarm::Alarm", "Alarm"),
+            ("shop::Counting<alloc::vec::Vec<u8>>", "Counting"),
+            ("Alarm", "Alarm"),
+            ("", "sink"),
+        ] {
+            assert_eq!(type_name(path), name);
+        }
+        assert_eq!(type_name(&"ä".repeat(80)).chars().count(), 32);
+    }
+
+    #[test]
+    fn a_name_that_is_taken_gets_a_number() {
+        assert_eq!(unique_name("Alarm", |_| false), "Alarm");
+        assert_eq!(unique_name("Alarm", |name| name == "Alarm" || name == "Alarm-2"), "Alarm-3");
+    }
+}

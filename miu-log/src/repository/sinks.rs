@@ -1,0 +1,223 @@
+//! The sinks of a repository: files by domain and level, the console, sinks added by hand. First planned, so that a mistake is told before
+//! anything is touched, then opened.
+//!
+//! Called by `start` and `recover`.
+
+use std::io::IsTerminal;
+
+use super::rotated::RotatedFiles;
+use crate::config::files::{Files, Planned, Standard, keep_apart};
+use crate::config::{Added, Console, CustomSink, LogConfig, unique_name};
+use crate::context::diagnosis;
+use crate::domain::DomainSpec;
+use crate::error::Error;
+use crate::filter::{Filter, LevelSet};
+use crate::folder::Folder;
+use crate::layout::{self, Layouts};
+use crate::router::{Durability, Router, Slot};
+use crate::sink::console::{self, Stream};
+use crate::sink::queued::Queued;
+
+/// What is to be opened.
+pub(super) struct Sinks<'a> {
+    folder: Option<&'a Folder>,
+    specs: &'a [DomainSpec],
+    layouts: Layouts,
+    planned: Vec<Planned>,
+    rotated_files: RotatedFiles,
+    /// The consoles, the first of which has another name than those that were added.
+    console: Option<Console>,
+    added: Vec<Added>,
+}
+
+impl<'a> Sinks<'a> {
+    /// Everything that a configuration asks for.
+    ///
+    /// # Errors
+    ///
+    /// When files cannot be called so, two get into each other's way, or a filter names what is not there.
+    pub(super) fn plan(
+        config: &mut LogConfig,
+        folder: Option<&'a Folder>,
+        specs: &'a [DomainSpec],
+    ) -> Result<Sinks<'a>, Error> {
+        let sinks = std::mem::take(&mut config.sinks);
+        let mut rotated_files = RotatedFiles::new(config)?;
+        let mut layouts = Layouts::new(&config.zone);
+        let layout = layouts.number_of(&config.layout, false, config.diagnose);
+        let stems: Vec<&str> = specs.iter().map(|spec| spec.file).collect();
+        let app = config.app_name();
+        let files = files(config, folder, &app, &rotated_files)?;
+        let standard = Standard {
+            domain_file: &config.domain_file,
+            level_file: &config.level_file,
+            stems: &stems,
+            domain_files: config.domain_files,
+            level_files: config.level_files,
+            layout,
+        };
+        let mut planned = files.standard(&standard).map_err(|error| Error::explained(&error))?;
+        rotated_files.add(&planned, (None, None));
+        let mut added = Vec::new();
+        for sink in sinks {
+            match sink.0 {
+                Added::File(file) => {
+                    let layout = layouts.number_of(
+                        file.own_layout().unwrap_or(&config.layout),
+                        false,
+                        file.diagnoses(config.diagnose),
+                    );
+                    let more = files.added(&file, specs, layout)?;
+                    rotated_files.add(&more, file.upkeep()?);
+                    planned.extend(more);
+                }
+                Added::Custom(custom) => {
+                    custom.choice.filter(specs).map_err(|problem| custom.wrong(problem))?;
+                    added.push(Added::Custom(custom));
+                }
+                console @ Added::Console(_) => added.push(console),
+            }
+        }
+        keep_apart(&mut planned)?;
+        let console = config.console.take();
+        let sinks = Sinks { folder, specs, layouts, planned, rotated_files, console, added };
+        sinks.check_names()?;
+        Ok(sinks)
+    }
+
+    fn check_names(&self) -> Result<(), Error> {
+        let mut names: Vec<&str> = self.planned.iter().map(|one| one.plan.naming.label()).collect();
+        names.push("console");
+        for added in &self.added {
+            if let Added::Custom(custom) = added
+                && custom.is_named
+            {
+                if names.contains(&&*custom.name) {
+                    return Err(custom.wrong("another sink has this name; each needs one of its own"));
+                }
+                names.push(&custom.name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a log file of this name is one of these, and it is known which records belong into it.
+    pub(super) fn writes(&self, name: &str) -> bool {
+        self.planned.iter().any(|planned| planned.is_known && planned.has_name(name))
+    }
+
+    /// Opens them.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be opened, or there is no thread for a sink.
+    pub(super) fn open(self, config: &LogConfig) -> Result<(Router, RotatedFiles), Error> {
+        let Sinks { folder, specs, mut layouts, planned, rotated_files, console, added } = self;
+        let app = config.app_name();
+        let files = files(config, folder, &app, &rotated_files)?;
+        let mut slots = files.open(planned).map_err(|error| Error::explained(&error))?;
+        let domains: Vec<String> = specs.iter().map(|spec| spec.name.to_owned()).collect();
+        if let Some(console) = &console {
+            slots.push(console_slot("console".to_owned(), console, config, &mut layouts, &domains)?);
+        }
+        // Names that were chosen come before those that are made.
+        let mut names: Vec<String> = added.iter().filter_map(chosen_name).map(str::to_owned).collect();
+        names.extend(slots.iter().map(|slot| slot.name.clone()));
+        let mut unique = |name: &str| {
+            let name = unique_name(name, |name| names.iter().any(|taken| taken == name));
+            names.push(name.clone());
+            name
+        };
+        for sink in added {
+            let slot = match sink {
+                Added::File(_) => continue,
+                Added::Console(console) => {
+                    let name = unique(if console.stderr { "stderr" } else { "stdout" });
+                    console_slot(name, &console, config, &mut layouts, &domains)?
+                }
+                Added::Custom(custom) => {
+                    let name = if custom.is_named { custom.name.clone() } else { unique(&custom.name) };
+                    custom_slot(name, custom, config, &mut layouts, specs, &domains)?
+                }
+            };
+            slots.push(slot);
+        }
+        let diagnosing = layouts.diagnosing();
+        if !diagnosing.is_empty() {
+            diagnosis::ask();
+        }
+        let mut router = Router::new(domains, layouts.into_built(), slots);
+        router.set_diagnosing(diagnosing);
+        router.set_durability(config.durability);
+        Ok((router, rotated_files))
+    }
+}
+
+fn chosen_name(sink: &Added) -> Option<&str> {
+    match sink {
+        Added::Custom(custom) if custom.is_named => Some(&custom.name),
+        _ => None,
+    }
+}
+
+/// What all log files have in common.
+fn files<'a>(
+    config: &'a LogConfig,
+    folder: Option<&'a Folder>,
+    app: &'a str,
+    rotated_files: &RotatedFiles,
+) -> Result<Files<'a>, Error> {
+    Ok(Files {
+        folder,
+        zone: config.zone.clone(),
+        app,
+        pid: config.pid,
+        prefix: config.file_prefix.as_deref(),
+        schedule: config.rotation.schedule().map_err(Error::config)?,
+        mode: config.file_mode,
+        is_durable: config.durability != Durability::Os,
+        in_use: rotated_files.in_use.clone(),
+        rotated: Some(rotated_files.told()),
+    })
+}
+
+fn console_slot(
+    name: String,
+    console: &Console,
+    config: &LogConfig,
+    layouts: &mut Layouts,
+    domains: &[String],
+) -> Result<Slot, Error> {
+    let (stream, is_terminal) = if console.stderr {
+        (Stream::Stderr, std::io::stderr().is_terminal())
+    } else {
+        (Stream::Stdout, std::io::stdout().is_terminal())
+    };
+    let colour = layout::enabled(console.colour, is_terminal, |name| std::env::var_os(name));
+    let layout =
+        layouts.number_of(console.layout.as_ref().unwrap_or(&config.layout), colour, console.diagnose);
+    let sink = Queued::new(&name, Box::new(console::Console::new(stream)), domains.to_vec())
+        .map_err(|error| Error::io("cannot start the console's thread", error))?;
+    let filter = Filter::levels(LevelSet::from(console.min_level));
+    Ok(Slot { name, sink: Box::new(sink), layout, filter, record_filter: None })
+}
+
+fn custom_slot(
+    name: String,
+    custom: CustomSink,
+    config: &LogConfig,
+    layouts: &mut Layouts,
+    specs: &[DomainSpec],
+    domains: &[String],
+) -> Result<Slot, Error> {
+    let filter = custom.choice.filter(specs).map_err(|problem| custom.wrong(problem))?;
+    let record_filter = custom.choice.record_filter();
+    let layout = layouts.number_of(
+        custom.layout.as_ref().unwrap_or(&config.layout),
+        false,
+        custom.diagnose.unwrap_or(config.diagnose),
+    );
+    let sink = Queued::new(&name, custom.sink, domains.to_vec())
+        .map_err(|error| Error::io(format!("cannot start the thread of the sink {name:?}"), error))?;
+    Ok(Slot { name, sink: Box::new(sink), layout, filter, record_filter })
+}
