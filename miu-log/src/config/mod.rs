@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::context::fields::Fields;
 use crate::error::Error;
 use crate::layout::AnyLayout;
 use crate::level::Level;
@@ -66,6 +67,7 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`file_prefix`](LogConfig::file_prefix) | none |
 /// | [`layout`](LogConfig::layout) | [`Pattern::DEFAULT`](crate::Pattern::DEFAULT) |
 /// | [`diagnose`](LogConfig::diagnose) | `false` |
+/// | [`default_fields`](LogConfig::default_fields) | none |
 /// | [`zone`](LogConfig::zone) | local time |
 /// | [`overflow`](LogConfig::overflow) | wait at most 100 ms, then shed by level |
 /// | [`ring_limit`](LogConfig::ring_limit) | 2 MiB a thread |
@@ -121,6 +123,7 @@ pub struct LogConfig {
     pub(crate) file_prefix: Option<String>,
     pub(crate) layout: AnyLayout,
     pub(crate) diagnose: bool,
+    pub(crate) default_fields: Fields,
     pub(crate) zone: Zone,
     pub(crate) overflow: OverflowPolicy,
     pub(crate) ring_limit: usize,
@@ -170,6 +173,7 @@ impl LogConfig {
             file_prefix: None,
             layout: AnyLayout::default(),
             diagnose: false,
+            default_fields: Fields::new(),
             zone: Zone::Local,
             overflow: OverflowPolicy::default(),
             ring_limit: RING_LIMIT,
@@ -262,6 +266,24 @@ impl LogConfig {
     /// arguments may be what no log should hold. The console asks for itself, by [`Console::diagnose`].
     pub fn diagnose(mut self, wanted: bool) -> LogConfig {
         self.diagnose = wanted;
+        self
+    }
+
+    /// Fields of every record that does not have one of the same name: what the service is called and where it runs, or
+    /// [keys of the context](crate::context::Context::with_default) with their defaults. They cost a logging call nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use miu_log::context::{Context, REQUEST_ID, USER_ID};
+    /// use miu_log::{LogConfig, fields};
+    ///
+    /// let everywhere = Context::new().with_default(&REQUEST_ID).with_default(&USER_ID);
+    /// let config = LogConfig::new("logs").default_fields(everywhere.with_fields(fields!(region = "eu")));
+    /// # let _ = config;
+    /// ```
+    pub fn default_fields(mut self, fields: impl Into<Fields>) -> LogConfig {
+        self.default_fields = fields.into();
         self
     }
 

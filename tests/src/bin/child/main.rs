@@ -111,6 +111,8 @@ fn main() {
         "hanging-sink" => sinks::hanging(folder),
         "logging-sink" => sinks::logging(folder),
         "flooded-sink" => sinks::flooded(folder),
+        "allocator-in-scopes" => allocator::that_logs_in_scopes(folder),
+        "allocations-in-context" => allocator::nothing_in_context(folder),
         "bridge-both" => bridges::both(folder),
         "bridge-levels" => bridges::levels(folder),
         "bridge-other-logger" => bridges::other_logger(folder),
