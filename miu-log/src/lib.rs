@@ -144,9 +144,9 @@ pub mod testing;
 pub mod generated {}
 
 pub use level::{Level, UnknownLevel};
-#[cfg(not(loom))]
-pub use miu_log_macros::diagnose;
 pub use miu_log_macros::log_domains;
+#[cfg(not(loom))]
+pub use miu_log_macros::{diagnose, main};
 
 #[cfg(all(feature = "tracing", not(loom)))]
 pub use self::bridge::{tracing_layer, tracing_subscriber};

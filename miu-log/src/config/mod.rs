@@ -333,7 +333,7 @@ impl LogConfig {
         self
     }
 
-    /// Whether panics become records: CRITICAL, in the first domain, with message, place, thread and backtrace (whatever `RUST_BACKTRACE` says), in
+    /// Whether panics become records: CRITICAL, in the domain of [`default_route`](LogConfig::default_route), with message, place, thread and backtrace (whatever `RUST_BACKTRACE` says), in
     /// the files before the panic goes on. Default: `true`, but `false` with a [`manual_listener`](LogConfig::manual_listener), since a test's failure is
     /// no matter of another test's log.
     ///

@@ -14,6 +14,7 @@ use crate::domain::DomainSpec;
 use crate::error::Error;
 use crate::folder::Folder;
 use crate::layout::AnyLayout;
+use crate::lifecycle::program;
 use crate::listener::Listener;
 use crate::listener::checkpoint::Checkpoint;
 use crate::listener::replay::Previous;
@@ -53,6 +54,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// ```
 pub fn recover(log_folder: impl AsRef<Path>) -> Result<Recovery, Error> {
     let log_folder = log_folder.as_ref();
+    program::end_kept();
     if !log_folder.is_dir() {
         return Err(Error::config(format!("there is no log folder {log_folder:?}")));
     }
