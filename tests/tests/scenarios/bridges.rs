@@ -191,10 +191,15 @@ fn hostile_texts_are_texts() {
     printed(&place, "bridge-hostile");
     let entries = place.entries("app.log");
     assert_eq!(entries.len(), 3);
-    assert_eq!(entries[0].message, "${jndi:ldap://x}\\n{} {} {0:>1000000000} %n%s");
+    let text = "${jndi:ldap://x}\\n{} {} {0:>1000000000} %n%s";
+    assert_eq!(entries[0].message, format!("{text} | target=\"{text}\""));
     assert_eq!(entries[0].location, "${jndi:ldap://x}\\n{}:1");
     assert!(entries[1].message.starts_with("a\\n2026-01-01"), "{entries:?}");
-    assert_eq!((&*entries[2].message, &*entries[2].location), ("\\u{1b}[2J", "\\u{1b}[2J:1"));
+    assert_eq!(
+        (&*entries[2].message, &*entries[2].location),
+        ("\\u{1b}[2J", "\\u{1b}[2J:1"),
+        "its module is its target"
+    );
 }
 
 #[test]
