@@ -55,6 +55,13 @@ struct Shape {
     next: Shapes,
 }
 
+impl Shape {
+    #[inline]
+    fn has(&self, names: &[u8]) -> bool {
+        self.names.len() == names.len() && (names.is_empty() || *self.names == *names)
+    }
+}
+
 /// The statement that a record comes from. None where there is no room for it, and for one that comes first in a signal handler.
 #[inline]
 pub(super) fn find(origin: &Origin<'_>) -> Option<&'static Site> {
@@ -168,7 +175,7 @@ impl Site {
     pub(super) fn id(&self, names: &[u8]) -> Option<u32> {
         let mut shapes = &self.shapes;
         while let Some(shape) = shapes.0.get() {
-            if *shape.names == *names {
+            if shape.has(names) {
                 return Some(shape.id);
             }
             shapes = &shape.next;
@@ -181,7 +188,7 @@ impl Site {
         callsite::exclusively(|register| {
             let mut shapes = &self.shapes;
             while let Some(shape) = shapes.0.get() {
-                if *shape.names == *names {
+                if shape.has(names) {
                     return Some(shape.id);
                 }
                 shapes = &shape.next;
