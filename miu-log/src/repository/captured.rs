@@ -56,8 +56,9 @@ impl Core {
             diagnosis::ask();
             router.set_diagnosing(vec![0]);
         }
-        let listener =
+        let mut listener =
             Listener::new(queue.clone(), router, None, inner.published.clone(), config.sink_timeout);
+        listener.set_defaults(config.default_fields.clone());
         manual.show_to(queue);
         manual.install(listener, None);
         Ok(())

@@ -9,6 +9,7 @@ mod added_files;
 mod allocator;
 mod bridges;
 mod chaos;
+mod config_files;
 mod crashes;
 mod destructors;
 mod disks;
@@ -110,6 +111,8 @@ fn main() {
         "hanging-sink" => sinks::hanging(folder),
         "logging-sink" => sinks::logging(folder),
         "flooded-sink" => sinks::flooded(folder),
+        "allocator-in-scopes" => allocator::that_logs_in_scopes(folder),
+        "allocations-in-context" => allocator::nothing_in_context(folder),
         "bridge-both" => bridges::both(folder),
         "bridge-levels" => bridges::levels(folder),
         "bridge-other-logger" => bridges::other_logger(folder),
@@ -157,6 +160,8 @@ fn main() {
         "exit-of-worker" => panics::exit_of_worker(more),
         "puppet" => processes::puppet(folder),
         "early-hold" => processes::early_hold(folder),
+        "file-service" => config_files::service(more),
+        "file-reload" => config_files::reload(more),
         "env-service" => environment::service(),
         "env-all-files" => environment::service_with_all_files(),
         "env-strict" => environment::strict(),
