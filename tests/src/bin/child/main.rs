@@ -121,6 +121,8 @@ fn main() {
         "bridge-after-shutdown" => bridges::after_shutdown(folder),
         "bridge-thread-end" => bridges::at_a_threads_end(folder),
         "bridge-worker" => bridges::worker(),
+        "bridge-worker-levels" => bridges::worker_levels(),
+        "bridge-hostile" => bridges::hostile(folder),
         "bridge-sinks" => bridges::sinks_that_log(folder),
         "bridge-doubles" => bridges::doubles(folder),
         "bridge-log-tracer" => bridges::log_tracer(folder),
