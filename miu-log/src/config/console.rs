@@ -46,7 +46,7 @@ impl Console {
     }
 }
 
-/// What [`LogConfig::console`] takes.
+/// What [`LogConfig::console`](crate::LogConfig::console) takes.
 #[derive(Clone, Debug)]
 pub struct ConsoleChoice(pub(super) Option<Console>);
 
