@@ -17,7 +17,9 @@ pub enum Workload {
     Throughput,
     /// W3: records a second into their domain's and their level's file.
     Routing,
-    /// W6: JSON lines a second into one file, of records with fields.
+    /// As W3, with files as in production: rotated at 10 MB, compressed, and all records as JSON beside.
+    Production,
+    /// W8: JSON lines a second into one file, of records with fields.
     Json,
     /// W5: as W3, from several processes; see [`processes`](crate::processes).
     Processes,
@@ -39,9 +41,10 @@ impl Workload {
             Self::Latency => "w1",
             Self::Throughput => "w2",
             Self::Routing => "w3",
+            Self::Production => "production",
             Self::Processes => "w5",
             Self::Disabled => "w4",
-            Self::Json => "w6",
+            Self::Json => "w8",
             Self::Idle => "idle",
             Self::Probe => "probe",
             Self::End => "end",
@@ -55,6 +58,7 @@ impl Workload {
             Self::Latency,
             Self::Throughput,
             Self::Routing,
+            Self::Production,
             Self::Processes,
             Self::Disabled,
             Self::Json,
@@ -105,7 +109,7 @@ impl Plan {
     /// Whether records go to their domain's and their level's file.
     #[must_use]
     pub fn routes(&self) -> bool {
-        matches!(self.workload, Workload::Routing | Workload::Processes)
+        matches!(self.workload, Workload::Routing | Workload::Production | Workload::Processes)
     }
 
     /// Whether debug records are wanted: only where they are routed.
@@ -153,6 +157,15 @@ pub trait Peer: Sized + Sync {
 /// The figures of one measurement, by name.
 pub type Sample = std::collections::BTreeMap<String, f64>;
 
+/// Whose macros a peer is called by, where they are not its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Facade {
+    /// The crate `log`.
+    Log,
+    /// The crate `tracing`.
+    Tracing,
+}
+
 /// A peer as the table of peers knows it.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
@@ -166,6 +179,10 @@ pub struct Entry {
     pub routes: bool,
     /// Whether it takes part in the JSON workload.
     pub json: bool,
+    /// The facade in front of it, for W6.
+    pub facade: Option<Facade>,
+    /// Whether it is there for W6 alone.
+    pub facade_alone: bool,
     /// Whether it is the floor, which stands for what the machine can do and shares nothing between threads.
     pub floor: bool,
     /// Runs one plan.

@@ -2,7 +2,7 @@
 //! thread's order.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use crate::Failure;
@@ -49,14 +49,18 @@ pub fn check(plan: &Plan) -> Result<Found, Failure> {
         prices: (0..crate::order::PRICES).map(|id| Order::new(id).price.to_string()).collect(),
         by_domain: vec![0; total as usize],
         by_level: vec![0; total as usize],
+        beside: vec![0; total as usize],
         found: Found { expected: total, ..Found::default() },
     };
     reader.folder(&plan.dir)?;
-    let Reader { by_domain, by_level, mut found, .. } = reader;
-    for (domain, level) in by_domain.into_iter().zip(by_level) {
-        let complete = if plan.routes() { domain > 0 && level > 0 } else { domain > 0 };
+    let Reader { by_domain, by_level, beside, mut found, .. } = reader;
+    for ((domain, level), beside) in by_domain.into_iter().zip(by_level).zip(beside) {
+        let complete = (domain > 0)
+            && (level > 0 || !plan.routes())
+            && (beside > 0 || plan.workload != Workload::Production);
         found.found += u64::from(complete);
-        found.repeated += u64::from(domain.saturating_sub(1)) + u64::from(level.saturating_sub(1));
+        found.repeated +=
+            [domain, level, beside].map(|copies| u64::from(copies.saturating_sub(1))).iter().sum::<u64>();
     }
     Ok(found)
 }
@@ -66,6 +70,8 @@ struct Reader<'a> {
     prices: Vec<String>,
     by_domain: Vec<u8>,
     by_level: Vec<u8>,
+    /// In the file of all records beside the others, where there is one.
+    beside: Vec<u8>,
     found: Found,
 }
 
@@ -75,6 +81,8 @@ enum Purpose {
     Everything,
     Domain(Domain),
     Level(Level),
+    /// Every record as JSON, beside the text.
+    Beside,
     Unknown,
 }
 
@@ -98,6 +106,9 @@ impl Reader<'_> {
             return Purpose::Everything;
         }
         let stem = name.split('.').next().unwrap_or(name);
+        if self.plan.workload == Workload::Production && stem == "events" {
+            return Purpose::Beside;
+        }
         Domain::from_name(stem)
             .map(Purpose::Domain)
             .or_else(|| Level::ALL.into_iter().find(|level| level.as_str() == stem).map(Purpose::Level))
@@ -105,7 +116,13 @@ impl Reader<'_> {
     }
 
     fn file(&mut self, path: &Path, purpose: Purpose) -> Result<(), Failure> {
-        let mut lines = BufReader::with_capacity(1 << 20, fs::File::open(path)?);
+        let file = fs::File::open(path)?;
+        let bytes: Box<dyn Read> = if path.extension().is_some_and(|extension| extension == "gz") {
+            Box::new(flate2::read::MultiGzDecoder::new(file))
+        } else {
+            Box::new(file)
+        };
+        let mut lines = BufReader::with_capacity(1 << 20, bytes);
         let mut last = vec![None; self.plan.threads as usize];
         let mut line = Vec::with_capacity(256);
         loop {
@@ -121,6 +138,7 @@ impl Reader<'_> {
                     last[thread] = last[thread].max(Some(position));
                     let seen = match purpose {
                         Purpose::Level(_) => &mut self.by_level,
+                        Purpose::Beside => &mut self.beside,
                         _ => &mut self.by_domain,
                     };
                     let index = thread * self.plan.records_per_thread as usize + position as usize;
@@ -149,6 +167,9 @@ impl Reader<'_> {
         if self.plan.workload == Workload::Json {
             return self.json_record(line);
         }
+        if matches!(purpose, Purpose::Beside) {
+            return self.json_beside(line);
+        }
         let mut parts = line.splitn(4, " | ");
         let (stamp, level, place, message) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let (id, price_and_symbol) = message.strip_prefix("order ")?.split_once(" filled at ")?;
@@ -174,7 +195,7 @@ impl Reader<'_> {
             Purpose::Everything => true,
             Purpose::Domain(domain) => order.domain() == domain,
             Purpose::Level(level) => order.level() == level,
-            Purpose::Unknown => false,
+            Purpose::Beside | Purpose::Unknown => false,
         };
         (whole && belongs).then(|| self.place(id))?
     }
@@ -191,6 +212,19 @@ impl Reader<'_> {
             && message == "order filled"
             && fields["price"] == order.price
             && fields["symbol"] == order.symbol;
+        whole.then(|| self.place(id))?
+    }
+
+    /// The same for a line of JSON without fields.
+    fn json_beside(&self, line: &str) -> Option<(usize, u64)> {
+        let line: serde_json::Value = serde_json::from_str(line).ok()?;
+        let (id, _) = line["message"].as_str()?.strip_prefix("order ")?.split_once(" filled at ")?;
+        let id: u64 = id.parse().ok()?;
+        let order = Order::new(id);
+        let price = &self.prices[(id % crate::order::PRICES) as usize];
+        let whole = line["message"] == format!("order {id} filled at {price} for {}", order.symbol)
+            && line["level"].as_str()?.eq_ignore_ascii_case(order.level().as_str())
+            && line["logger"] == order.domain().as_str();
         whole.then(|| self.place(id))?
     }
 

@@ -26,7 +26,7 @@ pub fn run<P: Peer>(plan: &Plan) -> Result<Sample, Failure> {
     match plan.workload {
         Workload::Latency => latency::<P>(plan),
         Workload::Throughput => throughput::<P>(plan, P::log),
-        Workload::Routing => throughput::<P>(plan, P::log_routed),
+        Workload::Routing | Workload::Production => throughput::<P>(plan, P::log_routed),
         Workload::Json => throughput::<P>(plan, P::log_fields),
         Workload::Disabled => disabled::<P>(plan),
         Workload::Idle => idle::<P>(plan),
@@ -85,7 +85,7 @@ fn latency<P: Peer>(plan: &Plan) -> Result<Sample, Failure> {
     Ok(sample)
 }
 
-/// W2, W3 and W6: as fast as the threads can, until the last line has been handed to the operating system.
+/// W2, W3, W6 and W8: as fast as the threads can, until the last line has been handed to the operating system.
 fn throughput<P: Peer>(plan: &Plan, log: impl Fn(&P, Order) + Send + Copy) -> Result<Sample, Failure> {
     let peer = P::setup(plan)?;
     let barrier = Barrier::new(plan.threads as usize + 1);

@@ -196,6 +196,46 @@ fn lines_for_machines_parse() {
 }
 
 #[test]
+fn rotation_keeps_the_newest_files() {
+    let run = run("rotation");
+    let files = run.files();
+    let rotated = |stem: &str| files.iter().filter(|name| name.starts_with(&format!("{stem}.2"))).count();
+    assert_eq!((rotated("app"), rotated("audit")), (1, 1), "{files:?}");
+    // The end of the program does not wait for the thread that deletes and compresses.
+    assert!(rotated("db") >= 3, "{files:?}");
+    assert_eq!(run.messages("app.log"), ["going on in new files"]);
+    assert_eq!(run.messages("audit.log"), ["going on in new files"]);
+    assert_eq!(run.log("db.log"), "");
+    assert!(run.stdout.contains(" bytes  audit.log\n"), "{}", run.stdout);
+}
+
+#[test]
+fn production_sinks_writes_what_each_file_is_for() {
+    let run = run("production_sinks");
+    let files = run.files();
+    let dated = |start: &str| files.iter().find(|name| name.starts_with(start)).unwrap();
+    let main = run.log(dated("shop_2"));
+    assert!(main.contains(" | r-1 | orders of a customer | request_id=r-1 rows=12\n"), "{main}");
+    assert!(main.contains(" | no-request | shop starting | version=1.4.2\n"), "{main}");
+    assert_eq!(run.messages(dated("errors_2")), ["a payment failed", "no payment works"]);
+    assert_eq!(run.log("errors.log"), run.log(dated("errors_2")), "a link leads to today's file");
+    let events = run.log("events.jsonl");
+    let levels = events.lines().map(|line| {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        event["level"].as_str().unwrap().to_owned()
+    });
+    assert_eq!(levels.collect::<Vec<_>>(), ["INFO", "WARNING", "ERROR", "CRITICAL"]);
+    assert_eq!(run.messages("slow-queries.log"), ["query took 812 ms | request_id=r-2 slow=true"]);
+    assert!(run.stdout.contains("paged: payments: no payment works\n"), "{}", run.stdout);
+    assert_eq!(run.stdout.matches("paged").count(), 1);
+    assert_eq!(run.stderr.lines().filter(|line| !line.starts_with(' ')).count(), 4, "{}", run.stderr);
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &fs::metadata(run.folder.path().join("logs").join(dated("errors_2"))).unwrap().permissions(),
+    );
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
 fn fields_are_written_as_the_example_says() {
     let run = run("fields");
     let log = run.log("app.log");
@@ -307,6 +347,57 @@ fn tokio_service_logs_from_all_tasks() {
         run.files(),
         ["app.log", "db.log", "debug.log", "error.log", "info.log", "success.log", "task.log", "warning.log"]
     );
+}
+
+#[test]
+fn axum_service_gives_every_record_its_request() {
+    let run = run("axum_service");
+    let (answers, rest) = run.stdout.split_at(run.stdout.find("11 records written, 0 dropped").unwrap_or(0));
+    let expected = [
+        "/orders/7: 200 order 7 of ann",
+        "/orders/700: 404 ",
+        "/broken: 500 ",
+        "/orders/8: 200 order 8 of anonymous",
+    ];
+    assert_eq!(answers.lines().collect::<Vec<_>>(), expected, "{rest}");
+    let column = |line: &String, number: usize| line.split(" | ").nth(number).unwrap().to_owned();
+    let columns = |file: &str, numbers: [usize; 4]| -> Vec<String> {
+        let records = run.records(file);
+        records.iter().map(|line| numbers.map(|number| column(line, number)).join(" ")).collect()
+    };
+    assert_eq!(
+        columns("http.log", [2, 3, 5, 6])[..3],
+        [
+            "REQ:r-1 USER:ann GET /orders/7 status=200",
+            "REQ:r-2 USER:anonymous GET /orders/700 status=404",
+            "REQ:r-3 USER:joe GET /broken status=500",
+        ]
+    );
+    assert!(column(&run.records("http.log")[3], 2).starts_with("REQ:req-"));
+    assert_eq!(
+        columns("error.log", [2, 3, 5, 6]),
+        ["REQ:r-3 USER:joe a handler panicked cause=\"the shelf is empty\""]
+    );
+    assert_eq!(columns("warning.log", [2, 3, 5, 6]), ["REQ:r-2 USER:anonymous no such order order=700"]);
+    let app: Vec<String> = run.records("app.log").iter().map(|line| column(line, 5)).collect();
+    assert_eq!(app, ["service started", "a handler panicked", "service stopped"]);
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn intercept_puts_other_crates_into_the_domains_files() {
+    let run = run("intercept");
+    assert_eq!(run.messages("app.log"), ["the service's own records", "request accepted | id=17"]);
+    assert_eq!(
+        run.messages("db.log"),
+        ["select from orders | rows=2 elapsed_ms=1.25 target=sqlx::query id=17 user=ann"]
+    );
+    let http = "answered late, trying again | status=503 url=https://pay.example target=reqwest::retry";
+    assert_eq!(run.messages("http.log"), [http]);
+    let charged = ["charging | cents=4200", "not charged | error=\"invalid digit found in string\""];
+    assert_eq!(run.messages("billing.log"), charged);
+    assert!(run.log("billing.log").contains("    | error: invalid digit found in string"));
+    assert!(run.stdout.starts_with("log takes WARN and above\n"), "{}", run.stdout);
 }
 
 #[test]

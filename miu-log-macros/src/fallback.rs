@@ -6,6 +6,7 @@ use quote::quote;
 
 use crate::expand;
 use crate::lower::{domains, record};
+use crate::parse::diagnose::Refused;
 use crate::parse::domains::NotAModule;
 
 /// The mistakes of a `log_domains`, and the module with every domain that could be understood.
@@ -22,6 +23,19 @@ pub(crate) fn domains(path: &TokenStream, rejected: domains::Rejected) -> TokenS
 pub(crate) fn not_a_module(refused: NotAModule) -> TokenStream {
     let errors = refused.error.to_compile_error();
     let item = refused.item;
+    quote!(#errors #item)
+}
+
+/// Tokens that are no fields: the mistakes, and no fields.
+pub(crate) fn not_fields(path: &TokenStream, error: &syn::Error) -> TokenStream {
+    let errors = error.to_compile_error();
+    quote!({ #errors #path::__private::Fields::new() })
+}
+
+/// A function that `diagnose` cannot take, or with arguments that make no sense: the mistakes, and the function as it was.
+pub(crate) fn not_diagnosed(refused: &Refused) -> TokenStream {
+    let errors = refused.error.to_compile_error();
+    let item = &refused.item;
     quote!(#errors #item)
 }
 

@@ -67,6 +67,36 @@ pub fn record(input: TokenStream) -> TokenStream {
     statement(input.into()).into()
 }
 
+/// Fields alone; what `fields!` hands its input to, with the crate's path in brackets before it.
+#[doc(hidden)]
+#[proc_macro]
+pub fn fields(input: TokenStream) -> TokenStream {
+    field_set(input.into()).into()
+}
+
+/// Shows chosen arguments of a function with the errors that are logged inside it.
+///
+/// Records of level ERROR and CRITICAL that are logged while the function runs, by whomever, have the fields that stand in parentheses, under the
+/// function's name: `fill.order=17`. Only files and sinks that ask for them show them: see `LogConfig::diagnose` and
+/// `Console::diagnose`. They are written as those of `info!`: `order`, `user = %user`, `items = ?items`, `self.id`.
+///
+/// They are encoded when the function begins, if any repository of the process asks for them, else nothing is done with them. What is more than
+/// 4 KiB is cut, as in `Fields`. An `async fn` has them wherever it is polled; a function that returns a future has them only until it
+/// returns. A task or thread that the function spawns is not inside it.
+///
+/// # Examples
+///
+/// ```ignore
+/// #[miu_log::diagnose(order, items = ?items)]
+/// fn fill(repo: &logs::Repository, order: u32, items: &[&str]) {
+///     repo.db.error("out of stock"); // … | out of stock | fill.order=17 fill.items=["book"]
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn diagnose(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    diagnosed(&crate_path(), arguments.into(), item.into()).into()
+}
+
 /// `log_domains` on testable tokens.
 fn domains(
     path: &proc_macro2::TokenStream,
@@ -92,6 +122,34 @@ fn statement(input: proc_macro2::TokenStream) -> proc_macro2::TokenStream {
     match lower::record::lower(syntax) {
         Ok(model) => expand::record::expand(&model),
         Err(rejected) => fallback::record(&rejected),
+    }
+}
+
+/// `fields` on testable tokens.
+fn field_set(input: proc_macro2::TokenStream) -> proc_macro2::TokenStream {
+    let path = parse::record::path_of(&input);
+    match syn::parse2::<parse::record::FieldSet>(input) {
+        Ok(set) => expand::fields::expand(&lower::record::lower_fields(set.path, &set.fields)),
+        Err(error) => fallback::not_fields(&path, &error),
+    }
+}
+
+/// `diagnose` on testable tokens.
+fn diagnosed(
+    path: &proc_macro2::TokenStream,
+    arguments: proc_macro2::TokenStream,
+    item: proc_macro2::TokenStream,
+) -> proc_macro2::TokenStream {
+    match parse::diagnose::parse(arguments, item) {
+        Ok(parsed) => {
+            let fields = lower::record::lower_fields(path.clone(), &parsed.fields);
+            expand::diagnose::expand(
+                &quote::quote!(#path::__private),
+                &parsed.function,
+                &expand::fields::expand(&fields),
+            )
+        }
+        Err(refused) => fallback::not_diagnosed(&refused),
     }
 }
 

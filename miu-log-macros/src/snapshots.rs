@@ -273,3 +273,82 @@ fn a_dot_without_a_name_is_left_to_the_compiler() {
     assert_ne!(statement_mistakes(quote!(repo.db, "{}", 1.. +)), [""; 0]);
     assert_ne!(statement_mistakes(quote!(repo.db, "{}", m!(a.) +)), [""; 0]);
 }
+
+/// The expansion of `fields!`, formatted as the body of a function.
+fn field_set(input: TokenStream) -> String {
+    let expansion = crate::field_set(quote!([::miu_log] #input));
+    prettyplease::unparse(&syn::parse2(quote!(fn fields() { #expansion })).unwrap())
+}
+
+/// The expansion of a function with `#[diagnose(…)]`, formatted.
+fn diagnosed(arguments: TokenStream, item: TokenStream) -> String {
+    prettyplease::unparse(&syn::parse2(crate::diagnosed(&quote!(::miu_log), arguments, item)).unwrap())
+}
+
+#[test]
+fn fields_alone_expand() {
+    insta::assert_snapshot!(field_set(quote!(rows = n, %user, list = ?items)));
+}
+
+#[test]
+fn a_function_whose_arguments_are_captured_expands() {
+    insta::assert_snapshot!(diagnosed(
+        quote!(order),
+        quote!(
+            pub fn fill(order: u32) -> bool {
+                let found = order > 1;
+                found
+            }
+        )
+    ));
+}
+
+#[test]
+fn an_async_function_has_its_values_wherever_it_is_polled() {
+    insta::assert_snapshot!(diagnosed(
+        quote!(order),
+        quote!(
+            async fn fill(order: u32) -> Result<u32, Error> {
+                Ok(find(order).await?)
+            }
+        )
+    ));
+}
+
+#[test]
+fn what_cannot_be_diagnosed_is_refused() {
+    let refused = |arguments, item| mistakes(crate::diagnosed(&quote!(::miu_log), arguments, item));
+    let found = [
+        refused(
+            quote!(a),
+            quote!(
+                struct NoFunction;
+            ),
+        ),
+        refused(
+            quote!(a),
+            quote!(
+                const fn compiled(a: u8) {}
+            ),
+        ),
+        refused(
+            quote!(),
+            quote!(
+                fn nothing_named(a: u8) {}
+            ),
+        ),
+        refused(
+            quote!("a"),
+            quote!(
+                fn a_text(a: u8) {}
+            ),
+        ),
+        refused(
+            quote!(a, a),
+            quote!(
+                fn twice(a: u8) {}
+            ),
+        ),
+    ];
+    insta::assert_snapshot!(found.concat().join("\n"));
+}

@@ -57,7 +57,7 @@ pub(crate) const LEVELS_SENTENCE: &str =
 pub(crate) const OPTIONS: [&str; 3] = ["level", "max_level", "file"];
 
 /// What a repository has of its own, so that a domain of this name would read as something else.
-pub(crate) const RESERVED: [&str; 19] = [
+pub(crate) const RESERVED: [&str; 21] = [
     "open",
     "worker",
     "try_worker",
@@ -70,9 +70,11 @@ pub(crate) const RESERVED: [&str; 19] = [
     "flush",
     "rotate",
     "shutdown",
+    "exit",
     "set_debug_enabled",
     "debug_enabled",
     "set_level",
+    "startup_report",
     "stats",
     "init",
     "repo",

@@ -166,10 +166,58 @@ fn register_location(location: &'static Location<'static>, address: usize) -> Op
     Some(id)
 }
 
+/// A place in the program that is known at run time only, as that of a panic, and what is said of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Place<'a> {
+    pub(crate) file: &'a str,
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+    pub(crate) template: &'static str,
+    pub(crate) fields: &'static [&'static str],
+}
+
+impl<'a> Place<'a> {
+    /// A record at this location, made of one text.
+    pub(crate) fn of(location: &Location<'a>) -> Place<'a> {
+        let (file, line, column) = (location.file(), location.line(), location.column());
+        Place { file, line, column, template: "{}", fields: &[] }
+    }
+}
+
+/// The id of a place; registers it at first use. None as for `of_location`.
+///
+/// The places of a program are bounded by its text: what is kept of them, their files' names among it, is kept for ever.
+pub(crate) fn of_place(place: Place<'_>) -> Option<u32> {
+    if in_signal_handler() {
+        return None;
+    }
+    let mut dictionary = dictionary()?;
+    let places: &HashMap<Place<'_>, u32> = &dictionary.places;
+    if let Some(id) = places.get(&place) {
+        return Some(*id);
+    }
+    let known = dictionary.places.keys().map(|known| known.file).find(|file| *file == place.file);
+    let place = Place { file: known.unwrap_or_else(|| Box::leak(place.file.into())), ..place };
+    let Place { file, line, column, template, fields } = place;
+    let id = dictionary.add(Description {
+        level: None,
+        template,
+        fields,
+        file,
+        line,
+        column,
+        module: "",
+        function: "",
+    });
+    dictionary.places.insert(place, id);
+    Some(id)
+}
+
 /// All statements that have logged in this process.
 struct Dictionary {
     entries: Vec<Description>,
     locations: HashMap<usize, u32>,
+    places: HashMap<Place<'static>, u32>,
     files: Vec<Weak<File>>,
 }
 
@@ -192,6 +240,16 @@ fn dictionary() -> Option<DictionaryGuard> {
     }
     HELD.with(|held| held.store(true, Ordering::Relaxed));
     Some(DictionaryGuard(lock(&DICTIONARY)))
+}
+
+/// Runs the function under the dictionary's lock, which a fork waits for: what it changes is whole in a forked child. It is given what registers a
+/// call site. None in a signal handler, and where this thread has the dictionary already.
+pub(crate) fn exclusively<R>(run: impl FnOnce(&mut dyn FnMut(Description) -> u32) -> R) -> Option<R> {
+    if in_signal_handler() {
+        return None;
+    }
+    let mut dictionary = dictionary()?;
+    Some(run(&mut |description| dictionary.add(description)))
 }
 
 struct DictionaryGuard(MutexGuard<'static, Option<Dictionary>>);
@@ -220,7 +278,12 @@ impl std::ops::DerefMut for DictionaryGuard {
 
 impl Dictionary {
     fn empty() -> Dictionary {
-        Dictionary { entries: Vec::new(), locations: HashMap::new(), files: Vec::new() }
+        Dictionary {
+            entries: Vec::new(),
+            locations: HashMap::new(),
+            places: HashMap::new(),
+            files: Vec::new(),
+        }
     }
 
     fn add(&mut self, description: Description) -> u32 {
@@ -352,6 +415,18 @@ mod tests {
         assert_eq!(of_location(here), Some(id));
         assert_eq!(std::thread::spawn(move || of_location(here)).join().unwrap(), Some(id));
         assert_eq!(describe(id).unwrap().line, here.line());
+    }
+
+    #[test]
+    fn a_place_has_one_id_whoever_names_its_file() {
+        fn place(file: &str) -> Place<'_> {
+            Place { file, line: 7, column: 9, template: "{}", fields: &[] }
+        }
+        let id = of_place(place("a.rs")).unwrap();
+        assert_eq!(of_place(place(&String::from("a.rs"))), Some(id));
+        assert_ne!(of_place(place("b.rs")), Some(id));
+        assert_ne!(of_place(Place { template: "stopping: {}", ..place("a.rs") }), Some(id));
+        assert_eq!(describe(id).unwrap().file, "a.rs");
     }
 
     #[test]

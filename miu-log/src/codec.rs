@@ -79,7 +79,7 @@ pub(crate) struct Args<'a> {
 }
 
 impl<'a> Args<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Args<'a> {
+    pub(crate) const fn new(bytes: &'a [u8]) -> Args<'a> {
         Args { rest: bytes }
     }
 
@@ -172,6 +172,8 @@ pub(crate) const HEADER: usize = 24;
 pub(crate) const FLAG_BLOB: u8 = 1;
 /// The record has no call site: its first arguments say what that would. File (text), line (u32), module (text), template (text).
 pub(crate) const FLAG_SITE: u8 = 2;
+/// Before the record's arguments stand further fields, from its context: as [`crate::record::Extra`] reads them.
+pub(crate) const FLAG_EXTRA: u8 = 4;
 
 /// What stands before a record's arguments: three little-endian words.
 ///

@@ -11,6 +11,7 @@
 //!
 //! Called by the macros' expansions and by `message`; imports the tags of `codec` and [`Bytes`] only.
 
+pub(crate) mod extra;
 mod field;
 mod scratch;
 mod signal;
@@ -23,8 +24,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use field::{FieldValue, value};
-pub(crate) use scratch::Cut;
 pub use scratch::Scratch;
+pub(crate) use scratch::{Cut, Nesting};
 pub use signal::{SignalValue, signal_value};
 
 use crate::bytes::Bytes;
@@ -67,6 +68,14 @@ impl fmt::Debug for Out<'_> {
 pub trait Encode {
     /// How many values there are.
     const COUNT: usize;
+
+    /// Flags of the record's header.
+    const FLAGS: u8 = 0;
+
+    /// How many values there are, where that is known at run time only.
+    fn count(&self) -> usize {
+        Self::COUNT
+    }
 
     /// Length of the encoding in bytes.
     fn size(&self, scratch: &Scratch) -> usize;

@@ -42,15 +42,21 @@
 extern crate self as miu_log;
 
 #[cfg(not(loom))]
+mod bridge;
+#[cfg(not(loom))]
 mod bytes;
 #[cfg(not(loom))]
 mod callsite;
+#[cfg(not(loom))]
+mod chain;
 #[cfg(not(loom))]
 mod clock;
 #[cfg(not(loom))]
 mod codec;
 #[cfg(not(loom))]
 mod config;
+#[cfg(not(loom))]
+pub mod context;
 #[cfg(not(loom))]
 mod domain;
 #[cfg(not(loom))]
@@ -88,6 +94,8 @@ mod maintenance;
 mod message;
 #[cfg(not(loom))]
 mod notice;
+#[cfg(not(loom))]
+mod own_thread;
 #[cfg(not(loom))]
 mod queue;
 #[cfg(not(loom))]
@@ -136,12 +144,18 @@ pub mod testing;
 pub mod generated {}
 
 pub use level::{Level, UnknownLevel};
+#[cfg(not(loom))]
+pub use miu_log_macros::diagnose;
 pub use miu_log_macros::log_domains;
 
+#[cfg(all(feature = "tracing", not(loom)))]
+pub use self::bridge::{tracing_layer, tracing_subscriber};
 #[cfg(not(loom))]
 pub use self::{
     bytes::Bytes,
+    chain::ErrorChain,
     config::{AnySink, CommandExt, ConfigFile, Console, ConsoleChoice, CustomSink, File, LogConfig},
+    context::fields::Fields,
     domain::{DomainSet, DomainSpec, UnknownDomain},
     error::Error,
     inspect::{Holder, Inspection, LeftBehind, RingState, Unreadable, inspect},
@@ -149,9 +163,10 @@ pub use self::{
         AnyLayout, ColourChoice, Json, JsonKey, Layout, Logfmt, OtelJson, Pattern, PatternError,
         TimePrecision,
     },
+    lifecycle::early::{EarlyInit, StartupReport, early_init},
     logger::{AsLogger, CappedLogger, Logger},
     message::{Message, Target},
-    queue::OverflowPolicy,
+    queue::{LevelChange, OverflowPolicy},
     record::{FieldValue, LogRecord},
     repository::{Endpoint, QueueHandle, ShutdownReport, recover},
     rotate::{Compression, CompressionChoice, Period, Retention, Room, Rotation, Size},
@@ -239,4 +254,21 @@ macro_rules! log {
 #[macro_export]
 macro_rules! signal {
     ($($tokens:tt)*) => { $crate::__private::record! { [$crate] signal; $($tokens)* } };
+}
+
+/// Names and values for many records: `fields!(session = 17, user = %name)`.
+///
+/// They are written as the fields of [`info!`] are, and encoded at once. [`Logger::bind`] gives them to a logger, [`context::scope`] to a scope; see
+/// [`Fields`] for how much a set holds.
+///
+/// # Examples
+///
+/// ```
+/// let session = 17;
+/// let fields = miu_log::fields!(session, user = "ann", retries = ?[1, 2]);
+/// assert_eq!(fields.get("retries").unwrap().to_string(), "[1, 2]");
+/// ```
+#[macro_export]
+macro_rules! fields {
+    ($($tokens:tt)*) => { $crate::__private::fields! { [$crate] $($tokens)* } };
 }

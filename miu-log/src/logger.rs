@@ -2,7 +2,6 @@
 //!
 //! Knows `queue` and what stands before it; never the listener, the router or a sink.
 
-use std::backtrace::{Backtrace, BacktraceStatus};
 use std::error::Error;
 use std::fmt;
 use std::ops::Deref;
@@ -10,15 +9,19 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::callsite::Callsite;
+use crate::callsite::{self, Callsite, Place};
+use crate::chain;
+use crate::context::current;
+use crate::context::fields::Fields;
+use crate::encode::extra::{AnyEncode, WithExtra};
 use crate::encode::{Encode, Scratch};
 use crate::level::Level;
 use crate::message::{Message, Target};
-use crate::queue::{CLOSED, Queue, SignalSite};
+use crate::queue::{CLOSED, LevelChange, Queue, SignalSite};
 use crate::ring::signal_frame::in_signal_handler;
 
-/// How many causes of an error are followed.
-const MAX_CAUSES: usize = 64;
+/// How many spans give their fields to a record.
+pub(crate) const MOST_SPANS: usize = 4;
 
 /// The logger of one domain.
 ///
@@ -32,6 +35,8 @@ const MAX_CAUSES: usize = 64;
 pub struct Logger {
     queue: Arc<Queue>,
     domain: u8,
+    /// In every record of this logger.
+    bound: Fields,
 }
 
 macro_rules! level_methods {
@@ -51,7 +56,7 @@ macro_rules! level_methods {
 
 impl Logger {
     pub(crate) fn new(queue: Arc<Queue>, domain: u8) -> Logger {
-        Logger { queue, domain }
+        Logger { queue, domain, bound: Fields::new() }
     }
 
     level_methods! {
@@ -85,7 +90,7 @@ impl Logger {
                 // Texts and backtraces allocate and lock.
                 return self.drop_unregistered(Level::Error);
             }
-            let detail = chain(error);
+            let detail = chain::lines(error);
             self.say(Level::Error, message, Location::caller(), Some(&detail));
         }
     }
@@ -120,11 +125,12 @@ impl Logger {
         true
     }
 
-    /// Sets the lowest level that this domain takes, for all handles of the domain in all threads, at once.
+    /// Sets the lowest level that this domain takes, for all handles of the domain in all threads and processes, at once; for good, or by
+    /// [`for_`](LevelChange::for_) for a limited time.
     ///
     /// Debug and trace stay off while debug is switched off for the repository.
-    pub fn set_level(&self, level: Level) {
-        self.queue.set_level(self.domain, level);
+    pub fn set_level(&self, level: Level) -> LevelChange {
+        self.queue.set_level(self.domain, level)
     }
 
     /// The lowest level that this domain takes, the debug switch left aside.
@@ -135,6 +141,30 @@ impl Logger {
     /// Name of the domain, e.g. `db`.
     pub fn domain(&self) -> &'static str {
         self.queue.domain_name(self.domain)
+    }
+
+    /// A logger of the same domain, all of whose records have these fields. They are encoded here, once; a call copies them.
+    ///
+    /// Binding adds to what is bound already. This logger stays as it is. Of fields with the same name, a call's own counts, then
+    /// the one bound last, then that of the [`context`](crate::context).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # #[miu_log::log_domains(app)] mod logs {}
+    /// # let repo = logs::Repository::open(miu_log::LogConfig::new("logs")).unwrap();
+    /// let session = repo.app.bind(miu_log::fields!(session = 17, user = "ann"));
+    /// session.info("has session=17 user=ann");
+    /// miu_log::info!(session, step = 2, "has step=2 session=17 user=ann");
+    /// ```
+    #[must_use]
+    pub fn bind(&self, fields: impl Into<Fields>) -> Logger {
+        Logger { bound: fields.into().over(&self.bound), ..self.clone() }
+    }
+
+    /// The fields that every record of this logger has.
+    pub fn bound(&self) -> &Fields {
+        &self.bound
     }
 
     fn say(
@@ -149,7 +179,57 @@ impl Logger {
 
     #[inline(always)]
     pub(crate) fn submit<E: Encode>(&self, callsite: u32, level: Level, scratch: &Scratch, arguments: &E) {
-        self.queue.enqueue(level, self.domain, callsite, scratch, arguments);
+        if self.bound.is_empty() && !current::is_any() {
+            self.queue.enqueue(level, self.domain, callsite, scratch, arguments);
+        } else {
+            self.submit_with(callsite, level, scratch, arguments, &[]);
+        }
+    }
+
+    /// As `submit`, with fields from the context, the logger, and `spans`: of the same name the last one counts, of the spans the innermost, which
+    /// stands last. Nothing of them is formatted or allocated; they are copied.
+    ///
+    /// Of more than [`MOST_SPANS`] spans the outer ones are left out.
+    #[inline(never)]
+    pub(crate) fn submit_with(
+        &self,
+        callsite: u32,
+        level: Level,
+        scratch: &Scratch,
+        arguments: &dyn AnyEncode,
+        spans: &[&Fields],
+    ) {
+        let spans = &spans[spans.len().saturating_sub(MOST_SPANS)..];
+        current::with_current(|context, captured| {
+            let mut fields = [&[][..]; MOST_SPANS + 2];
+            fields[0] = context;
+            fields[1] = self.bound.as_bytes();
+            for (place, span) in fields[2..].iter_mut().zip(spans) {
+                *place = span.as_bytes();
+            }
+            let captured = if level >= Level::Error { captured } else { &[] };
+            let all = WithExtra { fields: &fields[..2 + spans.len()], captured, arguments };
+            self.queue.enqueue(level, self.domain, callsite, scratch, &all);
+        });
+    }
+
+    /// A record of the logger's own about the process, whatever the level in force: nothing is asked but whether logging has ended. False where it
+    /// has, or the record could not be taken.
+    pub(crate) fn tell<E: Encode>(&self, level: Level, place: Place<'_>, arguments: &E) -> bool {
+        if self.queue.threshold(self.domain) == CLOSED {
+            self.queue.refuse(self.domain, level);
+            return false;
+        }
+        self.tell_at_the_end(level, place, arguments)
+    }
+
+    /// As `tell`, also past the end of logging, as long as the listener is there.
+    pub(crate) fn tell_at_the_end<E: Encode>(&self, level: Level, place: Place<'_>, arguments: &E) -> bool {
+        match callsite::of_place(place) {
+            Some(id) => self.submit(id, level, &Scratch::new(), arguments),
+            None => self.drop_unregistered(level),
+        }
+        !self.queue.is_ended()
     }
 
     /// Counts a call in a signal handler that could not be taken.
@@ -162,27 +242,6 @@ impl fmt::Debug for Logger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Logger").field("domain", &self.domain()).field("level", &self.level()).finish()
     }
-}
-
-/// The error and its causes, a line each, then the backtrace if there is one.
-fn chain(error: &dyn Error) -> String {
-    // An error's own further lines stand deeper than ours: its text cannot pass for a cause.
-    let indented = |error: &dyn Error| error.to_string().replace('\n', "\n    ");
-    let mut text = format!("error: {}", indented(error));
-    let mut cause = error.source();
-    for _ in 0..MAX_CAUSES {
-        let Some(error) = cause else { break };
-        text.push_str(&format!("\ncaused by: {}", indented(error)));
-        cause = error.source();
-    }
-    if cause.is_some() {
-        text.push_str("\ncaused by: … (more causes)");
-    }
-    let backtrace = Backtrace::capture();
-    if backtrace.status() == BacktraceStatus::Captured {
-        text.push_str(&format!("\nbacktrace:\n{backtrace}"));
-    }
-    text
 }
 
 /// The logger of a domain with `max_level`: calls below `LEAST` are removed by the compiler.
@@ -227,6 +286,12 @@ impl<const LEAST: u8> CappedLogger<LEAST> {
         if Level::Error as u8 >= LEAST {
             self.logger.exception(message, error);
         }
+    }
+
+    /// A logger of the same domain, all of whose records have these fields: see [`Logger::bind`].
+    #[must_use]
+    pub fn bind(&self, fields: impl Into<Fields>) -> CappedLogger<LEAST> {
+        CappedLogger { logger: self.logger.bind(fields) }
     }
 
     /// Logs at a level that is known at run time only.

@@ -3,8 +3,8 @@
 //! A notice is one line, `miu-log: ...`, with control characters escaped. It is written with one
 //! call whose result is ignored, and only where stderr takes it at once: a closed or stopped stderr
 //! neither panics nor delays the listener. Each key gets at most one line a second; what is held
-//! back is counted and said with the key's next line. Called by the router, the sinks and the
-//! lifecycle; imports nothing of the crate.
+//! back is counted and said with the key's next line. Early records are shown by it as well, as whole lines of
+//! their own. Called by the router, the sinks and the lifecycle; imports nothing of the crate.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -25,6 +25,9 @@ const MOST_KEYS: usize = 64;
 
 /// Longest line in bytes. Below `PIPE_BUF`, so that a pipe which polls as writable takes it whole.
 const LONGEST: usize = 2048;
+
+/// `PIPE_BUF`: a pipe that polls as writable takes so much without waiting.
+const AT_ONCE: usize = 4096;
 
 static LIMITER: Mutex<Limiter> = Mutex::new(Limiter::new());
 
@@ -122,6 +125,29 @@ fn emit(line: &str) {
     if matches!(poll(&mut polled, Some(&now)), Ok(1)) && polled[0].revents().contains(PollFlags::OUT) {
         let _ = rustix::io::write(stderr.as_fd(), line.as_bytes());
     }
+}
+
+/// Writes whole lines of the program's own to stderr: as much as it takes at once, or within this time. False where it did not take all.
+pub(crate) fn show(text: &[u8], patience: Duration) -> bool {
+    let stderr = std::io::stderr();
+    let deadline = Instant::now() + patience;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let time = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
+        let mut polled = [PollFd::from_borrowed_fd(stderr.as_fd(), PollFlags::OUT)];
+        let ready = poll(&mut polled, Some(&time));
+        if !matches!(ready, Ok(1)) || !polled[0].revents().contains(PollFlags::OUT) {
+            return false;
+        }
+        // As much as a pipe takes whole.
+        match rustix::io::write(stderr.as_fd(), &rest[..rest.len().min(AT_ONCE)]) {
+            Ok(written) => rest = &rest[written..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return false,
+        }
+    }
+    true
 }
 
 /// When each key spoke last, and how much of it was held back since.

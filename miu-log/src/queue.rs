@@ -20,6 +20,7 @@
 //! Called by `logger`; the listener takes what is registered here.
 
 pub(crate) mod blobs;
+mod earlier;
 mod levels;
 pub(crate) mod membership;
 mod rings;
@@ -27,6 +28,7 @@ mod rings;
 mod shuttle_tests;
 mod signal;
 mod slow;
+mod temporary;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -35,10 +37,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use crossbeam_queue::SegQueue;
+pub(crate) use earlier::{LONGEST, OfThread, Replayed, current_thread};
+pub(crate) use levels::watch_levels;
 use membership::Membership;
 use signal::ForSignals;
 pub use signal::SignalSite;
 use slow::Slow;
+pub(crate) use temporary::Ended;
+pub use temporary::LevelChange;
 
 use crate::callsite;
 use crate::clock::Clock;
@@ -57,6 +63,8 @@ use crate::ring::signal_frame;
 use crate::stats::{Counters, DropReason};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, Waker, futex_wait, futex_wake, lock};
 
+/// How long a flush that cannot fail waits.
+const FLUSH: Duration = Duration::from_secs(2);
 /// Segments kept for the next threads.
 const MAX_POOLED: usize = 64;
 
@@ -129,6 +137,8 @@ pub(crate) struct Queue {
     registrations: SegQueue<Registration>,
     local: PerProcess<Local>,
     stop: AtomicBool,
+    /// As many changes of levels were noticed.
+    level_changes: AtomicU32,
     /// How many rotations of the log files were asked for.
     rotations: AtomicU64,
     pub(crate) counters: Counters,
@@ -222,6 +232,7 @@ impl Queue {
             registrations: SegQueue::new(),
             local: PerProcess::new(),
             stop: AtomicBool::new(false),
+            level_changes: AtomicU32::new(0),
             rotations: AtomicU64::new(0),
             accepted_elsewhere: AtomicU64::new(0),
             counted_by: None,
@@ -265,7 +276,7 @@ impl Queue {
                 sequence: sequence as u32,
                 domain,
                 level: level as u8,
-                flags: 0,
+                flags: E::FLAGS,
             };
             let mut out = Out::new(slot);
             out.put(&head.to_bytes());
@@ -279,7 +290,7 @@ impl Queue {
                 self.wake();
             }
         } else {
-            let record = Slow { level, domain, callsite, len, cut: scratch.cut() };
+            let record = Slow { level, domain, callsite, flags: E::FLAGS, len, cut: scratch.cut() };
             self.enqueue_slowly(
                 record,
                 &write,
@@ -288,7 +299,7 @@ impl Queue {
                     arguments.put_long(scratch, cap, &mut bytes);
                     bytes
                 },
-                E::COUNT,
+                arguments.count(),
             );
         }
     }
@@ -535,6 +546,14 @@ impl Queue {
                 return None;
             }
             futex_wait(&flush.epoch, epoch, left);
+        }
+    }
+
+    /// Asks for a flush and waits for it, at most two seconds, where somebody answers by himself.
+    pub(crate) fn flush_briefly(&self) {
+        if self.state() == RUNNING && self.has_listener() && !matches!(self.clock, Clock::Manual(_)) {
+            let request = self.request_flush();
+            let _ = self.wait_for_answer(request, FLUSH);
         }
     }
 

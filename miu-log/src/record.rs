@@ -4,12 +4,14 @@
 //! may hold anything: whoever writes them escapes them. Only those that say so are escaped already. [`LogRecord`] is
 //! what a user's code sees of a record.
 
+mod extra;
 mod view;
 
 use crate::codec::Args;
 use crate::level::Level;
 use crate::template::Template;
 
+pub(crate) use extra::{Extra, pair};
 pub use view::{FieldValue, LogRecord};
 pub(crate) use view::{exception, known};
 
@@ -57,4 +59,6 @@ pub(crate) struct Record<'a> {
     /// The message's arguments, then the fields' values. One argument left after these is the
     /// detail: the text of an error chain with its backtrace, of several lines.
     pub(crate) args: Args<'a>,
+    /// The fields that it has from elsewhere: from its context, its logger.
+    pub(crate) extra: Extra<'a>,
 }

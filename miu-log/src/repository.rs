@@ -1,6 +1,9 @@
 //! What stands behind a generated `Repository`: the queue, the listener and its end. Wires both halves together.
 
+mod bridges;
+mod captured;
 mod connect;
+mod last_words;
 mod recover;
 mod rotated;
 mod sinks;
@@ -18,21 +21,22 @@ use crate::clock::Clock;
 use crate::config::LogConfig;
 use crate::config::reload::Reloader;
 use crate::domain::{DomainSpec, MAX_DOMAINS};
-use crate::encode::signal_value;
 use crate::error::Error;
 use crate::level::Level;
-use crate::lifecycle::{exit, fork, signals};
+use crate::lifecycle::early::StartupReport;
+use crate::lifecycle::{exit, fork, panic_hook, signals};
 use crate::listener::watch::Watch;
-use crate::logger::{CappedLogger, Logger, submit_signal};
+use crate::logger::{CappedLogger, Logger};
 use crate::maintenance::thread::Maintenance;
 use crate::notice::notice;
-use crate::queue::{Queue, SignalSite};
+use crate::queue::{LevelChange, Queue};
 use crate::runtime::RuntimeDir;
 use crate::stats::{Published, Stats};
 use crate::sync::{Ordering, lock};
 use crate::testing::ManualListener;
 use crate::worker::Recovery;
 
+use bridges::Intercepting;
 use start::Prepared;
 
 /// How long a worker process's shutdown waits for the listener to write what it has logged.
@@ -82,6 +86,12 @@ pub(crate) struct Inner {
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Set by the first shutdown; later ones give the same report.
     report: Mutex<Option<ShutdownReport>>,
+    /// When it was made, on the monotonic clock.
+    since: u64,
+    /// The domain of what no route is for, once it is opened.
+    default_domain: OnceLock<u8>,
+    /// Records that it accepted before it was opened.
+    accepted_early: OnceLock<u64>,
 }
 
 /// What there is once the listener has been started.
@@ -173,7 +183,7 @@ impl Core {
         if inner.started.get().is_some() {
             return Err(Error::already_initialised("the repository has been started before"));
         }
-        if config.manual.as_ref().is_some_and(ManualListener::is_used) {
+        if config.manual.iter().chain(&config.captured_by).any(ManualListener::is_used) {
             return Err(Error::config(
                 "the manual listener belongs to another repository; each needs one of its own",
             ));
@@ -183,13 +193,20 @@ impl Core {
                 "a manual listener needs a repository of its own: use `open`, not `init`",
             ));
         }
+        let routes = config.other_crates.check(specs)?;
+        _ = inner.default_domain.set(routes.default);
+        _ = inner.accepted_early.set(inner.queue.accepted());
         let mut config = config;
+        if let Some(listener) = config.captured_by.take() {
+            return self.start_captured(&config, listener);
+        }
+        let intercepting = Intercepting::prepare(&config.other_crates, routes)?;
         let Prepared { mut listener, runtime, recovery, settings, maintenance } =
             start::prepare(&mut config, &inner.queue, &inner.published, specs)?;
         let paths = runtime.as_ref().map(|runtime| (runtime.path().to_owned(), runtime.spill()));
         let runtime = Arc::new(Mutex::new(runtime));
         let (sink_timeout, manual) = (config.sink_timeout, config.manual.clone());
-        let handle_signals = config.handle_signals;
+        let (handle_signals, records_panics) = (config.handle_signals, config.records_panics());
         let started = Started {
             manual: manual.clone(),
             sink_timeout,
@@ -240,6 +257,8 @@ impl Core {
         if let Some(source) = config.source.take() {
             listener.set_upkeep(Box::new(Reloader::new(*source, inner.queue.clone(), specs)));
         }
+        // Before the listener's first pass: early records come before all others.
+        intercepting.begin(&inner.queue).inspect_err(|_| inner.queue.end())?;
         match manual {
             Some(manual) => manual.install(listener, maintenance.clone()),
             None => {
@@ -256,6 +275,9 @@ impl Core {
         }
         if let Some(maintenance) = maintenance {
             maintenance.begin();
+        }
+        if records_panics {
+            panic_hook::tell(Arc::downgrade(inner));
         }
         if handle_signals && let Err(error) = signals::handle() {
             // It logs as it should; what is missing is said, and does not make it useless.
@@ -390,8 +412,13 @@ impl Core {
     }
 
     /// Sets the lowest level that is taken, for all domains and handles, at once.
-    pub fn set_level(&self, level: Level) {
-        self.inner.queue.set_all_levels(level);
+    pub fn set_level(&self, level: Level) -> LevelChange {
+        self.inner.queue.set_all_levels(level)
+    }
+
+    /// What was logged before which stage of the start.
+    pub fn startup_report(&self) -> StartupReport {
+        StartupReport::new(self.inner.accepted_early.get().copied().unwrap_or_else(|| self.inner.accepted()))
     }
 
     /// Counters. Those of the sinks are as of the last flush, or at most a second old.
@@ -413,7 +440,11 @@ impl Drop for Core {
 impl Inner {
     pub(super) fn of_queue(queue: Arc<Queue>) -> Arc<Inner> {
         fork::watch();
+        let since = queue.clock().monotonic();
         Arc::new(Inner {
+            since,
+            default_domain: OnceLock::new(),
+            accepted_early: OnceLock::new(),
             queue,
             published: Arc::default(),
             started: OnceLock::new(),
@@ -485,20 +516,6 @@ impl Inner {
     fn report(&self) -> ShutdownReport {
         let Stats { accepted, written, dropped, abandoned, lost_by_sinks, .. } = self.stats();
         ShutdownReport { accepted, written, dropped, abandoned, lost_by_sinks }
-    }
-
-    /// The process is about to be ended by this signal: says so, and lets the listener come to its end. Does not wait.
-    pub(crate) fn stop_for(&self, signal: &'static str) {
-        if self.started.get().is_none() {
-            return;
-        }
-        let first = Logger::new(self.queue.clone(), 0);
-        if first.enabled(Level::Info) {
-            let site = SignalSite::new("stopping: {}", "", 0, "miu_log");
-            submit_signal(&first, Level::Info, &site, &(signal_value(&signal), ()));
-        }
-        self.queue.close();
-        self.queue.request_stop();
     }
 
     /// What is left to do when the process ends by itself.

@@ -101,6 +101,8 @@ pub(crate) type Save<'a> = &'a mut dyn FnMut(&[FileMark]);
 pub(crate) struct Router {
     domains: Vec<String>,
     layouts: Vec<Box<dyn LineLayout>>,
+    /// Numbers of the layouts that show what was captured for a diagnosis.
+    diagnosing: Vec<usize>,
     slots: Vec<Station>,
     /// What to do with a record, by domain and level.
     table: Vec<Route>,
@@ -214,6 +216,7 @@ impl Router {
             table: table_of(domains.len(), layouts.len(), &slots),
             domains,
             layouts,
+            diagnosing: Vec::new(),
             slots,
             pending_bytes: 0,
             pending_records: 0,
@@ -226,6 +229,11 @@ impl Router {
         }
     }
 
+    /// These layouts are given what was captured for a diagnosis; no others.
+    pub(crate) fn set_diagnosing(&mut self, layouts: Vec<usize>) {
+        self.diagnosing = layouts;
+    }
+
     /// Formats a record and puts it into the slots it is for.
     ///
     /// # Errors
@@ -233,10 +241,11 @@ impl Router {
     /// `Corrupt` when the record does not decode, or its domain is not one of the router's.
     pub(crate) fn route(&mut self, record: &Record<'_>, domain: u16) -> Result<(), Corrupt> {
         let at = usize::from(domain) * LEVELS + record.level as usize;
-        let Router { table, layouts, slots, leads, selection, .. } = self;
+        let Router { table, layouts, diagnosing, slots, leads, selection, .. } = self;
         let mut route = table.get(at).ok_or(Corrupt)?;
+        let plain = Record { extra: record.extra.without_captured(), ..*record };
         if route.is_selective {
-            self.unreported.dropped += selection.choose(route, slots, record)?;
+            self.unreported.dropped += selection.choose(route, slots, &plain)?;
             route = &selection.route;
         }
         // All layouts first, so that a record that does not decode can be taken back (T1).
@@ -247,6 +256,7 @@ impl Router {
             let Some(lead) = lead else { continue };
             let text = &mut slots[lead].held.text;
             let layout = &mut layouts[group.layout];
+            let record = if diagnosing.contains(&group.layout) { record } else { &plain };
             match catch_unwind(AssertUnwindSafe(|| layout.write(record, text))) {
                 Ok(Ok(())) if u32::try_from(text.len()).is_ok() => {}
                 Ok(Err(Unwritten::Corrupt)) => {

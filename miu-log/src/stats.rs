@@ -20,16 +20,20 @@ pub enum DropReason {
     NoMemory,
     /// It was logged from a signal handler that had interrupted something it would have needed: see [`signal!`](crate::signal).
     Signal,
+    /// It came through the `log` or `tracing` facade from a thread of miu-log's own, as that of a sink: it would have to be written by the
+    /// very thread that made it. No line tells of it, for that line would bring the next one.
+    OwnThread,
 }
 
 impl DropReason {
     /// All reasons.
-    pub const ALL: [DropReason; 5] = [
+    pub const ALL: [DropReason; 6] = [
         DropReason::Full,
         DropReason::Reentrant,
         DropReason::AfterShutdown,
         DropReason::NoMemory,
         DropReason::Signal,
+        DropReason::OwnThread,
     ];
 
     /// The reason in words.
@@ -40,6 +44,7 @@ impl DropReason {
             DropReason::AfterShutdown => "after shutdown",
             DropReason::NoMemory => "no memory for a ring",
             DropReason::Signal => "logged from a signal handler",
+            DropReason::OwnThread => "logged by a thread of miu-log's own",
         }
     }
 }

@@ -1,7 +1,15 @@
-//! For tests: a listener that is stepped, and a clock that is turned, by hand.
+//! For tests: records as values ([`Capture`]), and a listener that is stepped and a clock that is turned by hand ([`ManualListener`]).
+
+pub(crate) mod capture;
+mod captured;
+mod expected;
 
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
+
+pub use capture::{Capture, ScopedCapture};
+pub use captured::CapturedRecord;
+pub use expected::Expected;
 
 use crate::clock::{Clock, ManualTime};
 use crate::listener::Listener;
@@ -105,6 +113,15 @@ impl ManualListener {
     pub(crate) fn install(&self, listener: Listener, maintenance: Option<Maintenance>) {
         *lock(&self.listener) = Some(listener);
         *lock(&self.maintenance) = maintenance;
+    }
+
+    /// Makes passes until everything that was logged before is read.
+    pub(crate) fn drain(&self) {
+        let Some(queue) = lock(&self.queue).upgrade() else { return };
+        let request = queue.request_flush();
+        while queue.wait_for_answer(request, Duration::ZERO).is_none() && self.is_used() {
+            self.step();
+        }
     }
 
     pub(crate) fn is_used(&self) -> bool {

@@ -73,9 +73,10 @@ impl Place {
         path
     }
 
-    /// The configuration most scenarios use: this log folder, no console, one file a name however large it gets.
+    /// The configuration most scenarios use: this log folder, no console, one file a name however large it gets, and no record of the panics of
+    /// other scenarios in the same process.
     pub fn config(&self) -> LogConfig {
-        LogConfig::new(self.logs()).console(false).rotation(Rotation::Never)
+        LogConfig::new(self.logs()).console(false).rotation(Rotation::Never).panic_hook(false)
     }
 
     /// A log file's text.

@@ -23,7 +23,9 @@ pub(super) fn run(plan: &Plan) -> Result<Sample, Failure> {
             let empty = (0..9).map(|_| workload::empty_loop(50_000_000)).fold(f64::MAX, f64::min);
             Ok(Sample::from([("call".into(), 0.0), ("empty".into(), empty)]))
         }
-        Workload::Processes | Workload::End | Workload::Json => Err("the floor does not take part".into()),
+        Workload::Processes | Workload::Production | Workload::End | Workload::Json => {
+            Err("the floor does not take part".into())
+        }
         Workload::Idle => {
             std::thread::sleep(Duration::from_secs(2));
             Ok(workload::watch_idle())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use miu_log::{AnyLayout, Json, LogConfig, OverflowPolicy, Pattern, Rotation, log_domains};
+use miu_log::{AnyLayout, File, Json, LogConfig, OverflowPolicy, Pattern, Retention, Rotation, log_domains};
 
 use crate::Failure;
 use crate::order::Order;
@@ -41,9 +41,17 @@ impl<const WAITS: bool> Peer for Miu<WAITS> {
             Workload::Json => AnyLayout::from(Json::new()),
             _ => Pattern::parse("{time} | {level} | {module}:{line} | {message}")?.into(),
         };
-        let config = LogConfig::new(&plan.dir)
+        let config = match plan.workload {
+            // Everything is kept, so that it can be read back.
+            Workload::Production => LogConfig::new(&plan.dir)
+                .rotation(Rotation::Size("10 MB"))
+                .retention(Retention::Forever)
+                .compression("gz")
+                .sink(File::new("events.jsonl").layout(Json::new())),
+            _ => LogConfig::new(&plan.dir).rotation(Rotation::Never),
+        };
+        let config = config
             .console(false)
-            .rotation(Rotation::Never)
             .level(level)
             .overflow(overflow)
             .level_files(plan.routes())
@@ -96,5 +104,47 @@ impl<const WAITS: bool> Peer for Miu<WAITS> {
         self.repo.flush(PATIENCE)?;
         self.repo.shutdown();
         Ok(())
+    }
+}
+
+/// Called by the macros of the `log` facade.
+pub(super) struct ByLog(Miu<true>);
+
+impl Peer for ByLog {
+    fn setup(plan: &Plan) -> Result<Self, Failure> {
+        Ok(Self(Miu::setup(plan)?))
+    }
+
+    log_through_facade!();
+
+    fn finish(self) -> Result<(), Failure> {
+        self.0.finish()
+    }
+}
+
+/// Called by the macros of the `tracing` facade.
+pub(super) struct ByTracing(Miu<true>);
+
+impl Peer for ByTracing {
+    fn setup(plan: &Plan) -> Result<Self, Failure> {
+        Ok(Self(Miu::setup(plan)?))
+    }
+
+    #[inline(always)]
+    fn log(&self, order: Order) {
+        tracing::info!("order {} filled at {} for {}", order.id, order.price, order.symbol);
+    }
+
+    fn log_routed(&self, order: Order) {
+        self.log(order);
+    }
+
+    #[inline(always)]
+    fn log_disabled(&self, order: Order) {
+        tracing::debug!("order {} filled at {} for {}", order.id, order.price, order.symbol);
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        self.0.finish()
     }
 }

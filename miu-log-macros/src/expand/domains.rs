@@ -389,6 +389,17 @@ fn methods(p: &TokenStream, core: &TokenStream, specs: &TokenStream) -> TokenStr
             #p::Core::shutdown(&self.__core)
         }
 
+        /// Ends the process with this exit code. A last record in the first domain says why: `stopping: <reason>`, with the code, the
+        /// program's name and how long it ran since this repository was opened, at INFO where the code is 0 and at CRITICAL otherwise, whatever level
+        /// is in force. Everything logged before is written first, as [`shutdown`](Repository::shutdown) does it; functions registered
+        /// for the exit run, destructors do not.
+        ///
+        /// Where logging has ended before, the reason is told on stderr.
+        #[track_caller]
+        pub fn exit(&self, code: #core::primitive::i32, reason: impl #core::fmt::Display) -> ! {
+            #p::Core::exit(&self.__core, code, reason)
+        }
+
         /// Turns debug and trace records on or off, in every domain and every worker; other levels
         /// stay as they are.
         pub fn set_debug_enabled(&self, enabled: #core::primitive::bool) {
@@ -401,9 +412,16 @@ fn methods(p: &TokenStream, core: &TokenStream, specs: &TokenStream) -> TokenStr
             #p::Core::debug_enabled(&self.__core)
         }
 
-        /// Sets the level of every domain; a single domain's is set on its logger.
-        pub fn set_level(&self, level: #p::Level) {
+        /// Sets the level of every domain, for good, or by `for_` for a limited time: `repo.set_level(level).for_(time)`. A single
+        /// domain's is set on its logger.
+        pub fn set_level(&self, level: #p::Level) -> #p::LevelChange {
             #p::Core::set_level(&self.__core, level)
+        }
+
+        /// What was logged before which stage of the start: before `early_init`, and before this repository was opened.
+        #[must_use]
+        pub fn startup_report(&self) -> #p::StartupReport {
+            #p::Core::startup_report(&self.__core)
         }
 
         /// The pipeline's own counters: records accepted, written and dropped, queue depth, sink errors.

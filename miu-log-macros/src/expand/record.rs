@@ -136,7 +136,7 @@ impl<'a> Frame<'a> {
 }
 
 /// The values, evaluated once and in order, around what is done with them.
-fn values(values: &[Value], pattern: &TokenStream, body: &TokenStream) -> TokenStream {
+pub(super) fn values(values: &[Value], pattern: &TokenStream, body: &TokenStream) -> TokenStream {
     let references = values.iter().map(reference);
     quote_spanned!(Span::mixed_site()=>
         match (#(#references,)*) {
@@ -158,7 +158,7 @@ fn body(record: &Record, frame: &Frame<'_>) -> TokenStream {
         record.arguments.iter().chain(record.fields.iter().map(|(_, staged)| staged)).collect();
     let names: Vec<Ident> = (0..staged.len()).map(|index| local(&format!("s{index}"), site)).collect();
     let stages = staged.iter().zip(&names).map(|(staged, name)| {
-        let value = stage(record, p, staged, &scratch);
+        let value = stage(&record.values, p, staged, &scratch);
         quote_spanned!(site=> let #name = #value;)
     });
     let nested = names.iter().rev().fold(quote!(()), |rest, name| quote!((#name, #rest)));
@@ -193,12 +193,12 @@ fn body(record: &Record, frame: &Frame<'_>) -> TokenStream {
 }
 
 /// The expression that stages one value.
-fn stage(record: &Record, p: &TokenStream, staged: &Staged, scratch: &Ident) -> TokenStream {
+pub(super) fn stage(all: &[Value], p: &TokenStream, staged: &Staged, scratch: &Ident) -> TokenStream {
     let raw = |method: &str, index: usize, placeholder: &str| {
-        let value = &record.values[index];
+        let value = &all[index];
         let name = value_name(index, value.last);
         let method = Ident::new(method, Span::mixed_site());
-        let text = format_args(p, record, &[index], placeholder);
+        let text = format_args(p, all, &[index], placeholder);
         quote!(#p::Arg(#name).#method(&mut #scratch, #text))
     };
     match staged {
@@ -206,21 +206,21 @@ fn stage(record: &Record, p: &TokenStream, staged: &Staged, scratch: &Ident) -> 
         Staged::Debug { value, placeholder } => raw("debug", *value, placeholder),
         Staged::Number { value, placeholder } => raw("number", *value, placeholder),
         Staged::Eager { values, placeholder } => {
-            let text = format_args(p, record, values, placeholder);
+            let text = format_args(p, all, values, placeholder);
             quote!(#scratch.eager(#text))
         }
         Staged::Typed { value } => {
             // What is asked of the value's type is asked by `value` and again by `submit`. The compiler
             // takes both for one mistake as long as it marks the whole statement for both, and then
             // underlines the value in it: so the value's own mark must not have the origin of the path.
-            typed(record, p, "value", *value)
+            typed(all, p, "value", *value)
         }
     }
 }
 
 /// `P::function(v0)`, shown at the value.
-pub(super) fn typed(record: &Record, p: &TokenStream, staging: &str, value: usize) -> TokenStream {
-    let Value { first, .. } = record.values[value];
+pub(super) fn typed(all: &[Value], p: &TokenStream, staging: &str, value: usize) -> TokenStream {
+    let Value { first, .. } = all[value];
     let (function, _) = function(p, staging, first);
     let name = value_name(value, first);
     quote!(#function(#name))
@@ -229,14 +229,14 @@ pub(super) fn typed(record: &Record, p: &TokenStream, staging: &str, value: usiz
 /// `format_args!("{:spec}", *v0, …)`, every value with its own span.
 pub(super) fn format_args(
     p: &TokenStream,
-    record: &Record,
+    all: &[Value],
     values: &[usize],
     placeholder: &str,
 ) -> TokenStream {
     let mut text = Literal::string(placeholder);
-    text.set_span(Span::mixed_site().located_at(record.values[values[0]].first));
+    text.set_span(Span::mixed_site().located_at(all[values[0]].first));
     let operands = values.iter().map(|index| {
-        let value = &record.values[*index];
+        let value = &all[*index];
         let star = punct('*', value.first.resolved_at(Span::mixed_site()));
         let name = value_name(*index, value.last);
         quote!(#star #name)
@@ -245,7 +245,7 @@ pub(super) fn format_args(
 }
 
 /// `&(expr)`.
-fn reference(expr: &Value) -> TokenStream {
+pub(super) fn reference(expr: &Value) -> TokenStream {
     let tokens = &expr.tokens;
     // The compiler misses the name of an unfinished expression where the bracket closes.
     let place = if expr.is_unfinished { expr.last } else { Span::call_site() };
@@ -266,7 +266,7 @@ fn enabled(p: &TokenStream, logger: &Value, level: &TokenStream) -> TokenStream 
 }
 
 /// `P::name`, shown at `place`, and the span of its first token, which tells its origin.
-fn function(p: &TokenStream, name: &str, place: Span) -> (TokenStream, Span) {
+pub(super) fn function(p: &TokenStream, name: &str, place: Span) -> (TokenStream, Span) {
     let name = Ident::new(name, Span::mixed_site());
     let mut origin = None;
     let path = quote!(#p::#name)
@@ -281,7 +281,7 @@ fn function(p: &TokenStream, name: &str, place: Span) -> (TokenStream, Span) {
     (path, origin.unwrap_or(place))
 }
 
-fn value_name(index: usize, span: Span) -> Ident {
+pub(super) fn value_name(index: usize, span: Span) -> Ident {
     local(&format!("v{index}"), span.resolved_at(Span::mixed_site()))
 }
 

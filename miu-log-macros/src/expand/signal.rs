@@ -27,7 +27,7 @@ pub(super) fn body(record: &Record, frame: &Frame<'_>) -> TokenStream {
     let logger = local("logger", site);
     let checks = record.arguments.iter().filter_map(|staged| match staged {
         Staged::Number { value, placeholder } => {
-            let text = format_args(p, record, &[*value], placeholder);
+            let text = format_args(p, &record.values, &[*value], placeholder);
             Some(quote_spanned!(site=> let _ = #text;))
         }
         _ => None,
@@ -37,7 +37,7 @@ pub(super) fn body(record: &Record, frame: &Frame<'_>) -> TokenStream {
         .iter()
         .filter_map(|staged| match staged {
             Staged::Display { value, .. } | Staged::Debug { value, .. } | Staged::Number { value, .. } => {
-                Some(typed(record, p, "signal_value", *value))
+                Some(typed(&record.values, p, "signal_value", *value))
             }
             Staged::Eager { .. } | Staged::Typed { .. } => None,
         })

@@ -135,6 +135,23 @@ pub(crate) fn lower(statement: Statement) -> Result<Record, Box<Rejected>> {
     }
 }
 
+/// Fields alone, ready to be expanded.
+pub(crate) struct Fields {
+    pub(crate) path: TokenStream,
+    pub(crate) values: Vec<Value>,
+    pub(crate) fields: Vec<(String, Staged)>,
+    /// Instead of the fields, if there are any.
+    pub(crate) mistakes: Option<syn::Error>,
+}
+
+/// Checks fields that stand without a statement.
+pub(crate) fn lower_fields(path: TokenStream, given: &[Field]) -> Fields {
+    let mut mistakes = Mistakes::default();
+    let mut values = Vec::new();
+    let fields = fields(given, &mut values, &mut mistakes);
+    Fields { path, values, fields, mistakes: mistakes.into_error() }
+}
+
 /// What `signal!` cannot do: fields, which have no place in its record, and formatting, which would
 /// allocate.
 fn fit_for_handlers(statement: &Statement, arguments: &[Staged], mistakes: &mut Mistakes) {

@@ -67,6 +67,48 @@ pub(crate) struct Argument {
     pub(crate) value: Expr,
 }
 
+/// Fields alone: what `fields!` and `#[diagnose]` are given.
+pub(crate) struct FieldSet {
+    pub(crate) path: TokenStream,
+    pub(crate) fields: Vec<Field>,
+}
+
+impl Parse for FieldSet {
+    /// Reads `[crate path] fields…`.
+    fn parse(input: ParseStream<'_>) -> syn::Result<FieldSet> {
+        let path;
+        syn::bracketed!(path in input);
+        let path = path.parse()?;
+        Ok(FieldSet { path, fields: fields(input)? })
+    }
+}
+
+/// The crate's path, which stands first.
+pub(crate) fn path_of(input: &TokenStream) -> TokenStream {
+    match input.clone().into_iter().next() {
+        Some(TokenTree::Group(path)) => path.stream(),
+        _ => TokenStream::new(),
+    }
+}
+
+/// Fields with commas between them.
+pub(crate) fn fields(input: ParseStream<'_>) -> syn::Result<Vec<Field>> {
+    let mut fields = Vec::new();
+    while !input.is_empty() {
+        match item(input)? {
+            Item::Field(field) => fields.push(field),
+            Item::Template(text) => {
+                return Err(syn::Error::new(
+                    text.span(),
+                    "there is no message here; write `name = value` for a field with this text",
+                ));
+            }
+        }
+        comma(input, "this")?;
+    }
+    Ok(fields)
+}
+
 /// What stands between two commas before the message is known.
 enum Item {
     Field(Field),

@@ -24,6 +24,15 @@ pub(crate) enum Added {
 }
 
 impl AnySink {
+    /// Whether it shows what was captured for a diagnosis, where the configuration says `otherwise`.
+    pub(crate) fn diagnoses(&self, otherwise: bool) -> bool {
+        match &self.0 {
+            Added::File(file) => file.diagnoses(otherwise),
+            Added::Console(console) => console.diagnose,
+            Added::Custom(custom) => custom.diagnose.unwrap_or(otherwise),
+        }
+    }
+
     /// The file that it is, if it is one.
     pub(super) fn as_file(&self) -> Option<&File> {
         match &self.0 {
@@ -106,6 +115,7 @@ pub struct CustomSink {
     pub(crate) sink: Box<dyn Sink>,
     pub(crate) choice: Choice,
     pub(crate) layout: Option<AnyLayout>,
+    pub(crate) diagnose: Option<bool>,
 }
 
 selecting!(CustomSink);
@@ -119,6 +129,7 @@ impl CustomSink {
             sink: Box::new(sink),
             choice: Choice::default(),
             layout: None,
+            diagnose: None,
         }
     }
 
@@ -126,6 +137,14 @@ impl CustomSink {
     #[must_use]
     pub fn layout(mut self, layout: impl Into<AnyLayout>) -> CustomSink {
         self.layout = Some(layout.into());
+        self
+    }
+
+    /// Whether it shows what functions with [`#[diagnose]`](crate::diagnose) capture for errors. Default: as
+    /// [`LogConfig::diagnose`](crate::LogConfig::diagnose) says.
+    #[must_use]
+    pub fn diagnose(mut self, wanted: bool) -> CustomSink {
+        self.diagnose = Some(wanted);
         self
     }
 

@@ -14,12 +14,19 @@ pub struct Console {
     pub(crate) min_level: Level,
     pub(crate) colour: ColourChoice,
     pub(crate) layout: Option<AnyLayout>,
+    pub(crate) diagnose: bool,
 }
 
 impl Console {
     /// Lines go to stdout.
     pub fn stdout() -> Console {
-        Console { stderr: false, min_level: Level::Trace, colour: ColourChoice::Auto, layout: None }
+        Console {
+            stderr: false,
+            min_level: Level::Trace,
+            colour: ColourChoice::Auto,
+            layout: None,
+            diagnose: false,
+        }
     }
 
     /// Lines go to stderr.
@@ -43,6 +50,12 @@ impl Console {
     #[must_use]
     pub fn layout(self, layout: impl Into<AnyLayout>) -> Console {
         Console { layout: Some(layout.into()), ..self }
+    }
+
+    /// Whether it shows what functions with [`#[diagnose]`](crate::diagnose) capture for errors. Default: `false`.
+    #[must_use]
+    pub fn diagnose(self, wanted: bool) -> Console {
+        Console { diagnose: wanted, ..self }
     }
 }
 

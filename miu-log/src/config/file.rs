@@ -45,6 +45,7 @@ pub struct File {
     retention: Option<Retention>,
     compression: Option<CompressionChoice>,
     pub(super) mode: Option<u32>,
+    diagnose: Option<bool>,
     /// It is known which records belong into it, and what their lines look like. Not so in a recovery for what could not be stored.
     pub(super) is_known: bool,
 }
@@ -66,6 +67,7 @@ impl File {
             retention: None,
             compression: None,
             mode: None,
+            diagnose: None,
             is_known: true,
         }
     }
@@ -108,6 +110,14 @@ impl File {
         self
     }
 
+    /// Whether it shows what functions with [`#[diagnose]`](crate::diagnose) capture for errors. Default: as
+    /// [`LogConfig::diagnose`](crate::LogConfig::diagnose) says.
+    #[must_use]
+    pub fn diagnose(mut self, wanted: bool) -> File {
+        self.diagnose = Some(wanted);
+        self
+    }
+
     /// The same file, in a recovery that cannot know which records belong into it.
     pub(crate) fn unknown(mut self) -> File {
         self.is_known = false;
@@ -134,6 +144,11 @@ impl File {
 
     pub(crate) fn own_layout(&self) -> Option<&AnyLayout> {
         self.layout.as_ref()
+    }
+
+    /// Whether it shows what was captured for a diagnosis, where the configuration says `otherwise`.
+    pub(crate) fn diagnoses(&self, otherwise: bool) -> bool {
+        self.diagnose.unwrap_or(otherwise)
     }
 
     pub(crate) fn own_mode(&self) -> Option<u32> {

@@ -9,6 +9,7 @@ mod env;
 mod file;
 pub(crate) mod files;
 mod levels;
+mod other_crates;
 pub(crate) mod reload;
 pub(crate) mod select;
 
@@ -37,6 +38,7 @@ use document::Source;
 pub use env::CommandExt;
 pub use file::File;
 use levels::{DomainLevel, Overrides};
+pub(crate) use other_crates::{CheckedRoutes, OtherCrates};
 
 /// Default of [`LogConfig::ring_limit`]: 2 MiB. The records of all rings are merged by time, so a full ring may have to wait until
 /// the others are read as well: with more than this, that takes longer than the default policy lets a caller wait.
@@ -63,11 +65,13 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`domain_files`](LogConfig::domain_files), [`level_files`](LogConfig::level_files) | `true` |
 /// | [`file_prefix`](LogConfig::file_prefix) | none |
 /// | [`layout`](LogConfig::layout) | [`Pattern::DEFAULT`](crate::Pattern::DEFAULT) |
+/// | [`diagnose`](LogConfig::diagnose) | `false` |
 /// | [`zone`](LogConfig::zone) | local time |
 /// | [`overflow`](LogConfig::overflow) | wait at most 100 ms, then shed by level |
 /// | [`ring_limit`](LogConfig::ring_limit) | 2 MiB a thread |
 /// | [`sink_timeout`](LogConfig::sink_timeout) | 2 s |
 /// | [`handle_signals`](LogConfig::handle_signals) | `false` |
+/// | [`panic_hook`](LogConfig::panic_hook) | `true`, but `false` with a manual listener |
 /// | [`heartbeat`](LogConfig::heartbeat) | 60 s |
 /// | [`on_worker`](LogConfig::on_worker) | nothing is called |
 /// | [`take_over`](LogConfig::take_over) | `false` |
@@ -78,6 +82,9 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`file_mode`](LogConfig::file_mode) | 0640 or stricter, as the umask says |
 /// | [`domain_file_name`](LogConfig::domain_file_name), [`level_file_name`](LogConfig::level_file_name) | `{domain}.log`, `{level}.log` |
 /// | [`app`](LogConfig::app) | the executable's name |
+/// | [`intercept`](LogConfig::intercept) | records of other crates are taken, where nobody else has them |
+/// | [`route`](LogConfig::route), [`target_level`](LogConfig::target_level) | those of common crates |
+/// | [`default_route`](LogConfig::default_route) | the first domain |
 /// | [`isolated`](LogConfig::isolated) | `false` |
 /// | [`sink`](LogConfig::sink) | no more than the files per domain and level, and the console |
 ///
@@ -113,13 +120,17 @@ pub struct LogConfig {
     pub(crate) level_files: bool,
     pub(crate) file_prefix: Option<String>,
     pub(crate) layout: AnyLayout,
+    pub(crate) diagnose: bool,
     pub(crate) zone: Zone,
     pub(crate) overflow: OverflowPolicy,
     pub(crate) ring_limit: usize,
     pub(crate) sink_timeout: Duration,
     pub(crate) handle_signals: bool,
+    pub(crate) panic_hook: Option<bool>,
     pub(crate) sinks: Vec<AnySink>,
     pub(crate) manual: Option<ManualListener>,
+    /// The repository is in memory alone, and this is its listener.
+    pub(crate) captured_by: Option<ManualListener>,
     pub(crate) heartbeat: Duration,
     pub(crate) on_worker: Option<OnWorker>,
     pub(crate) take_over: bool,
@@ -137,6 +148,7 @@ pub struct LogConfig {
     pub(crate) remarks: Vec<String>,
     /// What is wrong with it is said so as well, and is no error.
     pub(crate) is_lenient: bool,
+    pub(crate) other_crates: OtherCrates,
     /// The process whose number stands for `{pid}`.
     pub(crate) pid: u32,
 }
@@ -157,13 +169,16 @@ impl LogConfig {
             level_files: true,
             file_prefix: None,
             layout: AnyLayout::default(),
+            diagnose: false,
             zone: Zone::Local,
             overflow: OverflowPolicy::default(),
             ring_limit: RING_LIMIT,
             sink_timeout: SINK_TIMEOUT,
             handle_signals: false,
+            panic_hook: None,
             sinks: Vec::new(),
             manual: None,
+            captured_by: None,
             heartbeat: HEARTBEAT,
             on_worker: None,
             take_over: false,
@@ -178,6 +193,7 @@ impl LogConfig {
             source: None,
             remarks: Vec::new(),
             is_lenient: false,
+            other_crates: OtherCrates::default(),
             pid: std::process::id(),
         }
     }
@@ -242,6 +258,13 @@ impl LogConfig {
         self
     }
 
+    /// Whether the log files, and the sinks added by hand, show what functions with [`#[diagnose]`](crate::diagnose) capture for errors. Default: `false`:
+    /// arguments may be what no log should hold. The console asks for itself, by [`Console::diagnose`].
+    pub fn diagnose(mut self, wanted: bool) -> LogConfig {
+        self.diagnose = wanted;
+        self
+    }
+
     /// The time zone: of the time in lines, and of the times at which files are rotated. A [`Zone`], or a text such as `"Europe/Berlin"`, `"UTC"` or
     /// `"+05:30"`. Default: the system's. An unknown name is an error of `open`.
     pub fn zone(mut self, zone: impl Into<Zone>) -> LogConfig {
@@ -285,6 +308,20 @@ impl LogConfig {
     /// line on stderr says so. A handler that the program installs later takes the signal over; call `flush` or `shutdown` where it ends the program.
     pub fn handle_signals(mut self, wanted: bool) -> LogConfig {
         self.handle_signals = wanted;
+        self
+    }
+
+    /// Whether panics become records: CRITICAL, in the first domain, with message, place, thread and backtrace (whatever `RUST_BACKTRACE` says), in
+    /// the files before the panic goes on. Default: `true`, but `false` with a [`manual_listener`](LogConfig::manual_listener), since a test's failure is
+    /// no matter of another test's log.
+    ///
+    /// That needs a panic hook. It is installed by the first repository of the process that wants it, and calls the one that was there before, so that
+    /// the panic is on stderr as well; a hook that the program installs later takes its place unless it calls it in turn. Every open repository with this
+    /// option has the record, and so has that of another process which this one has joined. A panic that is caught is a record too. The panicking thread
+    /// waits until the files have the record, at most [`sink_timeout`](LogConfig::sink_timeout). Panics inside of sinks and layouts, which the
+    /// logger catches, are told on stderr alone, and so are those in signal handlers.
+    pub fn panic_hook(mut self, wanted: bool) -> LogConfig {
+        self.panic_hook = Some(wanted);
         self
     }
 
@@ -413,6 +450,11 @@ impl LogConfig {
     pub fn manual_listener(mut self, listener: &ManualListener) -> LogConfig {
         self.manual = Some(listener.clone());
         self
+    }
+
+    /// Whether panics become records.
+    pub(crate) fn records_panics(&self) -> bool {
+        self.panic_hook.unwrap_or(self.manual.is_none())
     }
 
     /// What stands for `{app}`: as much of the executable's name as may stand in a file's, where nothing is said.

@@ -164,10 +164,10 @@ fn give_back(text: String, owner: Owner) {
 }
 
 /// Counts one running `Display` until it ends, by a panic too.
-struct Nesting;
+pub(crate) struct Nesting;
 
 impl Nesting {
-    fn enter() -> Option<Nesting> {
+    pub(crate) fn enter() -> Option<Nesting> {
         if DEPTH.get() >= MAX_DEPTH {
             return None;
         }

@@ -210,8 +210,8 @@ pub(super) fn read_zone(bytes: &mut Reading<'_>) -> Option<Option<Zone>> {
 /// The distinct layouts of a repository, each built once.
 pub(crate) struct Layouts {
     zone: Zone,
-    /// The layout and whether it is coloured.
-    known: Vec<(AnyLayout, bool)>,
+    /// The layout, whether it is coloured, and whether it shows what was captured for a diagnosis.
+    known: Vec<(AnyLayout, bool, bool)>,
     built: Vec<Box<dyn LineLayout>>,
 }
 
@@ -222,15 +222,26 @@ impl Layouts {
     }
 
     /// The number of a layout, for the router. It is built if it is not there yet.
-    pub(crate) fn number_of(&mut self, layout: &AnyLayout, colour: bool) -> usize {
+    pub(crate) fn number_of(&mut self, layout: &AnyLayout, colour: bool, diagnose: bool) -> usize {
         let colour = colour && layout.knows_colours();
-        let found =
-            self.known.iter().position(|(known, coloured)| *coloured == colour && known.is_same(layout));
-        found.unwrap_or_else(|| {
-            self.known.push((layout.clone(), colour));
+        let same = |(known, coloured, diagnosing): &(AnyLayout, bool, bool)| {
+            (*coloured, *diagnosing) == (colour, diagnose) && known.is_same(layout)
+        };
+        self.known.iter().position(same).unwrap_or_else(|| {
+            self.known.push((layout.clone(), colour, diagnose));
             self.built.push(layout.build(colour, &self.zone));
             self.built.len() - 1
         })
+    }
+
+    /// The numbers of those that show what was captured for a diagnosis.
+    pub(crate) fn diagnosing(&self) -> Vec<usize> {
+        self.known
+            .iter()
+            .enumerate()
+            .filter(|(_, (_, _, diagnose))| *diagnose)
+            .map(|(number, _)| number)
+            .collect()
     }
 
     /// The layouts in the order of their numbers.
@@ -288,12 +299,14 @@ mod tests {
     fn a_layout_is_built_once_and_colours_are_for_patterns() {
         let mut layouts = Layouts::new(&Zone::Utc);
         let own = custom();
-        assert_eq!(layouts.number_of(&pattern("{message}!"), false), 0);
-        assert_eq!(layouts.number_of(&pattern("{message}!"), true), 1);
-        assert_eq!(layouts.number_of(&own, false), 2);
-        assert_eq!(layouts.number_of(&own, true), 2);
-        assert_eq!(layouts.number_of(&pattern("{message}!"), false), 0);
-        assert_eq!(layouts.into_built().len(), 3);
+        assert_eq!(layouts.number_of(&pattern("{message}!"), false, false), 0);
+        assert_eq!(layouts.number_of(&pattern("{message}!"), true, false), 1);
+        assert_eq!(layouts.number_of(&own, false, false), 2);
+        assert_eq!(layouts.number_of(&own, true, false), 2);
+        assert_eq!(layouts.number_of(&pattern("{message}!"), false, false), 0);
+        assert_eq!(layouts.number_of(&own, true, true), 3);
+        assert_eq!(layouts.diagnosing(), [3]);
+        assert_eq!(layouts.into_built().len(), 4);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use crate::codec::{Corrupt, Value};
 use crate::reading::{Reading, put_counted};
-use crate::record::{Record, Site, exception, known};
+use crate::record::{Record, exception, known};
 use crate::zone::Zone;
 
 use super::any::{put_zone, read_zone};
@@ -13,7 +13,7 @@ use super::json_text::{
     escape_tail, push_finite, push_integer, push_marked_base64, push_seconds, push_string,
 };
 use super::keys::Keys;
-use super::origin::{Kept, Origins};
+use super::origin::{Kept, Origins, field_names};
 use super::rfc3339::{Rfc3339, TimePrecision};
 use super::{LineLayout, Unwritten};
 
@@ -352,16 +352,16 @@ impl Form {
         if self.begin(JsonKey::Extra, &mut kept.behind) {
             kept.behind.push(b'{');
         }
-        self.describe_fields(site, kept);
+        self.describe_fields(record, kept);
     }
 
-    fn describe_fields(&self, site: &Site, kept: &mut Kept) {
+    fn describe_fields(&self, record: &Record<'_>, kept: &mut Kept) {
         let (mut names, alone) = match self.placement {
             Placement::Nowhere => return,
             Placement::Extra => (Keys::default(), true),
             Placement::Top => (self.reserved.clone(), self.is_first(JsonKey::Extra)),
         };
-        for (number, name) in site.names.iter().enumerate() {
+        for (number, name) in field_names(record).enumerate() {
             let name = names.take(name);
             kept.add_key(|out| {
                 if number > 0 || !alone {
@@ -399,10 +399,15 @@ impl JsonLayout {
                 args.next()?;
             }
         } else {
-            for key in kept.keys() {
+            let mut keys = kept.keys();
+            for key in keys.by_ref().take(record.site.names.len()) {
                 let Ok(ref value) = args.next() else { return Err(Corrupt) };
                 out.extend_from_slice(key);
                 write_value(value, out);
+            }
+            for (key, (_, value)) in keys.zip(record.extra.iter(&record.site.names)) {
+                out.extend_from_slice(key);
+                write_value(&value, out);
             }
         }
         if form.placement == Placement::Extra {
@@ -410,7 +415,7 @@ impl JsonLayout {
         }
         if let Some(exception) = exception(args)? {
             let is_first = form.is_first(JsonKey::Exception)
-                && (form.placement != Placement::Top || record.site.names.is_empty());
+                && (form.placement != Placement::Top || field_names(record).next().is_none());
             if let Some(key) = form.key(JsonKey::Exception) {
                 out.extend_from_slice(if is_first { b"" } else { b"," });
                 out.extend_from_slice(key);

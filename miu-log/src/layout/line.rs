@@ -12,7 +12,7 @@ use std::io::Write as _;
 use crate::codec::{Args, Corrupt, Value};
 use crate::escape::{DETAIL_MARK, escape_into, push_indented};
 use crate::level::Level;
-use crate::record::{Record, Site};
+use crate::record::{Extra, Record, Site};
 use crate::template::{Align, Spec, pad, write_field};
 use crate::zone::Zone;
 
@@ -101,7 +101,9 @@ impl Part {
         match self {
             Part::Literal(_) | Part::Level(_) | Part::Origin(_) => true,
             Part::Time(_) => false,
-            Part::Key(key) => !matches!(key, Key::Message | Key::Fields | Key::Extra | Key::Field(_)),
+            Part::Key(key) => {
+                !matches!(key, Key::Message | Key::Fields | Key::Rest(_) | Key::Extra | Key::Field(_))
+            }
             Part::Padded(part, _) => part.is_origin(),
         }
     }
@@ -278,8 +280,9 @@ fn write_key(
         Key::Thread => escape_into(record.thread, out),
         Key::Location => out.extend_from_slice(site.location.as_bytes()),
         Key::Message => reader.write_message(out)?,
-        Key::Fields => reader.write_fields(b" | ", out)?,
-        Key::Extra => reader.write_fields(b"", out)?,
+        Key::Fields => reader.write_fields(b" | ", &[], out)?,
+        Key::Rest(named) => reader.write_fields(b" | ", named, out)?,
+        Key::Extra => reader.write_fields(b"", &[], out)?,
         Key::Field(field) => reader.write_field(field, out)?,
         Key::Pid => write_number(record.process_id, out),
         Key::Tid => write_number(record.thread_id, out),
@@ -305,6 +308,7 @@ fn write_number(number: u32, out: &mut Vec<u8>) {
 /// Reads a record's arguments as the pattern asks for them: in any order, or never.
 struct Reader<'a> {
     site: &'a Site,
+    extra: Extra<'a>,
     message: Args<'a>,
     /// Where the fields' values start, once it is known.
     fields: Option<Args<'a>>,
@@ -314,7 +318,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(record: &Record<'a>) -> Reader<'a> {
-        Reader { site: record.site, message: record.args, fields: None, detail: None }
+        Reader { site: record.site, extra: record.extra, message: record.args, fields: None, detail: None }
     }
 
     fn write_message(&mut self, out: &mut Vec<u8>) -> Result<(), Corrupt> {
@@ -344,22 +348,46 @@ impl<'a> Reader<'a> {
                 return Ok(());
             }
         }
-        out.extend_from_slice(field.default.as_bytes());
+        match self.extra.get(&field.given) {
+            Some(ref value) => write_field(value, out),
+            None => out.extend_from_slice(field.default.as_bytes()),
+        }
         Ok(())
     }
 
-    /// Writes all fields, the first one behind this separator.
-    fn write_fields(&mut self, mut separator: &'static [u8], out: &mut Vec<u8>) -> Result<(), Corrupt> {
+    /// Writes all fields but those that are `named` elsewhere, the first one behind this separator.
+    fn write_fields(
+        &mut self,
+        mut separator: &'static [u8],
+        named: &[Field],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Corrupt> {
         let mut args = self.fields()?;
         for name in &self.site.fields {
+            let Ok(ref value) = args.next() else { return Err(Corrupt) };
+            if named.iter().any(|field| field.name == *name) {
+                continue;
+            }
             out.extend_from_slice(separator);
             out.extend_from_slice(name.as_bytes());
             out.push(b'=');
-            let Ok(ref value) = args.next() else { return Err(Corrupt) };
             write_field(value, out);
             separator = b" ";
         }
         self.detail = Some(args);
+        if self.extra.is_empty() {
+            return Ok(());
+        }
+        for (name, value) in self.extra.iter(&self.site.names) {
+            if named.iter().any(|field| field.given == name) {
+                continue;
+            }
+            out.extend_from_slice(separator);
+            escape_into(name, out);
+            out.push(b'=');
+            write_field(&value, out);
+            separator = b" ";
+        }
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use crate::zone::Zone;
 use super::any::{put_zone, read_zone};
 use super::json_text::{escape_tail, push_integer, push_marked_base64, push_string};
 use super::keys::Keys;
-use super::origin::{Kept, Origins};
+use super::origin::{Kept, Origins, field_names};
 use super::rfc3339::{Rfc3339, TimePrecision};
 use super::{LineLayout, Unwritten};
 
@@ -151,7 +151,7 @@ fn describe(record: &Record<'_>, kept: &mut Kept) {
     number(b" tid=", record.thread_id, out);
     out.extend_from_slice(b" message=\"");
     let mut keys = Keys::reserved(RESERVED);
-    for name in &site.names {
+    for name in field_names(record) {
         let name = keys.take(&fit(name));
         kept.add_key(|out| {
             out.push(b' ');
@@ -212,10 +212,15 @@ impl LogfmtLayout {
         record.site.template.render_raw(&mut args, out)?;
         escape_tail(out, start, spare);
         out.push(b'"');
-        for key in kept.keys() {
+        let mut keys = kept.keys();
+        for key in keys.by_ref().take(record.site.names.len()) {
             let Ok(ref value) = args.next() else { return Err(Corrupt) };
             out.extend_from_slice(key);
             write_value(value, out);
+        }
+        for (key, (_, value)) in keys.zip(record.extra.iter(&record.site.names)) {
+            out.extend_from_slice(key);
+            write_value(&value, out);
         }
         if let Some(exception) = exception(args)? {
             out.extend_from_slice(b" exception=");

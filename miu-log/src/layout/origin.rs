@@ -26,6 +26,8 @@ pub(super) struct Kept {
     /// The stretch before the message, and the one behind it.
     pub(super) before: Vec<u8>,
     pub(super) behind: Vec<u8>,
+    /// Names of the fields that the record has beside those of its call site.
+    extra: Vec<String>,
     /// What stands before the value of each field.
     keys: Vec<u8>,
     /// Where each of these ends.
@@ -33,6 +35,15 @@ pub(super) struct Kept {
 }
 
 impl Kept {
+    /// Whether the record has the same further fields, in the same order, as what is kept.
+    #[inline]
+    fn has_extra_of(&self, record: &Record<'_>) -> bool {
+        if record.extra.is_empty() {
+            return self.extra.is_empty();
+        }
+        record.extra.iter(&record.site.names).map(|(name, _)| name).eq(self.extra.iter().map(String::as_str))
+    }
+
     /// Appends what stands before the value of the next field.
     pub(super) fn add_key(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.keys);
@@ -67,14 +78,22 @@ impl Origins {
             &mut self.kept[mixed % KEPT]
         };
         let same = kept.site == site && kept.level == level && kept.domain == domain;
-        if !(same && kept.ring == record.ring && site != 0) {
+        if !(same && kept.ring == record.ring && site != 0 && kept.has_extra_of(record)) {
             kept.before.clear();
             kept.behind.clear();
             kept.keys.clear();
             kept.ends.clear();
+            kept.extra.clear();
+            kept.extra.extend(record.extra.iter(&record.site.names).map(|(name, _)| name.to_owned()));
             describe(kept);
             (kept.site, kept.level, kept.domain, kept.ring) = (site, level, domain, record.ring);
         }
         kept
     }
+}
+
+/// The names of all fields of a record: those of its call site, then the others.
+pub(super) fn field_names<'a>(record: &'a Record<'_>) -> impl Iterator<Item = &'a str> {
+    let own = &record.site.names;
+    own.iter().map(String::as_str).chain(record.extra.iter(own).map(|(name, _)| name))
 }

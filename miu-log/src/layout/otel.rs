@@ -14,7 +14,7 @@ use super::json_text::{
     escape_tail, push_base64, push_finite, push_integer, push_marked_base64, push_seconds, push_string,
 };
 use super::keys::Keys;
-use super::origin::{Kept, Origins};
+use super::origin::{Kept, Origins, field_names};
 use super::{LineLayout, Unwritten};
 
 /// A record as an object of OpenTelemetry's JSON on one line: what the file exporter of a collector writes, and what its `otlpjsonfile` receiver
@@ -168,7 +168,7 @@ fn describe(service: &str, record: &Record<'_>, kept: &mut Kept) {
     attribute("thread.id", &Value::U32(record.thread_id), out);
     attribute("thread.name", &Value::Str(record.thread), out);
     let mut keys = Keys::reserved(RESERVED);
-    for name in &site.names {
+    for name in field_names(record) {
         let name = keys.take(name);
         kept.add_key(|out| {
             out.push(b',');
@@ -280,10 +280,16 @@ impl OtelLayout {
         record.site.template.render_raw(&mut args, out)?;
         escape_tail(out, start, spare);
         out.extend_from_slice(&kept.behind);
-        for key in kept.keys() {
+        let mut keys = kept.keys();
+        for key in keys.by_ref().take(record.site.names.len()) {
             let Ok(ref value) = args.next() else { return Err(Corrupt) };
             out.extend_from_slice(key);
             write_value(value, out);
+            out.extend_from_slice(b"}}");
+        }
+        for (key, (_, value)) in keys.zip(record.extra.iter(&record.site.names)) {
+            out.extend_from_slice(key);
+            write_value(&value, out);
             out.extend_from_slice(b"}}");
         }
         if let Some(exception) = exception(args)? {

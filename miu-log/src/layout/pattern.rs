@@ -29,6 +29,7 @@ use crate::template::Spec;
 /// | `{location}` | `module:function:line`, or `file:line` where that is all there is |
 /// | `{message}` | the message; every pattern has it |
 /// | `{fields}` | <code> \| key=value key=value</code>, and nothing at all for a record without fields |
+/// | `{rest}` | the same without those that the pattern names by `{extra[key]}` |
 /// | `{extra}` | the fields as `key=value key=value` |
 /// | `{extra[request_id]}` | the value of one field, quoted where it could be mistaken; empty for a record without it |
 /// | `{extra[request_id]\|none}` | the same, with what stands there for a record without it |
@@ -114,6 +115,8 @@ pub(super) enum Key {
     Location,
     Message,
     Fields,
+    /// All but these.
+    Rest(Vec<Field>),
     Extra,
     Field(Box<Field>),
 }
@@ -123,6 +126,8 @@ pub(super) enum Key {
 pub(super) struct Field {
     /// Escaped, as the names of a call site are.
     pub(super) name: String,
+    /// As it stands in the pattern.
+    pub(super) given: String,
     /// What stands there for a record without it.
     pub(super) default: String,
 }
@@ -265,7 +270,7 @@ mod tests {
 
     #[test]
     fn unknown_key_names_its_column_a_near_key_and_the_accepted_ones() {
-        insta::assert_snapshot!(problem("{time} {lvl}"), @r#"malformed pattern: at column 9 stands the unknown key "lvl"; did you mean {level}?; accepted are {time}, {level}, {level.name}, {level.no}, {domain}, {process}, {process.name}, {process.id}, {thread}, {thread.name}, {thread.id}, {pid}, {tid}, {module}, {name}, {function}, {line}, {file}, {file.name}, {file.path}, {location}, {message}, {fields}, {extra}, {extra[key]}, {exception}"#);
+        insta::assert_snapshot!(problem("{time} {lvl}"), @r#"malformed pattern: at column 9 stands the unknown key "lvl"; did you mean {level}?; accepted are {time}, {level}, {level.name}, {level.no}, {domain}, {process}, {process.name}, {process.id}, {thread}, {thread.name}, {thread.id}, {pid}, {tid}, {module}, {name}, {function}, {line}, {file}, {file.name}, {file.path}, {location}, {message}, {fields}, {rest}, {extra}, {extra[key]}, {exception}"#);
         assert!(problem("é {mesage}").starts_with("malformed pattern: at column 4 stands the unknown key"));
         assert!(problem("{mesage}").contains("did you mean {message}?"));
         assert!(problem("{threads}").contains("did you mean {thread}?"));
@@ -338,7 +343,11 @@ mod tests {
     #[test]
     fn one_field_has_a_name_and_a_default() {
         let field = |name: &str, default: &str| {
-            Key::Field(Box::new(Field { name: name.to_owned(), default: default.to_owned() }))
+            Key::Field(Box::new(Field {
+                name: name.to_owned(),
+                given: name.to_owned(),
+                default: default.to_owned(),
+            }))
         };
         assert_eq!(Pattern::part("{extra[id]}").steps(), [Step::Key(field("id", ""))]);
         assert_eq!(Pattern::part("{extra[id]|no id}").steps(), [Step::Key(field("id", "no id"))]);

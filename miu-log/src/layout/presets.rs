@@ -3,19 +3,23 @@
 use super::pattern::{Pattern, PatternError, nearest};
 
 /// Every preset and its pattern.
-const PRESETS: [(&str, &str); 5] = [
+const PRESETS: [(&str, &str); 6] = [
     (
         "loguru",
         "<green>{time:YYYY-MM-DD HH:mm:ss.SSS}</green> | <level>{level: <8}</level> | <cyan>{location}</cyan> - <level>{message}</level>{fields}",
     ),
     ("service", "{time:YYYY-MM-DD HH:mm:ss.SSS} | {level: <8} | {location} | {message}{fields}"),
     ("service_console", "{time:HH:mm:ss.SSS} | {level: <8} | {location} | {message}{fields}"),
+    (
+        "context",
+        "{time:YYYY-MM-DD HH:mm:ss.SSS} | {level: <8} | REQ:{extra[request_id]|no-request} | USER:{extra[user_id]|anonymous} | {location} | {message}{rest}",
+    ),
     ("toolbox", "{time:YYYY-MM-DD HH:mm:ss,SSS} [{level}] {domain} - {message}{fields}"),
     ("classic", "{time:YYYY-MM-DD HH:mm:ss,SSS} - {domain} - {level} - {message}{fields}"),
 ];
 
 impl Pattern {
-    /// The pattern of that name: `loguru`, `service`, `service_console`, `toolbox` or `classic`.
+    /// The pattern of that name: `loguru`, `service`, `service_console`, `context`, `toolbox` or `classic`.
     ///
     /// # Errors
     ///
@@ -60,6 +64,12 @@ impl Pattern {
         known("service_console")
     }
 
+    /// As [`Pattern::service`], with the request and the user of the [context](crate::context) in columns of their own:
+    /// `2026-11-20 12:00:00.123 | WARNING  | REQ:no-request | USER:anonymous | module:function:42 | message`.
+    pub fn context() -> Pattern {
+        known("context")
+    }
+
     /// As `%(asctime)s [%(levelname)s] %(name)s - %(message)s` of Python's `logging`, the name being the domain:
     /// `2026-11-20 12:00:00,123 [WARNING] db - message`.
     pub fn toolbox() -> Pattern {
@@ -90,6 +100,7 @@ mod tests {
         assert_eq!(Pattern::loguru().as_str(), PRESETS[0].1);
         assert_eq!(Pattern::service().as_str(), PRESETS[1].1);
         assert_eq!(Pattern::service_console().as_str(), PRESETS[2].1);
+        assert_eq!(Pattern::context().as_str(), PRESETS[3].1);
     }
 
     #[test]
@@ -104,7 +115,7 @@ mod tests {
         assert_eq!(
             Pattern::preset("servise").unwrap_err().to_string(),
             "malformed pattern: at column 1 stands the unknown preset \"servise\"; did you mean \"service\"?; accepted are loguru, service, \
-             service_console, toolbox, classic, or a pattern with its {message}"
+             service_console, context, toolbox, classic, or a pattern with its {message}"
         );
     }
 }

@@ -52,6 +52,7 @@ pub(in crate::layout) fn record<'a>(site: &'a Site, args: &'a [u8]) -> Record<'a
         ring: 0,
         site,
         args: Args::new(args),
+        extra: Extra::NONE,
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, Mutex, Once, Weak};
 
+use super::early;
 use crate::notice::notice;
 use crate::queue::Queue;
 use crate::repository::Inner;
@@ -38,7 +39,18 @@ pub(crate) fn leave_at_end(queue: &Arc<Queue>) {
     open.guests.push(Arc::downgrade(queue));
 }
 
-fn register() {
+/// Records that the repositories of this process have accepted so far.
+pub(super) fn accepted() -> u64 {
+    lock(OPEN.get())
+        .repositories
+        .iter()
+        .filter_map(Weak::upgrade)
+        .map(|repository| repository.accepted())
+        .sum()
+}
+
+/// From now on the end of the process is noticed.
+pub(super) fn register() {
     static REGISTERED: Once = Once::new();
     REGISTERED.call_once(|| {
         if !at_exit::register(shut_down_all) {
@@ -66,4 +78,5 @@ pub(crate) fn end_all(signal: Option<&'static str>) {
     for guest in open.guests.iter().filter_map(Weak::upgrade) {
         guest.leave();
     }
+    early::at_end();
 }

@@ -18,6 +18,7 @@ use std::sync::Mutex;
 
 use super::exit;
 use crate::notice::notice;
+use crate::own_thread::OwnThread;
 use crate::ring::signal_action::{self, Disposition, HANGUP, INTERRUPT, TERMINATE};
 use crate::sync::lock;
 
@@ -56,6 +57,7 @@ fn name(signal: i32) -> &'static str {
 
 /// The thread.
 fn end_by_signal() {
+    let _own = OwnThread::begin();
     let signal = signal_action::wait();
     // Whatever goes wrong in a sink, the process ends.
     if catch_unwind(AssertUnwindSafe(|| exit::end_all(Some(name(signal))))).is_err() {

@@ -35,12 +35,13 @@ use site::{ensure_site, own_site};
 use watch::Watch;
 
 use crate::clock::Calibration;
-use crate::codec::{Args, Corrupt, FLAG_BLOB, FLAG_SITE, HEADER, Head, tag};
+use crate::codec::{Args, Corrupt, FLAG_BLOB, FLAG_EXTRA, FLAG_SITE, HEADER, Head, tag};
 use crate::failpoint;
 use crate::level::Level;
 use crate::notice::notice;
-use crate::queue::Queue;
-use crate::record::{Record, Site};
+use crate::own_thread::OwnThread;
+use crate::queue::{Ended, Queue};
+use crate::record::{Extra, Record, Site};
 use crate::ring::signal_action;
 use crate::router::{FlushState, Router};
 use crate::sink::FileMark;
@@ -175,6 +176,7 @@ impl Listener {
 
     /// One pass.
     pub(crate) fn step(&mut self) -> Progress {
+        let _own = OwnThread::begin();
         // In this order: what was logged before the request, and what is stamped before `now`, is in a ring whose registration
         // is seen.
         let request = self.queue.requests();
@@ -195,6 +197,9 @@ impl Listener {
         let monotonic = self.calibration.clock().monotonic();
         let due = monotonic.saturating_sub(self.looked) >= SECOND || self.queue.must_stop();
         self.now = monotonic;
+        if due {
+            self.queue.notice_levels();
+        }
         self.look_at_peers(monotonic, due);
         self.refresh();
         // Behind what was held, and before what comes now: there they are missing.
@@ -220,6 +225,10 @@ impl Listener {
                 complete = false;
                 break;
             }
+        }
+        for Ended { domain, was, is } in self.queue.end_temporary_levels(monotonic) {
+            let text = format!("level is {is} again: the time for which {was} was set is over");
+            self.say(domain.into(), Level::Info, &text);
         }
         let unix = self.calibration.unix(now);
         let files_changed = self.router.tick(monotonic, unix, at_once, &mut |files| {
@@ -351,7 +360,15 @@ impl Listener {
                     Err(Corrupt) => (None, arguments),
                 }
             };
-            let outcome = route(&mut self.router, &self.queue, site, process, reader, head, time, arguments);
+            let (site, payload) = if head.flags & FLAG_EXTRA == 0 {
+                (site, (Extra::NONE, arguments))
+            } else {
+                match Extra::split(arguments) {
+                    Ok(payload) => (site, payload),
+                    Err(Corrupt) => (None, (Extra::NONE, arguments)),
+                }
+            };
+            let outcome = route(&mut self.router, &self.queue, site, process, reader, head, time, payload);
             match outcome {
                 Ok(index) => {
                     if let Some(count) = self.tally.get_mut(index) {
@@ -538,6 +555,7 @@ impl Listener {
             ring: u64::MAX,
             site: &self.own_site,
             args: Args::new(&bytes),
+            extra: Extra::NONE,
         };
         if route(&mut self.router, &record).is_err() {
             notice("own", message);
@@ -572,6 +590,7 @@ impl Listener {
 
     /// The listener's thread: passes until it is told to stop, then the end.
     pub(crate) fn run(mut self) {
+        let _own = OwnThread::begin();
         let mut last_work = Instant::now();
         loop {
             let progress = self.guarded_step();
@@ -613,6 +632,7 @@ impl Listener {
 
     /// The end: everything that is in the rings, then the sinks.
     pub(crate) fn finish(mut self) {
+        let _own = OwnThread::begin();
         let start = Instant::now();
         while self.guarded_step().records > 0 {
             // Processes that go on may log faster than this one reads: the rest is for the next listener.
@@ -667,7 +687,7 @@ fn route(
     reader: &Reader,
     head: Head,
     time: i64,
-    arguments: &[u8],
+    (extra, arguments): (Extra<'_>, &[u8]),
 ) -> Result<usize, Corrupt> {
     let level = Level::from_index(head.level).ok_or(Corrupt)?;
     let domain = queue.domains().get(usize::from(head.domain)).ok_or(Corrupt)?;
@@ -682,6 +702,7 @@ fn route(
         ring: reader.serial,
         site: site.ok_or(Corrupt)?,
         args: Args::new(arguments),
+        extra,
     };
     router.route(&record, u16::from(head.domain))?;
     Ok(usize::from(head.domain) * Level::ALL.len() + level as usize)

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::{Moment, Plan, Upkeep};
 use crate::clock::{Clock, nanos};
 use crate::notice::notice;
+use crate::own_thread::OwnThread;
 use crate::sync::{AtomicBool, Ordering, lock};
 
 /// Ages and the room on the disk are looked at so often.
@@ -88,7 +89,10 @@ impl Maintenance {
         if !status.running {
             let shared = self.shared.clone();
             let thread = std::thread::Builder::new().name("miu-log-files".to_owned());
-            match thread.spawn(move || shared.run()) {
+            match thread.spawn(move || {
+                let _own = OwnThread::begin();
+                shared.run();
+            }) {
                 Ok(_) => status.running = true,
                 Err(error) => {
                     drop(status);

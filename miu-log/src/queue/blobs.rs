@@ -9,12 +9,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::membership::{Membership, private};
-use super::slow::LOOK_AGAIN;
+use super::slow::{LOOK_AGAIN, Slow};
 use super::{Blob, OverflowPolicy, Queue, RUNNING, Settings, lock};
 use crate::codec::{FLAG_BLOB, HEADER, Head};
 use crate::encode::{MAX_RECORD, Out};
 use crate::failpoint;
-use crate::level::Level;
 use crate::ring::segment::file_may_have;
 use crate::stats::DropReason;
 use crate::sync::Ordering;
@@ -26,13 +25,8 @@ pub(crate) const BLOB_PREFIX: &str = "blob-";
 
 impl Queue {
     /// Hands a long record over: the arguments as a blob, and a short record in the ring that names it.
-    pub(super) fn send_blob(
-        self: &Arc<Queue>,
-        level: Level,
-        domain: u8,
-        callsite: u32,
-        bytes: Vec<u8>,
-    ) -> Result<(), DropReason> {
+    pub(super) fn send_blob(self: &Arc<Queue>, record: Slow, bytes: Vec<u8>) -> Result<(), DropReason> {
+        let Slow { level, domain, callsite, flags, .. } = record;
         let settings = self.settings();
         let local = self.local();
         let size = bytes.len() as u64;
@@ -66,7 +60,7 @@ impl Queue {
                 sequence: sequence as u32,
                 domain,
                 level: level as u8,
-                flags: FLAG_BLOB,
+                flags: flags | FLAG_BLOB,
             };
             let mut out = Out::new(slot);
             out.put(&head.to_bytes());

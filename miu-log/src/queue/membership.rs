@@ -19,6 +19,7 @@ use crate::clock::{Clock, nanos};
 use crate::failpoint;
 use crate::level::Level;
 use crate::lifecycle::exit;
+use crate::own_thread::OwnThread;
 use crate::ring::control::Page;
 use crate::ring::fork::OwnLock;
 use crate::ring::member::{About, Member};
@@ -36,6 +37,8 @@ const ATTEMPTS: usize = 10;
 /// Space reserved for a dictionary at the start: some hundred call sites.
 const DICTIONARY: u64 = 64 * 1024;
 /// A process looks at least so often whether it has to check in, where the clock is turned by hand.
+/// How often a process whose facades have to follow the levels looks whether these were changed elsewhere, at least.
+const LOOK_AT_LEVELS: Duration = Duration::from_secs(1);
 const LOOK_MANUALLY: Duration = Duration::from_millis(5);
 
 /// See the module's description.
@@ -242,20 +245,23 @@ impl Queue {
         let queue: Weak<Queue> = Arc::downgrade(self);
         // Without the thread the process is taken for hung after a while, which is said in a record and does no harm.
         let _ = std::thread::Builder::new().name("miu-log-beat".to_owned()).spawn(move || {
+            let _own = OwnThread::begin();
             while let Some(pause) = queue.upgrade().and_then(|queue| queue.beat()) {
                 std::thread::park_timeout(pause);
             }
         });
     }
 
-    /// Checks in where it is time for it. How long until the next look; none once there is nothing to show.
+    /// Checks in where it is time for it, and looks whether another process has changed a level. How long until the next look; none once there is nothing to show.
     fn beat(&self) -> Option<Duration> {
         let heartbeat = self.settings.get()?.heartbeat;
         if self.is_ended() {
             return None;
         }
         self.joined()?.check_in(self.clock.monotonic(), heartbeat);
-        Some(if self.clock.is_manual() { LOOK_MANUALLY } else { heartbeat / 4 })
+        let pause = if self.clock.is_manual() { LOOK_MANUALLY } else { heartbeat / 4 };
+        self.notice_levels();
+        Some(if self.levels_are_watched() { pause.min(LOOK_AT_LEVELS) } else { pause })
     }
 }
 

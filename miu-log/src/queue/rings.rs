@@ -150,7 +150,7 @@ impl Queue {
         }
     }
 
-    fn register(&self, identity: Identity, segment: &Arc<Segment>) {
+    pub(super) fn register(&self, identity: Identity, segment: &Arc<Segment>) {
         failpoint::reach("segment-created");
         let mut rings = lock(&self.local().rings);
         if !self.is_guest() {
@@ -238,7 +238,7 @@ impl Queue {
 }
 
 /// The thread's name, as much of it as a segment keeps, `main` for the first thread, `thread-<number>` where it has none.
-fn thread_name() -> String {
+pub(super) fn thread_name() -> String {
     if !local::is_alive() {
         return "ending".to_owned();
     }

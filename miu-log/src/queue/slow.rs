@@ -68,6 +68,7 @@ pub(super) struct Slow {
     pub(super) level: Level,
     pub(super) domain: u8,
     pub(super) callsite: u32,
+    pub(super) flags: u8,
     pub(super) len: usize,
     /// Why a part of it is missing, if one is.
     pub(super) cut: Option<Cut>,
@@ -83,7 +84,7 @@ impl Queue {
         encode: &dyn Fn(usize) -> Vec<u8>,
         count: usize,
     ) {
-        let Slow { level, domain, callsite, len, cut } = record;
+        let Slow { level, domain, len, cut, .. } = record;
         if let Some(cut) = cut {
             let reason = if cut == Cut::InHandler { DropReason::Signal } else { DropReason::Reentrant };
             return self.drop_one(reason, domain, level);
@@ -105,7 +106,7 @@ impl Queue {
             if cap != usize::MAX {
                 self.counters.truncated.fetch_add(1, Ordering::Relaxed);
             }
-            self.send_blob(level, domain, callsite, encode(cap))
+            self.send_blob(record, encode(cap))
         };
         match outcome {
             Ok(()) if level >= Level::Error => self.wake(),

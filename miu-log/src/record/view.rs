@@ -64,11 +64,18 @@ impl<'a> LogRecord<'a> {
         self.message
     }
 
-    /// The fields in the order of the call: names and values.
+    /// The fields, names and values: those of the call in their order, then those of its context and of its logger. No two of these have the same name.
     pub fn fields(&self) -> impl Iterator<Item = (&'a str, FieldValue<'a>)> + use<'a> {
         let mut args = self.fields;
+        let names = &self.site().names;
         // All of them have been read before, see V1.
-        self.site().names.iter().map_while(move |name| Some((name.as_str(), args.next().ok()?.into())))
+        let own = names.iter().map_while(move |name| Some((name.as_str(), args.next().ok()?.into())));
+        own.chain(self.record.extra.iter(names).map(|(name, value)| (name, value.into())))
+    }
+
+    /// Of the fields those that are not the call's own: of its context and of its logger.
+    pub fn context(&self) -> impl Iterator<Item = (&'a str, FieldValue<'a>)> + use<'a> {
+        self.record.extra.iter(&self.site().names).map(|(name, value)| (name, value.into()))
     }
 
     /// The text of an exception, of several lines: the error, a line for each of its causes, then the backtrace where there is one.

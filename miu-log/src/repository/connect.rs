@@ -11,14 +11,17 @@ use std::process::Command;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 
+use super::bridges::Intercepting;
 use super::{Core, Inner, QueueHandle, Role};
 use crate::clock::Clock;
+use crate::context::diagnosis;
 use crate::domain::DomainSpec;
 use crate::error::Error;
+use crate::lifecycle::panic_hook;
 use crate::queue::{Queue, Settings};
 use crate::ring::control::{Control, Unfit};
 use crate::ring::segment::LAYOUT_VERSION;
-use crate::runtime::about::{About, ClockKind};
+use crate::runtime::about::{About, ClockKind, Diagnose};
 use crate::runtime::{CONTROL, is_private, spill_of};
 use crate::sync::lock;
 
@@ -214,6 +217,9 @@ impl Core {
             heartbeat: about.heartbeat,
             is_private: false,
         };
+        if about.diagnose != Diagnose::Nobody {
+            diagnosis::ask();
+        }
         let domains = about.domains.iter().map(|domain| interned(&domain.name)).collect();
         let inner = Inner::of_queue(Queue::guest(control, domains, clock, settings));
         let mut core = Core::join(QueueHandle { inner: inner.clone() }, specs);
@@ -224,6 +230,10 @@ impl Core {
         let name = name.or_else(|| std::env::var(NAME).ok().filter(|name| !name.is_empty()));
         inner.queue.join_as(name.as_deref()).map_err(|error| cannot(error.to_string()))?;
         core.role = Role::Guest;
+        panic_hook::tell(Arc::downgrade(&inner));
+        _ = core.inner.default_domain.set(about.other_crates.as_ref().map_or(0, |routes| routes.default));
+        _ = core.inner.accepted_early.set(0);
+        Intercepting::of_guest(&about).begin(&core.inner.queue)?;
         Ok((core, joined))
     }
 }

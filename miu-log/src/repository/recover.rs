@@ -19,7 +19,7 @@ use crate::listener::replay::Previous;
 use crate::notice::notice;
 use crate::queue::Queue;
 use crate::rotate::Rotation;
-use crate::runtime::about::{ClockKind, NamedFile};
+use crate::runtime::about::{ClockKind, Diagnose, NamedFile};
 use crate::runtime::{CHECKPOINT, RuntimeDir, instances};
 use crate::worker::Recovery;
 use crate::zone::Zone;
@@ -104,6 +104,7 @@ fn recover_one(folder: &Folder, instance: Option<&str>) -> Result<Recovery, Erro
         .domain_files(about.domain_files)
         .level_files(about.level_files)
         .isolated(about.is_isolated)
+        .diagnose(about.diagnose == Diagnose::Files)
         .layout(AnyLayout::restore(&about.layout).unwrap_or_default().with_a_zone_that_is_there())
         .zone(zone)
         // What is rotated, and what that leads to, is for the service to say.
@@ -161,7 +162,7 @@ fn restored(file: &NamedFile) -> File {
         None
     };
     let layout = layout.flatten().map(AnyLayout::with_a_zone_that_is_there);
-    let restored = File::described(file.template.clone(), choice, layout, file.mode);
+    let restored = File::described(file.template.clone(), choice, layout, file.mode).diagnose(file.diagnoses);
     let Some(missing) = missing else { return restored };
     notice(
         "recovery",

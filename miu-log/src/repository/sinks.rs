@@ -8,6 +8,7 @@ use std::io::IsTerminal;
 use super::rotated::RotatedFiles;
 use crate::config::files::{Files, Planned, Standard, keep_apart};
 use crate::config::{Added, Console, CustomSink, LogConfig, unique_name};
+use crate::context::diagnosis;
 use crate::domain::DomainSpec;
 use crate::error::Error;
 use crate::filter::{Filter, LevelSet};
@@ -43,7 +44,7 @@ impl<'a> Sinks<'a> {
         let sinks = std::mem::take(&mut config.sinks);
         let mut rotated_files = RotatedFiles::new(config)?;
         let mut layouts = Layouts::new(&config.zone);
-        let layout = layouts.number_of(&config.layout, false);
+        let layout = layouts.number_of(&config.layout, false, config.diagnose);
         let stems: Vec<&str> = specs.iter().map(|spec| spec.file).collect();
         let app = config.app_name();
         let files = files(config, folder, &app, &rotated_files)?;
@@ -61,7 +62,11 @@ impl<'a> Sinks<'a> {
         for sink in sinks {
             match sink.0 {
                 Added::File(file) => {
-                    let layout = layouts.number_of(file.own_layout().unwrap_or(&config.layout), false);
+                    let layout = layouts.number_of(
+                        file.own_layout().unwrap_or(&config.layout),
+                        false,
+                        file.diagnoses(config.diagnose),
+                    );
                     let more = files.added(&file, specs, layout)?;
                     rotated_files.add(&more, file.upkeep()?);
                     planned.extend(more);
@@ -137,7 +142,12 @@ impl<'a> Sinks<'a> {
             };
             slots.push(slot);
         }
+        let diagnosing = layouts.diagnosing();
+        if !diagnosing.is_empty() {
+            diagnosis::ask();
+        }
         let mut router = Router::new(domains, layouts.into_built(), slots);
+        router.set_diagnosing(diagnosing);
         router.set_durability(config.durability);
         Ok((router, rotated_files))
     }
@@ -184,7 +194,8 @@ fn console_slot(
         (Stream::Stdout, std::io::stdout().is_terminal())
     };
     let colour = layout::enabled(console.colour, is_terminal, |name| std::env::var_os(name));
-    let layout = layouts.number_of(console.layout.as_ref().unwrap_or(&config.layout), colour);
+    let layout =
+        layouts.number_of(console.layout.as_ref().unwrap_or(&config.layout), colour, console.diagnose);
     let sink = Queued::new(&name, Box::new(console::Console::new(stream)), domains.to_vec())
         .map_err(|error| Error::io("cannot start the console's thread", error))?;
     let filter = Filter::levels(LevelSet::from(console.min_level));
@@ -201,7 +212,11 @@ fn custom_slot(
 ) -> Result<Slot, Error> {
     let filter = custom.choice.filter(specs).map_err(|problem| custom.wrong(problem))?;
     let record_filter = custom.choice.record_filter();
-    let layout = layouts.number_of(custom.layout.as_ref().unwrap_or(&config.layout), false);
+    let layout = layouts.number_of(
+        custom.layout.as_ref().unwrap_or(&config.layout),
+        false,
+        custom.diagnose.unwrap_or(config.diagnose),
+    );
     let sink = Queued::new(&name, custom.sink, domains.to_vec())
         .map_err(|error| Error::io(format!("cannot start the thread of the sink {name:?}"), error))?;
     Ok(Slot { name, sink: Box::new(sink), layout, filter, record_filter })

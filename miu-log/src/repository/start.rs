@@ -19,7 +19,7 @@ use crate::listener::replay::Previous;
 use crate::maintenance::thread::Maintenance;
 use crate::queue::{Queue, Settings};
 use crate::ring::control::Unfit;
-use crate::runtime::about::{About, ClockKind, NamedDomain, NamedFile};
+use crate::runtime::about::{About, ClockKind, Diagnose, NamedDomain, NamedFile};
 use crate::runtime::{CHECKPOINT, RuntimeDir, TakeOver};
 use crate::stats::Published;
 use crate::sync::Ordering;
@@ -175,6 +175,7 @@ fn about(config: &LogConfig, specs: &[DomainSpec], clock: &Clock, log_folder: &P
         level_files: config.level_files,
         domain_files: config.domain_files,
         is_isolated: config.isolated,
+        diagnose: diagnose_of(config),
         layout: config.layout.save(),
         zone: config.zone.pinned(),
         app: config.app_name(),
@@ -182,16 +183,35 @@ fn about(config: &LogConfig, specs: &[DomainSpec], clock: &Clock, log_folder: &P
         mode: config.file_mode,
         domain_file: config.domain_file.clone(),
         level_file: config.level_file.clone(),
-        files: config.sinks.iter().filter_map(described).collect(),
+        files: config.sinks.iter().filter_map(|sink| described(sink, config.diagnose)).collect(),
         domains: specs
             .iter()
             .map(|spec| NamedDomain { name: spec.name.to_owned(), file: spec.file.to_owned() })
             .collect(),
+        // What is wrong with it was said before.
+        other_crates: if config.other_crates.intercept == Some(false) {
+            None
+        } else {
+            config.other_crates.check(specs).ok()
+        },
+    }
+}
+
+/// Who shows what is captured for a diagnosis.
+fn diagnose_of(config: &LogConfig) -> Diagnose {
+    let asks = |sink: &AnySink| sink.diagnoses(config.diagnose);
+    if config.diagnose {
+        Diagnose::Files
+    } else if config.console.as_ref().is_some_and(|console| console.diagnose) || config.sinks.iter().any(asks)
+    {
+        Diagnose::Others
+    } else {
+        Diagnose::Nobody
     }
 }
 
 /// What others have to know of a sink: of a file everything, of others nothing.
-fn described(sink: &AnySink) -> Option<NamedFile> {
+fn described(sink: &AnySink, otherwise: bool) -> Option<NamedFile> {
     let Added::File(file) = &sink.0 else { return None };
     let Choice { levels, domains, targets, judge } = file.choice();
     Some(NamedFile {
@@ -202,5 +222,6 @@ fn described(sink: &AnySink) -> Option<NamedFile> {
         is_judged: judge.is_some(),
         layout: file.own_layout().map(AnyLayout::save),
         mode: file.own_mode(),
+        diagnoses: file.diagnoses(otherwise),
     })
 }

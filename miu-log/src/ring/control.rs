@@ -35,6 +35,9 @@ type Thresholds = [AtomicU8; DOMAINS];
 
 static SHUT: Thresholds = [const { AtomicU8::new(CLOSED.cast_unsigned()) }; DOMAINS];
 
+/// Levels that can be set for a limited time at once.
+const TEMPORARY: usize = 256;
+
 /// What the processes share. All zeros is a page that takes every level.
 #[derive(Debug)]
 #[repr(C, align(128))]
@@ -45,7 +48,9 @@ pub(crate) struct Page {
     pub(crate) debug_off: AtomicU32,
     /// Number of the next process that joins.
     pub(crate) next_member: AtomicU32,
-    _reserved: [AtomicU32; 59],
+    /// Goes up with each change of a level, in whichever process.
+    pub(crate) level_changes: AtomicU32,
+    _reserved: [AtomicU32; 58],
     /// Effective threshold per domain: the hot path's one load.
     pub(crate) thresholds: Thresholds,
     /// What the thresholds are made from: the level set for each domain, and what `max_level` leaves of it.
@@ -56,6 +61,12 @@ pub(crate) struct Page {
     pub(crate) space: Space,
     pub(crate) flush: Flush,
     pub(crate) listener: ListenerLine,
+    /// Levels that are set for a limited time, in words of `queue::temporary`; 0: a free slot.
+    pub(crate) temporary: [AtomicU64; TEMPORARY],
+    /// How many of these were ever set.
+    pub(crate) level_order: AtomicU32,
+    /// 0 where the listener has seen that there are none.
+    pub(crate) any_temporary: AtomicU32,
 }
 
 /// Whether the listener sleeps.
@@ -96,7 +107,8 @@ impl Page {
             version: AtomicU32::new(0),
             debug_off: AtomicU32::new(0),
             next_member: AtomicU32::new(0),
-            _reserved: [const { AtomicU32::new(0) }; 59],
+            level_changes: AtomicU32::new(0),
+            _reserved: [const { AtomicU32::new(0) }; 58],
             thresholds: zeros(),
             levels: zeros(),
             floors: zeros(),
@@ -113,6 +125,9 @@ impl Page {
                 successor: AtomicU32::new(0),
                 manual_now: AtomicU64::new(0),
             },
+            temporary: [const { AtomicU64::new(0) }; TEMPORARY],
+            level_order: AtomicU32::new(0),
+            any_temporary: AtomicU32::new(0),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::codec::{Args, Value};
 use crate::config::files::{self, Files, Standard};
 use crate::filter::RecordFilter;
 use crate::folder::Folder;
-use crate::record::{LogRecord, Site};
+use crate::record::{Extra, LogRecord, Site};
 use crate::rotate::Schedule;
 use crate::rotate::naming::InUse;
 use crate::sink::Batch;
@@ -148,6 +148,7 @@ fn raw(router: &mut Router, domain: u16, level: Level, args: &[u8]) -> Result<()
         ring: 0,
         site: &site,
         args: Args::new(args),
+        extra: Extra::NONE,
     };
     router.route(&record, domain)
 }

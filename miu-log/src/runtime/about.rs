@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! page 4096 | length u32 | log folder, counted | clock u8 | policy u8, nanoseconds u64 | ring limit u64 | heartbeat u64
-//!           | prefix, counted | level files u8 | layout, counted | zone, counted | app, counted | pid u32 | mode u32
+//!           | prefix, counted | level files u8 | diagnose u8 | layout, counted | zone, counted | app, counted | pid u32 | mode u32
 //!           | domain files u8 | isolated u8 | names of the files per domain and per level, counted | domains u32, each: name, file stem, counted
 //!           | files u32, each: name, counted; levels u8; domains u32, each counted, behind u8, 0 for all; modules u32, each counted;
-//!             u8, 1 for a filter that cannot be stored; layout, counted, empty where it has none; mode u32 |
+//!             u8, 1 for a filter that cannot be stored; layout, counted, empty where it has none; mode u32; diagnose u8
+//!           | records of other crates u8, 0 for none, else: their default domain u8; span events u8; routes u32, each: target, counted, domain u16, level u8 |
 //! ```
 //!
-//! A mode of `u32::MAX` is none.
+//! A mode of `u32::MAX` is none, and so is a route's domain or level of which all bits are set.
 //!
 //! Written once, before the file has its name. Numbers are little-endian.
 
@@ -20,8 +21,11 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::bridge::routes::Rule;
 use crate::clock::nanos;
+use crate::config::CheckedRoutes;
 use crate::filter::LevelSet;
+use crate::level::Level;
 use crate::queue::OverflowPolicy;
 use crate::reading::{Reading, put_counted};
 use crate::ring::control::PAGE;
@@ -39,6 +43,16 @@ pub(crate) enum ClockKind {
     Tsc = 0,
     Monotonic = 1,
     Manual = 2,
+}
+
+/// Who shows what functions capture for the diagnosis of errors. The numbers are part of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Diagnose {
+    Nobody = 0,
+    /// The console, or sinks that were added by hand.
+    Others = 1,
+    /// The log files per domain and level, and perhaps others.
+    Files = 2,
 }
 
 /// A domain of a repository.
@@ -63,6 +77,8 @@ pub(crate) struct NamedFile {
     /// As [`AnyLayout::save`](crate::layout::AnyLayout::save) makes it. None: that of the repository.
     pub(crate) layout: Option<Vec<u8>>,
     pub(crate) mode: Option<u32>,
+    /// Whether it shows what was captured for a diagnosis.
+    pub(crate) diagnoses: bool,
 }
 
 /// See the module's description.
@@ -78,6 +94,7 @@ pub(crate) struct About {
     pub(crate) domain_files: bool,
     /// It shares its log folder with others, under the name in `app`.
     pub(crate) is_isolated: bool,
+    pub(crate) diagnose: Diagnose,
     /// As [`AnyLayout::save`](crate::layout::AnyLayout::save) makes it.
     pub(crate) layout: Vec<u8>,
     pub(crate) zone: Zone,
@@ -90,6 +107,8 @@ pub(crate) struct About {
     pub(crate) level_file: String,
     pub(crate) domains: Vec<NamedDomain>,
     pub(crate) files: Vec<NamedFile>,
+    /// Where records of other crates go; none: not into this repository.
+    pub(crate) other_crates: Option<CheckedRoutes>,
 }
 
 impl NamedFile {
@@ -102,6 +121,7 @@ impl NamedFile {
         out.push(u8::from(self.is_judged));
         put_counted(out, self.layout.as_deref().unwrap_or_default());
         out.extend(self.mode.unwrap_or(NO_MODE).to_le_bytes());
+        out.push(u8::from(self.diagnoses));
     }
 
     fn read(bytes: &mut Reading<'_>) -> Option<NamedFile> {
@@ -112,7 +132,8 @@ impl NamedFile {
         let targets = read_texts(bytes)?;
         let is_judged = bytes.u8()? != 0;
         let layout = Some(bytes.counted()?.to_owned()).filter(|layout| !layout.is_empty());
-        Some(NamedFile { template, levels, domains, targets, is_judged, layout, mode: read_mode(bytes)? })
+        let (mode, diagnoses) = (read_mode(bytes)?, bytes.u8()? != 0);
+        Some(NamedFile { template, levels, domains, targets, is_judged, layout, mode, diagnoses })
     }
 }
 
@@ -145,7 +166,7 @@ impl About {
         out.extend((self.ring_limit as u64).to_le_bytes());
         out.extend(nanos(self.heartbeat).to_le_bytes());
         put_counted(&mut out, self.prefix.as_deref().unwrap_or("").as_bytes());
-        out.push(u8::from(self.level_files));
+        out.extend([u8::from(self.level_files), self.diagnose as u8]);
         put_counted(&mut out, &self.layout);
         put_counted(&mut out, self.zone.to_string().as_bytes());
         put_counted(&mut out, self.app.as_bytes());
@@ -161,6 +182,10 @@ impl About {
         }
         out.extend((self.files.len() as u32).to_le_bytes());
         self.files.iter().for_each(|file| file.put(&mut out));
+        out.push(u8::from(self.other_crates.is_some()));
+        if let Some(routes) = &self.other_crates {
+            put_routes(&mut out, routes);
+        }
         let len = out.len() as u32 - 4;
         out[..4].copy_from_slice(&len.to_le_bytes());
         file.write_all_at(&out, PAGE as u64)
@@ -199,6 +224,12 @@ impl About {
         let heartbeat = Duration::from_nanos(bytes.u64()?);
         let prefix = Some(bytes.text()?.to_owned()).filter(|prefix| !prefix.is_empty());
         let level_files = bytes.u8()? != 0;
+        let diagnose = match bytes.u8()? {
+            0 => Diagnose::Nobody,
+            1 => Diagnose::Others,
+            2 => Diagnose::Files,
+            _ => return None,
+        };
         let layout = bytes.counted()?.to_owned();
         let zone = Zone::from(bytes.text()?);
         let app = bytes.text()?.to_owned();
@@ -212,6 +243,11 @@ impl About {
             domains.push(NamedDomain { name, file });
         }
         let files: Option<Vec<NamedFile>> = (0..bytes.u32()?).map(|_| NamedFile::read(&mut bytes)).collect();
+        let files = files?;
+        let other_crates = match bytes.u8()? {
+            0 => None,
+            _ => Some(read_routes(&mut bytes, domains.len())?),
+        };
         Some(About {
             log_folder,
             clock,
@@ -222,6 +258,7 @@ impl About {
             level_files,
             domain_files,
             is_isolated,
+            diagnose,
             layout,
             zone,
             app,
@@ -230,7 +267,8 @@ impl About {
             domain_file,
             level_file,
             domains,
-            files: files?,
+            files,
+            other_crates,
         })
     }
 
@@ -243,6 +281,37 @@ impl About {
     pub(crate) fn names(&self) -> Vec<&str> {
         self.domains.iter().map(|domain| domain.name.as_str()).collect()
     }
+}
+
+fn put_routes(out: &mut Vec<u8>, routes: &CheckedRoutes) {
+    out.push(routes.default);
+    out.push(u8::from(routes.span_events));
+    out.extend((routes.rules.len() as u32).to_le_bytes());
+    for Rule { prefix, domain, level } in &routes.rules {
+        put_counted(out, prefix.as_bytes());
+        out.extend(domain.map_or(u16::MAX, u16::from).to_le_bytes());
+        out.push(level.map_or(u8::MAX, |level| level as u8));
+    }
+}
+
+fn read_routes(bytes: &mut Reading<'_>, domains: usize) -> Option<CheckedRoutes> {
+    let default = bytes.u8().filter(|domain| usize::from(*domain) < domains)?;
+    let span_events = bytes.u8()? != 0;
+    let count = bytes.u32()?;
+    let mut rules = Vec::new();
+    for _ in 0..count {
+        let prefix = bytes.text()?.to_owned();
+        let domain = match u16::from_le_bytes([bytes.u8()?, bytes.u8()?]) {
+            u16::MAX => None,
+            number => Some(u8::try_from(number).ok().filter(|domain| usize::from(*domain) < domains)?),
+        };
+        let level = match bytes.u8()? {
+            u8::MAX => None,
+            number => Some(Level::from_index(number)?),
+        };
+        rules.push(Rule { prefix, domain, level });
+    }
+    Some(CheckedRoutes { rules, default, span_events })
 }
 
 #[cfg(test)]
@@ -265,6 +334,7 @@ mod tests {
             level_files: true,
             domain_files: false,
             is_isolated: true,
+            diagnose: Diagnose::Files,
             layout: AnyLayout::default().save(),
             zone: Zone::Fixed(-3600),
             app: "orders".to_owned(),
@@ -282,6 +352,7 @@ mod tests {
                     is_judged: true,
                     layout: Some(AnyLayout::default().save()),
                     mode: None,
+                    diagnoses: true,
                 },
                 NamedFile {
                     template: "all.log".to_owned(),
@@ -291,8 +362,17 @@ mod tests {
                     is_judged: false,
                     layout: None,
                     mode: Some(0o640),
+                    diagnoses: false,
                 },
             ],
+            other_crates: Some(CheckedRoutes {
+                rules: vec![
+                    Rule { prefix: "sqlx".to_owned(), domain: Some(0), level: None },
+                    Rule { prefix: "hyper".to_owned(), domain: None, level: Some(Level::Warning) },
+                ],
+                default: 0,
+                span_events: true,
+            }),
         };
         let file = tempfile::tempfile().unwrap();
         assert_eq!(About::read(&file), None);

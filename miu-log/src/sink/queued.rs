@@ -22,6 +22,7 @@ use crossbeam_queue::ArrayQueue;
 use super::{Batch, Health, Held, Sink, SinkError};
 use crate::level::Level;
 use crate::notice::notice;
+use crate::own_thread::OwnThread;
 use crate::sync::lock;
 
 /// Bytes that may wait, ordinarily.
@@ -332,6 +333,7 @@ struct Worker {
 
 impl Worker {
     fn run(mut self) {
+        let _own = OwnThread::begin();
         let shared = Arc::clone(&self.shared);
         loop {
             if let Some(mut held) = shared.waiting.pop() {

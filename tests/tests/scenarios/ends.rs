@@ -7,12 +7,20 @@ use crate::child;
 
 /// Runs a program that logs ten thousand records and ends at once in this way.
 fn all_is_written(way: &str, code: i32) {
+    all_is_written_and(way, code, None);
+}
+
+/// The same for one that ends by a panic, which is a record too.
+fn all_is_written_and(way: &str, code: i32, panic: Option<&str>) {
     let place = Place::new();
     let outcome = run(&mut child(&place, way));
     assert_eq!(outcome.status.code(), Some(code), "{outcome:?}");
     let expected: Vec<String> = (0..10_000).map(|number| format!("record {number}")).collect();
     for name in ["app.log", "info.log"] {
-        let messages = place.messages(name);
+        let mut messages = place.messages(name);
+        if let Some(panic) = panic.filter(|_| name == "app.log") {
+            assert_eq!(messages.pop().unwrap(), panic);
+        }
         assert!(messages == expected, "{name}: {} of 10000 in order; {outcome:?}", messages.len());
     }
     assert_eq!(names(&place.runtime()), [""; 0], "left in the runtime directory");
@@ -50,17 +58,21 @@ fn the_process_wide_repository_loses_nothing() {
 
 #[test]
 fn a_panic_of_the_main_thread_loses_nothing() {
-    all_is_written("end-by-panic", 101);
+    all_is_written_and("end-by-panic", 101, Some("thread 'main' panicked: the end"));
 }
 
 #[test]
 fn a_panic_of_the_main_thread_with_a_leaked_repository_loses_nothing() {
-    all_is_written("end-by-panic-leaked", 101);
+    all_is_written_and("end-by-panic-leaked", 101, Some("thread 'main' panicked: the end"));
 }
 
 #[test]
 fn a_panic_of_another_thread_loses_nothing() {
-    all_is_written("end-by-panic-of-a-thread", 0);
+    all_is_written_and(
+        "end-by-panic-of-a-thread",
+        0,
+        Some("a thread without a name panicked: the end of the thread"),
+    );
 }
 
 #[test]

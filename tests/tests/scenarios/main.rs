@@ -5,21 +5,27 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is a test's report")]
 
+mod added_files;
 mod bad_paths;
+mod bridges;
 mod broken_rings;
+mod captures;
 mod chaos;
 mod churn;
 mod clock;
 mod config_files;
 mod console;
+mod context;
 mod counters;
 mod crashes;
 mod debug_toggle;
 mod descriptors;
 mod destructors;
+mod diagnosis;
 mod displays;
 mod domains;
 mod durability;
+mod early;
 mod ends;
 mod environment;
 mod exception;
@@ -36,10 +42,12 @@ mod in_use;
 mod injected;
 mod kept_files;
 mod layouts;
+mod level_limits;
 mod lifecycle;
 mod logrotate;
 mod main_job;
 mod overflow;
+mod panics;
 mod processes;
 mod puppet;
 mod recover;

@@ -9,7 +9,7 @@ use crate::template::Spec;
 /// Widest padding: more columns than any terminal has.
 pub(in crate::layout) const WIDEST: usize = 1_000;
 
-const KEYS: [(&str, Key); 24] = [
+const KEYS: [(&str, Key); 25] = [
     ("time", Key::Time(TimeFormat::Usual)),
     ("level", Key::Level),
     ("level.name", Key::Level),
@@ -33,6 +33,7 @@ const KEYS: [(&str, Key); 24] = [
     ("location", Key::Location),
     ("message", Key::Message),
     ("fields", Key::Fields),
+    ("rest", Key::Rest(Vec::new())),
     ("extra", Key::Extra),
 ];
 
@@ -57,7 +58,22 @@ pub(super) fn steps(text: &str) -> Result<Vec<Step>, PatternError> {
         return Err(PatternError::at(column, "a tag that is not closed; `</>` closes the latest one"));
     }
     parser.end_literal();
+    name_the_rest(&mut parser.steps);
     Ok(parser.steps)
+}
+
+/// Tells `{rest}` which fields the pattern names itself.
+fn name_the_rest(steps: &mut [Step]) {
+    let named = |step: &Step| match step {
+        Step::Key(Key::Field(field)) | Step::Padded(Key::Field(field), _) => Some((**field).clone()),
+        _ => None,
+    };
+    let all: Vec<Field> = steps.iter().filter_map(named).collect();
+    for step in steps {
+        if let Step::Key(Key::Rest(named)) | Step::Padded(Key::Rest(named), _) = step {
+            named.clone_from(&all);
+        }
+    }
 }
 
 #[derive(Default)]
@@ -221,7 +237,14 @@ fn one_field<'a>(text: &'a str, inside: &'a str) -> Result<(Key, &'a str), Mista
     if !is_harmless(default) {
         return Err((text, "a control character in the text for a record without the field".to_owned()));
     }
-    Ok((Key::Field(Box::new(Field { name: escaped(name), default: default.to_owned() })), after))
+    Ok((
+        Key::Field(Box::new(Field {
+            name: escaped(name),
+            given: name.to_owned(),
+            default: default.to_owned(),
+        })),
+        after,
+    ))
 }
 
 /// Whether a spec asks for nothing but padding, with a fill that may stand in a line.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use miu_log::{Bytes, Json, JsonKey, Level, LogConfig, Pattern, Recovery, log_domains};
+use miu_log::context::{self, REQUEST_ID};
+use miu_log::{Bytes, Json, JsonKey, Level, LogConfig, Pattern, Recovery, diagnose, fields, log_domains};
 use miu_log_tests::logs;
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
@@ -48,6 +49,24 @@ fn log_all(repo: &logs::Repository, count: &str) {
     for number in 0..count.parse().unwrap() {
         log_one(repo, number);
     }
+}
+
+/// Logs in a context and dies before anything is written.
+pub(crate) fn crash_in_context(folder: &str) {
+    let repo = logs::Repository::open(config(folder)).unwrap();
+    let _scope = context::scope(REQUEST_ID.with("r-17").with_fields(fields!(tenant = 7)));
+    repo.app.info("lost?");
+    kill_self();
+}
+
+/// Logs in a function whose arguments are captured, and dies before anything is written.
+pub(crate) fn crash_diagnosed(folder: &str) {
+    #[diagnose(number)]
+    fn doomed(repo: &logs::Repository, number: u32) {
+        repo.app.error("lost?");
+        kill_self();
+    }
+    doomed(&logs::Repository::open(config(folder).diagnose(true)).unwrap(), 17);
 }
 
 /// Logs so many records and dies, in one of several ways.

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 
 use miu_log::{CommandExt, LogConfig};
-use miu_log_tests::logs;
+use miu_log_tests::{logs, rotated, wait_until};
 
 use crate::FLUSH;
 use crate::crashes::kill_self;
@@ -57,6 +57,13 @@ pub(crate) fn thousand() {
     for number in 0..1000 {
         miu_log::info!(repo.app, "record {number:04} {}", "x".repeat(100));
     }
+}
+
+/// Opens, and ends when there are no more than two rotated files and one for which there was no time.
+pub(crate) fn open_until_tidy() {
+    let _repo = logs::Repository::open(LogConfig::from_env()).unwrap();
+    let folder = std::env::var("PATH_TO_LOGS").unwrap();
+    wait_until("old files are deleted", || rotated(folder.as_ref(), "orders.log").len() <= 3);
 }
 
 /// Has a child of another name, and the child's number on stdout; both have their files until stdin ends.

@@ -13,10 +13,16 @@ use crate::crashes::kill_self;
 use crate::{FLUSH, config};
 
 /// Forks; in the child 0, else the child's number.
-pub(crate) fn fork() -> i32 {
-    // SAFETY: fork(2). The children do what is promised to work in them: they log.
+pub(crate) fn bare_fork() -> i32 {
+    // SAFETY: fork(2). The children do what is promised to work in them: they log, and panic.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "fork failed");
+    child
+}
+
+/// Forks, for a child that must not go on after a panic.
+pub(crate) fn fork() -> i32 {
+    let child = bare_fork();
     if child == 0 {
         // A panic must not go on into what is the parent's: scopes that wait for threads that the child does not have.
         std::panic::set_hook(Box::new(|panic| {

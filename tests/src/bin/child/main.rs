@@ -5,12 +5,15 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a scenario's report")]
 #![allow(clippy::print_stdout, reason = "stdout is what the scenario reads")]
 
+mod added_files;
 mod allocator;
+mod bridges;
 mod chaos;
 mod config_files;
 mod crashes;
 mod destructors;
 mod disks;
+mod early;
 mod ends;
 mod environment;
 mod forks;
@@ -18,6 +21,7 @@ mod handlers;
 mod kept_files;
 mod limits;
 mod load;
+mod panics;
 mod processes;
 mod signals;
 mod simple;
@@ -107,13 +111,37 @@ fn main() {
         "hanging-sink" => sinks::hanging(folder),
         "logging-sink" => sinks::logging(folder),
         "flooded-sink" => sinks::flooded(folder),
+        "bridge-both" => bridges::both(folder),
+        "bridge-levels" => bridges::levels(folder),
+        "bridge-other-logger" => bridges::other_logger(folder),
+        "bridge-other-subscriber" => bridges::other_subscriber(folder),
+        "bridge-two-repositories" => bridges::two_repositories(folder),
+        "bridge-after-shutdown" => bridges::after_shutdown(folder),
+        "bridge-thread-end" => bridges::at_a_threads_end(folder),
+        "bridge-worker" => bridges::worker(),
+        "bridge-sinks" => bridges::sinks_that_log(folder),
+        "bridge-doubles" => bridges::doubles(folder),
+        "bridge-log-tracer" => bridges::log_tracer(folder),
+        "bridge-layers" => bridges::layers(folder),
+        "bridge-spans" => bridges::spans(folder),
+        "bridge-span-events" => bridges::span_events(folder),
+        "bridge-made-up" => bridges::made_up(folder),
+        "bridge-displays" => bridges::displays_that_log(folder),
+        "bridge-off" => bridges::off(folder),
         "allocator" => allocator::that_logs(folder),
         "crash" => crashes::crash(folder, more),
+        "crash-in-context" => crashes::crash_in_context(folder),
+        "crash-diagnosed" => crashes::crash_diagnosed(folder),
         "crash-with-files" => crashes::crash_with_files(folder),
         "crash-with-json" => crashes::crash_with_json(folder),
         "crash-in-all-domains" => crashes::crash_in_all_domains(folder),
         "reopen" => crashes::reopen(folder),
         "reopen-later" => crashes::reopen_later(folder),
+        "log-to-added" => added_files::log_to_added(folder),
+        "killed-with-added" => added_files::killed_with_added(folder),
+        "reopen-added" => added_files::reopen_added(folder),
+        "lead-three-workers" => added_files::lead_three_workers(folder),
+        "ten-messages" => added_files::ten_messages(folder),
         "recover" => crashes::recover(folder),
         "scripted-worker" => crashes::scripted_worker(),
         "flooding-worker" => crashes::flooding_worker(),
@@ -122,6 +150,10 @@ fn main() {
         "chaos-produce" => chaos::produce(folder),
         "chaos-work" => chaos::work(folder),
         "chaos-close" => chaos::close(folder),
+        "early" => early::run(folder, &more[0]),
+        "panic" => panics::run(folder, &more[0]),
+        "exit" => panics::exit(folder, more),
+        "exit-of-worker" => panics::exit_of_worker(more),
         "puppet" => processes::puppet(folder),
         "early-hold" => processes::early_hold(folder),
         "file-service" => config_files::service(more),
@@ -131,6 +163,7 @@ fn main() {
         "env-strict" => environment::strict(),
         "env-lenient" => environment::lenient(),
         "env-open" => environment::open(),
+        "env-open-until-tidy" => environment::open_until_tidy(),
         "env-thousand" => environment::thousand(),
         "env-parent" => environment::parent(),
         "env-hold" => environment::hold(),

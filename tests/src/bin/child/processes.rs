@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use miu_log::{Endpoint, Level, OverflowPolicy, Stats, log_domains};
+use miu_log::context::{self, REQUEST_ID};
+use miu_log::{Endpoint, Level, OverflowPolicy, Stats, fields, log_domains};
 use miu_log_tests::{logs, now_nanos};
 
 use crate::handlers::exit_at_once;
@@ -167,6 +168,12 @@ fn with_repository(repo: &logs::Repository, threads: &mut Threads, command: &str
             repo.app.log(Level::from_str(level).unwrap(), text.join(" "));
             "ok".to_owned()
         }
+        // in-context <request> <text>: by a bound logger
+        ("in-context", [request, text @ ..]) => {
+            let _scope = context::scope(REQUEST_ID.with(*request));
+            repo.app.bind(fields!(bound = 1)).info(text.join(" "));
+            "ok".to_owned()
+        }
         // many <count> <text>: in app, numbered
         ("many", [count, text]) => {
             (0..count.parse::<u64>().unwrap())
@@ -227,6 +234,12 @@ fn with_repository(repo: &logs::Repository, threads: &mut Threads, command: &str
         }
         ("set-level", [level]) => {
             repo.set_level(Level::from_str(level).unwrap());
+            "ok".to_owned()
+        }
+        // set-db-level-for <level> <seconds>
+        ("set-db-level-for", [level, seconds]) => {
+            let time = Duration::from_secs(seconds.parse().unwrap());
+            repo.db.set_level(Level::from_str(level).unwrap()).for_(time);
             "ok".to_owned()
         }
         ("set-db-level", [level]) => {

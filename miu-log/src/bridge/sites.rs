@@ -1,0 +1,302 @@
+//! Call sites of other crates' statements: found by where they stand, registered at their first record.
+//!
+//! A table of bounded size, read without a lock: an entry is written once and stays. What a statement's records have in common is looked up by
+//! file, line, module and target; its fields' names may differ from record to record (an `Option` that is none, other spans around it), so that each list of
+//! names is a call site of its own.
+//!
+//! O1. Entries are added under the dictionary's lock, one at a time; a forked child finds none half made.
+//! O2. Texts are kept for ever, so that two that have the same address are the same text.
+//! O3. Past [`MOST`] call sites, as of a program that makes targets or names up at run time, a record goes by the general site of its facade: then its own
+//!     fields say where it comes from.
+
+use std::sync::OnceLock;
+
+use super::receiver::{Facade, Origin, Place};
+use super::routes::Route;
+use crate::callsite::{self, Description};
+use crate::reading::Reading;
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+/// Most call sites, statements and lists of names together.
+const MOST: u32 = 6144;
+/// Places of the table: a power of two, so many more that a search is short.
+const PLACES: usize = 8192;
+/// Places that a search looks at.
+const SEARCH: usize = 32;
+
+static TABLE: OnceLock<Box<[OnceLock<Box<Site>>]>> = OnceLock::new();
+/// How many call sites there are.
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// A statement of another crate.
+#[derive(Debug)]
+pub(super) struct Site {
+    target: &'static str,
+    module: &'static str,
+    file: &'static str,
+    line: u32,
+    /// Number of the routes that were asked last, and what they said: see [`Route::to_bits`].
+    route: AtomicU64,
+    /// It makes events of the `tracing` facade.
+    makes_events: AtomicBool,
+    /// The lists of names so far.
+    shapes: Shapes,
+}
+
+/// A list that only grows.
+#[derive(Debug, Default)]
+struct Shapes(OnceLock<Box<Shape>>);
+
+/// A list of fields' names, and the call site that has it.
+#[derive(Debug)]
+struct Shape {
+    names: Box<[u8]>,
+    id: u32,
+    next: Shapes,
+}
+
+/// The statement that a record comes from. None where there is no room for it, and for one that comes first in a signal handler.
+#[inline]
+pub(super) fn find(origin: &Origin<'_>) -> Option<&'static Site> {
+    let table = TABLE.get_or_init(|| (0..PLACES).map(|_| OnceLock::new()).collect());
+    let first = place(origin);
+    for step in 0..SEARCH {
+        match table[(first + step) % PLACES].get() {
+            Some(site) if site.is(origin) => return Some(site),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    add(table, first, origin)
+}
+
+/// Where the search begins: by the line, and by the file's name, of which its length and its end say enough.
+#[inline]
+fn place(origin: &Origin<'_>) -> usize {
+    // Records made by hand may have no file, and differ by their targets at best.
+    let name = Some(origin.file.text()).filter(|file| !file.is_empty()).unwrap_or(origin.target).as_bytes();
+    let end = match name.last_chunk::<8>() {
+        Some(end) => u64::from_le_bytes(*end),
+        None => name.iter().fold(0, |end, byte| end << 8 | u64::from(*byte)),
+    };
+    let mixed = end ^ (u64::from(origin.line) << 32 | name.len() as u64).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize
+}
+
+#[cold]
+fn add(table: &'static [OnceLock<Box<Site>>], first: usize, origin: &Origin<'_>) -> Option<&'static Site> {
+    callsite::exclusively(|_| {
+        // Another thread may have come first.
+        let places = (0..SEARCH).map(|step| &table[(first + step) % PLACES]);
+        let place = places.into_iter().find(|place| place.get().is_none_or(|site| site.is(origin)))?;
+        if place.get().is_none() && COUNT.load(Ordering::Relaxed) >= MOST {
+            return None;
+        }
+        Some(&**place.get_or_init(|| {
+            let module = kept(origin.module);
+            let target = if origin.target == module { module } else { kept(Place::Text(origin.target)) };
+            Box::new(Site {
+                target,
+                module,
+                file: kept(origin.file),
+                line: origin.line,
+                route: AtomicU64::new(0),
+                makes_events: AtomicBool::new(false),
+                shapes: Shapes::default(),
+            })
+        }))
+    })?
+}
+
+/// Keeps in mind that events come from there: see [`Site::repeats_an_event`].
+#[cfg(feature = "tracing")]
+pub(super) fn mark_as_events(origin: &Origin<'_>) {
+    if let Some(site) = find(origin) {
+        site.makes_events.store(true, Ordering::Relaxed);
+    }
+}
+
+fn kept(text: Place<'_>) -> &'static str {
+    match text {
+        Place::Unknown => "",
+        Place::Static(text) => text,
+        Place::Text(text) => Box::leak(Box::from(text)),
+    }
+}
+
+/// The same text, by its address at best (O2).
+#[inline]
+fn same(kept: &'static str, given: &str) -> bool {
+    std::ptr::eq(kept, given) || kept == given
+}
+
+impl Site {
+    #[inline]
+    fn is(&self, origin: &Origin<'_>) -> bool {
+        self.line == origin.line
+            && same(self.file, origin.file.text())
+            && same(self.target, origin.target)
+            && same(self.module, origin.module.text())
+    }
+
+    /// Whether a record from here, which came through the `log` facade, is told by an event as well, which comes here too.
+    #[inline]
+    pub(super) fn repeats_an_event(&self, facade: Facade) -> bool {
+        let is_known = facade == Facade::Log && self.makes_events.load(Ordering::Relaxed);
+        is_known && super::events_come_here()
+    }
+
+    /// The route that the routes of this number give it: asked for at its first record, and when there are others.
+    #[inline]
+    pub(super) fn route(&self, routes: u32, ask: impl FnOnce() -> Route) -> Route {
+        let known = self.route.load(Ordering::Relaxed);
+        if (known >> 32) as u32 == routes {
+            return Route::from_bits(known as u32);
+        }
+        let route = ask();
+        self.route.store(u64::from(routes) << 32 | u64::from(route.to_bits()), Ordering::Relaxed);
+        route
+    }
+
+    /// The call site for a record with these names. None where there is no room for one, and in a signal handler that comes first.
+    #[inline]
+    pub(super) fn id(&self, names: &[u8]) -> Option<u32> {
+        let mut shapes = &self.shapes;
+        while let Some(shape) = shapes.0.get() {
+            if *shape.names == *names {
+                return Some(shape.id);
+            }
+            shapes = &shape.next;
+        }
+        self.register(names)
+    }
+
+    #[cold]
+    fn register(&self, names: &[u8]) -> Option<u32> {
+        callsite::exclusively(|register| {
+            let mut shapes = &self.shapes;
+            while let Some(shape) = shapes.0.get() {
+                if *shape.names == *names {
+                    return Some(shape.id);
+                }
+                shapes = &shape.next;
+            }
+            if COUNT.load(Ordering::Relaxed) >= MOST {
+                return None;
+            }
+            COUNT.fetch_add(1, Ordering::Relaxed);
+            let fields: Vec<&'static str> = listed(names).map(|name| kept(Place::Text(name))).collect();
+            let id = register(Description {
+                level: None,
+                template: "{}",
+                fields: Vec::leak(fields),
+                file: self.file,
+                line: self.line,
+                column: 0,
+                module: self.module,
+                function: "",
+            });
+            Some(
+                shapes
+                    .0
+                    .get_or_init(|| Box::new(Shape { names: names.into(), id, next: Shapes::default() }))
+                    .id,
+            )
+        })?
+    }
+}
+
+/// The names in a list of them.
+pub(super) fn listed(names: &[u8]) -> impl Iterator<Item = &str> {
+    let mut names = Reading::new(names);
+    std::iter::from_fn(move || names.text())
+}
+
+/// The fields of a record that goes by the general site of its facade (O3).
+pub(super) const GENERAL: &[&str] = &["target", "file", "line", "fields"];
+
+/// The general site of a facade.
+pub(super) fn general(facade: Facade) -> Option<u32> {
+    static IDS: [AtomicU32; 2] = [const { AtomicU32::new(0) }; 2];
+    let (id, module) = match facade {
+        Facade::Log => (&IDS[0], "log"),
+        Facade::Tracing => (&IDS[1], "tracing"),
+    };
+    match id.load(Ordering::Relaxed) {
+        0 => callsite::exclusively(|register| match id.load(Ordering::Relaxed) {
+            0 => {
+                let new = register(Description {
+                    level: None,
+                    template: "{}",
+                    fields: GENERAL,
+                    file: "",
+                    line: 0,
+                    column: 0,
+                    module,
+                    function: "",
+                });
+                id.store(new, Ordering::Relaxed);
+                new
+            }
+            known => known,
+        }),
+        known => Some(known),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::level::Level;
+    use crate::reading::put_counted;
+
+    fn origin<'a>(target: &'a str, line: u32) -> Origin<'a> {
+        let file = Place::Static("src/sites_test.rs");
+        Origin {
+            facade: Facade::Log,
+            level: Level::Info,
+            target,
+            module: Place::Text("sites::test"),
+            file,
+            line,
+        }
+    }
+
+    fn names(names: &[&str]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        names.iter().for_each(|name| put_counted(&mut bytes, name.as_bytes()));
+        bytes
+    }
+
+    #[test]
+    fn a_statement_is_found_again_and_another_target_is_another_one() {
+        let (first, again) = (find(&origin("a", 1)).unwrap(), find(&origin(&String::from("a"), 1)).unwrap());
+        assert!(std::ptr::eq(first, again));
+        assert!(!std::ptr::eq(first, find(&origin("b", 1)).unwrap()));
+        assert!(!std::ptr::eq(first, find(&origin("a", 2)).unwrap()));
+    }
+
+    #[test]
+    fn each_list_of_names_is_a_call_site() {
+        let site = find(&origin("names", 3)).unwrap();
+        let id = |list: &[&str]| site.id(&names(list)).unwrap();
+        let (none, one, two) = (id(&[]), id(&["rows"]), id(&["rows", "user"]));
+        assert!(none != one && one != two && none != two);
+        assert_eq!([none, one, two], [id(&[]), id(&["rows"]), id(&["rows", "user"])]);
+        let described = callsite::describe(two).unwrap();
+        assert_eq!(
+            (described.fields, described.module, described.line),
+            (&["rows", "user"][..], "sites::test", 3)
+        );
+    }
+
+    #[test]
+    fn threads_that_come_together_find_one_statement() {
+        let find = || std::ptr::from_ref(find(&origin("together", 4)).unwrap()) as usize;
+        let found: Vec<usize> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(find)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(found.iter().all(|site| *site == found[0]));
+    }
+}

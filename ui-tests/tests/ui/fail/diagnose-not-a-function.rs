@@ -1,0 +1,8 @@
+#[miu_log::diagnose(order)]
+struct Order {
+    order: u32,
+}
+
+fn main() {
+    let _ = Order { order: 1 }.order;
+}

@@ -1,0 +1,10 @@
+struct Opaque;
+
+#[miu_log::diagnose(opaque)]
+fn fill(opaque: &Opaque) {
+    let _ = opaque;
+}
+
+fn main() {
+    fill(&Opaque);
+}

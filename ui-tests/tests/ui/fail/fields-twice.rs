@@ -1,0 +1,5 @@
+use miu_log::fields;
+
+fn main() {
+    let _ = fields!(rows = 1, rows = 2);
+}
