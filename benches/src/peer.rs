@@ -19,7 +19,7 @@ pub enum Workload {
     Routing,
     /// As W3, with files as in production: rotated at 10 MB, compressed, and all records as JSON beside.
     Production,
-    /// W6: JSON lines a second into one file, of records with fields.
+    /// W8: JSON lines a second into one file, of records with fields.
     Json,
     /// W5: as W3, from several processes; see [`processes`](crate::processes).
     Processes,
@@ -44,7 +44,7 @@ impl Workload {
             Self::Production => "production",
             Self::Processes => "w5",
             Self::Disabled => "w4",
-            Self::Json => "w6",
+            Self::Json => "w8",
             Self::Idle => "idle",
             Self::Probe => "probe",
             Self::End => "end",
@@ -157,6 +157,15 @@ pub trait Peer: Sized + Sync {
 /// The figures of one measurement, by name.
 pub type Sample = std::collections::BTreeMap<String, f64>;
 
+/// Whose macros a peer is called by, where they are not its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Facade {
+    /// The crate `log`.
+    Log,
+    /// The crate `tracing`.
+    Tracing,
+}
+
 /// A peer as the table of peers knows it.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
@@ -170,6 +179,10 @@ pub struct Entry {
     pub routes: bool,
     /// Whether it takes part in the JSON workload.
     pub json: bool,
+    /// The facade in front of it, for W6.
+    pub facade: Option<Facade>,
+    /// Whether it is there for W6 alone.
+    pub facade_alone: bool,
     /// Whether it is the floor, which stands for what the machine can do and shares nothing between threads.
     pub floor: bool,
     /// Runs one plan.

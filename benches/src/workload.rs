@@ -85,7 +85,7 @@ fn latency<P: Peer>(plan: &Plan) -> Result<Sample, Failure> {
     Ok(sample)
 }
 
-/// W2, W3 and W6: as fast as the threads can, until the last line has been handed to the operating system.
+/// W2, W3, W6 and W8: as fast as the threads can, until the last line has been handed to the operating system.
 fn throughput<P: Peer>(plan: &Plan, log: impl Fn(&P, Order) + Send + Copy) -> Result<Sample, Failure> {
     let peer = P::setup(plan)?;
     let barrier = Barrier::new(plan.threads as usize + 1);

@@ -385,6 +385,22 @@ fn axum_service_gives_every_record_its_request() {
 }
 
 #[test]
+fn intercept_puts_other_crates_into_the_domains_files() {
+    let run = run("intercept");
+    assert_eq!(run.messages("app.log"), ["the service's own records", "request accepted | id=17"]);
+    assert_eq!(
+        run.messages("db.log"),
+        ["select from orders | rows=2 elapsed_ms=1.25 target=sqlx::query id=17 user=ann"]
+    );
+    let http = "answered late, trying again | status=503 url=https://pay.example target=reqwest::retry";
+    assert_eq!(run.messages("http.log"), [http]);
+    let charged = ["charging | cents=4200", "not charged | error=\"invalid digit found in string\""];
+    assert_eq!(run.messages("billing.log"), charged);
+    assert!(run.log("billing.log").contains("    | error: invalid digit found in string"));
+    assert!(run.stdout.starts_with("log takes WARN and above\n"), "{}", run.stdout);
+}
+
+#[test]
 fn worker_processes_agree_with_the_files() {
     let run = run("worker_processes");
     let (death, table) = run.stdout.split_once('\n').unwrap();

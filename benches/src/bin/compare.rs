@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use benches::peer::{Entry, Plan, Sample, Workload};
+use benches::peer::{Entry, Facade, Plan, Sample, Workload};
 use benches::processes::Way;
 use benches::report::{Table, figure, ratio};
 use benches::verify::Found;
@@ -19,9 +19,9 @@ use benches::{Failure, child, peers, process, processes, tsc, verify};
 const HELP: &str = "\
 Measures miu-log beside other loggers and prints Markdown tables.
 
-  --workload LIST   of w1, w2, w3, w4, w5, w6, production, memory, idle (default: all)
+  --workload LIST   of w1, w2, w3, w4, w5, w6, w8, production, memory, idle (default: all)
   --peer LIST       names as --list shows them (default: all)
-  --threads LIST    for w1 to w3 and w6 (default: 1,2 for w1, 1,2,4 for w2, 1,4 for w3 and w6)
+  --threads LIST    for w1 to w3, w6 and w8 (default: 1,2 for w1 and w6, 1,2,4 for w2, 1,4 for w3 and w8)
   --rounds N        measurements of each figure (default: 3)
   --pick WHICH      median or best of the rounds (default: median)
   --scale FACTOR    of the numbers of records, such as 0.01 for a look (default: 1)
@@ -94,7 +94,7 @@ impl Options {
     /// `None` where the options only asked for information, which has been printed.
     fn parse(arguments: &[String]) -> Result<Option<Self>, Failure> {
         let mut options = Self {
-            workloads: list("w1,w2,w3,w4,w5,w6,production,memory,idle"),
+            workloads: list("w1,w2,w3,w4,w5,w6,w8,production,memory,idle"),
             peers: peers::ALL.iter().collect(),
             threads: None,
             rounds: 3,
@@ -139,7 +139,7 @@ impl Options {
                 _ => return Err(format!("unknown option {option}; --help lists the options").into()),
             }
         }
-        let known = ["w1", "w2", "w3", "w4", "w5", "w6", "production", "memory", "idle"];
+        let known = ["w1", "w2", "w3", "w4", "w5", "w6", "w8", "production", "memory", "idle"];
         if let Some(unknown) = options.workloads.iter().find(|name| !known.contains(&name.as_str())) {
             return Err(format!("unknown workload {unknown:?}; known are {}", known.join(", ")).into());
         }
@@ -205,6 +205,10 @@ impl Measured {
 fn parent(options: &Options) -> Result<(), Failure> {
     let which = if options.best { "best" } else { "median" };
     println!("{}; {which} of {} rounds, scale {}", process::machine(), options.rounds, options.scale);
+    let all = options;
+    let mut options = options.clone();
+    options.peers.retain(|entry| !entry.facade_alone);
+    let options = &options;
     if options.wants("w1") {
         latency(options)?;
     }
@@ -221,6 +225,9 @@ fn parent(options: &Options) -> Result<(), Failure> {
         workers(options)?;
     }
     if options.wants("w6") {
+        facades(all)?;
+    }
+    if options.wants("w8") {
         json(options)?;
     }
     if options.wants("production") {
@@ -427,11 +434,62 @@ fn routing(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The same program by the macros of `log` and of `tracing`: what a call takes its caller, and what comes through.
+fn facades(options: &Options) -> Result<(), Failure> {
+    let threads = options.threads(&[1, 2]);
+    let mut own = options.clone();
+    own.peers.retain(|entry| entry.facade.is_some());
+    let latency = measure(&own, Workload::Latency, &threads, |_| options.scaled(100_000))?;
+    let rate = measure(&own, Workload::Throughput, &threads, |count| options.scaled(1_000_000) / count)?;
+    for (facade, name, ours) in
+        [(Facade::Tracing, "tracing", "miu-log-tracing"), (Facade::Log, "log", "miu-log-log")]
+    {
+        for &count in &threads {
+            let head = [
+                "peer",
+                "p50",
+                "ratio",
+                "p99",
+                "ratio",
+                "p99.9",
+                "lines/s",
+                "ratio",
+                "CPU ns a record",
+                "lost %",
+            ];
+            let mut table = Table::new(head);
+            for entry in own.peers.iter().filter(|entry| entry.facade == Some(facade)) {
+                let beside = |all: &Measured, figure: &str| {
+                    ratio(all.figure(entry.name, count, figure), all.figure(ours, count, figure))
+                };
+                table.row(vec![
+                    entry.name.to_owned(),
+                    latency.cell(entry.name, count, "p50"),
+                    beside(&latency, "p50"),
+                    latency.cell(entry.name, count, "p99"),
+                    beside(&latency, "p99"),
+                    latency.cell(entry.name, count, "p99.9"),
+                    rate.cell(entry.name, count, "rate"),
+                    beside(&rate, "rate"),
+                    rate.cell(entry.name, count, "cpu_ns"),
+                    rate.cell(entry.name, count, "lost"),
+                ]);
+            }
+            println!(
+                "\n### W6: called by the macros of `{name}`, {count} thread(s): nanoseconds a call, lines a second\n"
+            );
+            println!("{}", table.to_markdown());
+        }
+    }
+    latency.notes.iter().chain(&rate.notes).for_each(|note| println!("- {note}"));
+    Ok(())
+}
+
 fn json(options: &Options) -> Result<(), Failure> {
     let threads = options.threads(&[1, 4]);
     let measured = measure(options, Workload::Json, &threads, |count| options.scaled(1_000_000) / count)?;
     let table = rate_table(options, &measured, &threads, |entry| entry.json);
-    measured.print("W6: JSON lines a second until all are in the file", &table);
+    measured.print("W8: JSON lines a second until all are in the file", &table);
     Ok(())
 }
 

@@ -106,3 +106,45 @@ impl<const WAITS: bool> Peer for Miu<WAITS> {
         Ok(())
     }
 }
+
+/// Called by the macros of the `log` facade.
+pub(super) struct ByLog(Miu<true>);
+
+impl Peer for ByLog {
+    fn setup(plan: &Plan) -> Result<Self, Failure> {
+        Ok(Self(Miu::setup(plan)?))
+    }
+
+    log_through_facade!();
+
+    fn finish(self) -> Result<(), Failure> {
+        self.0.finish()
+    }
+}
+
+/// Called by the macros of the `tracing` facade.
+pub(super) struct ByTracing(Miu<true>);
+
+impl Peer for ByTracing {
+    fn setup(plan: &Plan) -> Result<Self, Failure> {
+        Ok(Self(Miu::setup(plan)?))
+    }
+
+    #[inline(always)]
+    fn log(&self, order: Order) {
+        tracing::info!("order {} filled at {} for {}", order.id, order.price, order.symbol);
+    }
+
+    fn log_routed(&self, order: Order) {
+        self.log(order);
+    }
+
+    #[inline(always)]
+    fn log_disabled(&self, order: Order) {
+        tracing::debug!("order {} filled at {} for {}", order.id, order.price, order.symbol);
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        self.0.finish()
+    }
+}

@@ -20,6 +20,7 @@
     allow(dead_code, unused_mut, unused_variables, reason = "without a facade nothing comes")
 )]
 
+mod fields;
 #[cfg(feature = "log")]
 mod log;
 pub(crate) mod receiver;

@@ -158,7 +158,8 @@ pub(crate) fn receive(origin: &Origin<'_>, stage: impl FnOnce(&mut Staging)) {
     with_destination(|destination| match destination {
         Destination::Routes(routes) => routes.receive(origin, OwnThread::is_current(), stage),
         Destination::Collector(collector) => {
-            let collect = |staged: &Staging| collector.collect(&staged.record(origin));
+            let collect =
+                |staged: &mut Staging| staged.with_context(origin, |record| collector.collect(record));
             let repeats = || sites::find(origin).is_some_and(|site| site.repeats_an_event(origin.facade));
             if collector.wants(origin)
                 && !repeats()

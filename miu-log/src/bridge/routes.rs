@@ -17,6 +17,7 @@ use super::sites::{self, Site};
 use super::staging::Staging;
 use crate::bytes::Bytes;
 use crate::codec::{Args, Value};
+use crate::encode::extra::WithExtra;
 use crate::encode::{Cut, Encode, Out, Plain, Raw, Rendered, Scratch};
 use crate::level::Level;
 use crate::queue::{CLOSED, Queue};
@@ -205,7 +206,10 @@ impl Routes {
         if own_thread {
             return self.queue.drop_one(DropReason::OwnThread, domain, origin.level);
         }
-        let written = Staging::with(stage, |staged| self.write(site, domain, &staged.record(origin)));
+        let written = Staging::with(stage, |staged| match site.and_then(|site| site.id(staged.names())) {
+            Some(id) => self.write(id, domain, staged, origin),
+            None => staged.with_context(origin, |record| self.write_generally(domain, record)),
+        });
         if let Err(cut) = written {
             let reason = if cut == Cut::InHandler { DropReason::Signal } else { DropReason::Reentrant };
             self.queue.drop_one(reason, domain, origin.level);
@@ -238,16 +242,24 @@ impl Routes {
         let site = sites::find(&record.origin);
         let route = self.route(site, &record.origin);
         if self.takes(route, record.origin.level) {
-            self.write(site, route.domain, record);
+            let level = record.origin.level;
+            match site.and_then(|site| site.id(record.names)) {
+                Some(id) => self.queue.enqueue(level, route.domain, id, &Scratch::new(), &payload(record)),
+                None => self.write_generally(route.domain, record),
+            }
         }
     }
 
     #[inline]
-    fn write(&self, site: Option<&'static Site>, domain: u8, record: &ForeignRecord<'_>) {
-        let level = record.origin.level;
-        match site.and_then(|site| site.id(record.names)) {
-            Some(id) => self.queue.enqueue(level, domain, id, &Scratch::new(), &payload(record)),
-            None => self.write_generally(domain, record),
+    fn write(&self, id: u32, domain: u8, staged: &Staging, origin: &Origin<'_>) {
+        let (level, scratch, arguments) = (origin.level, Scratch::new(), payload(&staged.record(origin)));
+        match staged.context() {
+            ([], []) => self.queue.enqueue(level, domain, id, &scratch, &arguments),
+            (context, captured) => {
+                let captured = if level >= Level::Error { captured } else { &[] };
+                let all = WithExtra { fields: &[context], captured, arguments: &arguments };
+                self.queue.enqueue(level, domain, id, &scratch, &all);
+            }
         }
     }
 
@@ -294,6 +306,11 @@ struct Run<'a>(&'a [u8]);
 
 impl Encode for Run<'_> {
     const COUNT: usize = 1;
+
+    fn count(&self) -> usize {
+        let mut values = Args::new(self.0);
+        std::iter::from_fn(|| values.next().ok()).count()
+    }
 
     #[inline]
     fn size(&self, _: &Scratch) -> usize {

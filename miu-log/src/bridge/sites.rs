@@ -4,9 +4,9 @@
 //! file, line, module and target; its fields' names may differ from record to record (an `Option` that is none, other spans around it), so that each list of
 //! names is a call site of its own.
 //!
-//! N1. Entries are added under the dictionary's lock, one at a time; a forked child finds none half made.
-//! N2. Texts are kept for ever, so that two that have the same address are the same text.
-//! N3. Past [`MOST`] call sites, as of a program that makes targets or names up at run time, a record goes by the general site of its facade: then its own
+//! O1. Entries are added under the dictionary's lock, one at a time; a forked child finds none half made.
+//! O2. Texts are kept for ever, so that two that have the same address are the same text.
+//! O3. Past [`MOST`] call sites, as of a program that makes targets or names up at run time, a record goes by the general site of its facade: then its own
 //!     fields say where it comes from.
 
 use std::sync::OnceLock;
@@ -124,7 +124,7 @@ fn kept(text: Place<'_>) -> &'static str {
     }
 }
 
-/// The same text, by its address at best (N2).
+/// The same text, by its address at best (O2).
 #[inline]
 fn same(kept: &'static str, given: &str) -> bool {
     std::ptr::eq(kept, given) || kept == given
@@ -212,7 +212,7 @@ pub(super) fn listed(names: &[u8]) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || names.text())
 }
 
-/// The fields of a record that goes by the general site of its facade (N3).
+/// The fields of a record that goes by the general site of its facade (O3).
 pub(super) const GENERAL: &[&str] = &["target", "file", "line", "fields"];
 
 /// The general site of a facade.

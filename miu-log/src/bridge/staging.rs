@@ -13,9 +13,11 @@ use std::error::Error;
 use std::fmt::{self, Write};
 
 use super::receiver::{ForeignRecord, Origin};
-use super::sites;
+use super::{fields, sites};
 use crate::chain::causes;
-use crate::codec::{Args, tag};
+use crate::codec::tag;
+use crate::context::current;
+use crate::context::fields::MOST_FIELDS;
 use crate::encode::{Cut, MAX_RECORD, Nesting, Raw, TEXT_HEAD};
 use crate::reading::put_counted;
 use crate::ring::signal_frame::in_signal_handler;
@@ -23,6 +25,11 @@ use crate::sync::{AtomicU8, Ordering, compiler_fence, thread_local};
 
 /// A buffer that has grown beyond this is not kept.
 const KEEP: usize = 64 * 1024;
+/// Most fields from elsewhere: far fewer than a record may have.
+const MOST_IN_CONTEXT: usize = 320;
+/// Of fields that are kept, as those of a span: the longest text, and how many bytes they may be before the last one, which are in each record.
+const LONGEST_KEPT: usize = 4096;
+const MOST_KEPT: usize = 16 * 1024;
 /// What a buffer begins with.
 const FIRST: usize = 256;
 
@@ -46,6 +53,13 @@ pub(crate) struct Staging {
     message: Vec<u8>,
     fields: Vec<u8>,
     detail: Vec<u8>,
+    /// Fields from elsewhere, as `record::Extra` reads them: of the thread's context, then of spans, outermost first. Of a name that comes twice the later
+    /// counts, and a field of the record itself before both.
+    context: Vec<u8>,
+    /// How many those are.
+    in_context: usize,
+    /// What is given for the diagnosis of errors, in the same form.
+    captured: Vec<u8>,
     /// Why something is missing, if something is.
     cut: Option<Cut>,
 }
@@ -53,10 +67,13 @@ pub(crate) struct Staging {
 impl Staging {
     /// Has a record written down, and then used. The error says why it could not be: then it was not used.
     #[inline]
-    pub(super) fn with(stage: impl FnOnce(&mut Staging), then: impl FnOnce(&Staging)) -> Result<(), Cut> {
+    pub(super) fn with(stage: impl FnOnce(&mut Staging), then: impl FnOnce(&mut Staging)) -> Result<(), Cut> {
         let nesting = Nesting::enter().ok_or(Cut::TooDeep)?;
         let mut taken = Taken::new()?;
         let Some(staging) = &mut taken.staging else { return Err(Cut::InHandler) };
+        if current::is_any() {
+            current::with_current(|fields, captured| staging.take_context(fields, captured));
+        }
         stage(staging);
         staging.finish();
         drop(nesting);
@@ -67,6 +84,12 @@ impl Staging {
             }
             Some(cut) => Err(cut),
         }
+    }
+
+    /// The names of the record's own fields.
+    #[inline]
+    pub(super) fn names(&self) -> &[u8] {
+        &self.names
     }
 
     /// The record, from here.
@@ -112,28 +135,66 @@ impl Staging {
         }
     }
 
-    /// A field whose value is in the wire format already.
-    pub(super) fn copy(&mut self, name: &str, value: &[u8]) {
-        if make_room(&mut self.fields, &mut self.cut, value.len()) {
-            self.name(name);
-            self.fields.extend_from_slice(value);
+    /// Adds so many fields from elsewhere, encoded. Past [`MOST_IN_CONTEXT`] they are left out, all of them.
+    #[inline]
+    pub(super) fn add_context(&mut self, encoded: &[u8], count: usize) {
+        if self.in_context + count <= MOST_IN_CONTEXT
+            && make_room(&mut self.context, &mut self.cut, encoded.len())
+        {
+            self.context.extend_from_slice(encoded);
+            self.in_context += count;
         }
     }
 
-    /// Names and values of all fields, for keeping.
-    pub(super) fn fields_into(&self, names: &mut Vec<u8>, values: &mut Vec<u8>) {
-        names.extend_from_slice(&self.names);
-        values.extend_from_slice(&self.fields);
+    #[cold]
+    fn take_context(&mut self, fields: &[u8], captured: &[u8]) {
+        self.add_context(fields, MOST_FIELDS.min(fields.len()));
+        if make_room(&mut self.captured, &mut self.cut, captured.len()) {
+            self.captured.extend_from_slice(captured);
+        }
     }
 
-    /// How far the names go now.
-    pub(super) fn mark(&self) -> usize {
-        self.names.len()
+    /// Fields from elsewhere, and captured values.
+    #[inline]
+    pub(super) fn context(&self) -> (&[u8], &[u8]) {
+        (&self.context, &self.captured)
     }
 
-    /// Whether there is a field of this name, before that mark.
-    pub(super) fn has(&self, mark: usize, name: &str) -> bool {
-        sites::listed(&self.names[..mark]).any(|known| known == name)
+    /// Makes the fields from elsewhere the record's own.
+    #[cold]
+    fn fold_context(&mut self) {
+        let context = std::mem::take(&mut self.context);
+        let own: Vec<String> = sites::listed(&self.names).map(str::to_owned).collect();
+        for (name, value) in fields::latest(&context) {
+            if !own.iter().any(|own| own == name) && make_room(&mut self.fields, &mut self.cut, value.len()) {
+                self.name(name);
+                self.fields.extend_from_slice(value);
+            }
+        }
+    }
+
+    /// The record with the fields from elsewhere among its own.
+    pub(super) fn with_context<R>(
+        &mut self,
+        origin: &Origin<'_>,
+        run: impl FnOnce(&ForeignRecord<'_>) -> R,
+    ) -> R {
+        if !self.context.is_empty() {
+            self.fold_context();
+        }
+        run(&self.record(origin))
+    }
+
+    /// The fields, encoded as those from elsewhere, and how many they are: for keeping. Texts are cut to a length that does no harm in each record.
+    pub(super) fn kept_fields(&self) -> (Vec<u8>, usize) {
+        let (mut encoded, mut count) = (Vec::new(), 0);
+        for (name, value) in fields::pairs(&self.names, &self.fields) {
+            if count < MOST_FIELDS && encoded.len() < MOST_KEPT {
+                fields::put(name, value, LONGEST_KEPT, &mut encoded);
+                count += 1;
+            }
+        }
+        (encoded, count)
     }
 
     #[inline]
@@ -152,24 +213,16 @@ impl Staging {
     }
 
     fn clear(&mut self) {
-        for buffer in [&mut self.names, &mut self.message, &mut self.fields, &mut self.detail] {
+        let Staging { names, message, fields, detail, context, captured, .. } = self;
+        for buffer in [names, message, fields, detail, context, captured] {
             if buffer.capacity() > KEEP {
                 *buffer = Vec::new();
             }
             buffer.clear();
         }
+        self.in_context = 0;
         self.cut = None;
     }
-}
-
-/// The names and the values of fields that were written down, each value in the wire format.
-pub(super) fn pairs<'a>(names: &'a [u8], values: &'a [u8]) -> impl Iterator<Item = (&'a str, &'a [u8])> {
-    let mut values = Args::new(values);
-    sites::listed(names).map_while(move |name| {
-        let rest = values.rest();
-        values.next().ok()?;
-        Some((name, &rest[..rest.len() - values.rest().len()]))
-    })
 }
 
 /// The buffers, taken out for one record.
@@ -297,6 +350,7 @@ impl Write for Text<'_> {
 mod tests {
     use super::super::sites::listed;
     use super::*;
+    use crate::codec::Args;
 
     /// What is written down, as names and values.
     fn staged(stage: impl FnOnce(&mut Staging)) -> (Vec<String>, Vec<String>) {

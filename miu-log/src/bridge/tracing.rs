@@ -3,10 +3,10 @@
 //! Events become records; the fields of the spans around an event become fields of its record, outermost first. A span keeps its fields in the wire format, so that
 //! an event copies them.
 //!
-//! H1. A statement that nobody wants costs its check in `tracing`: what the facade asks once for each statement is answered by the routes, and it is told to ask
+//! D1. A statement that nobody wants costs its check in `tracing`: what the facade asks once for each statement is answered by the routes, and it is told to ask
 //!     again when levels change.
-//! H2. Spans from INFO upwards are kept even where records of their level are not wanted: they are the context of those that are.
-//! H3. One statement, one record: what `tracing` tells the `log` facade as well (its feature `log-always`), or a macro tells both, is known by its place, and is
+//! D2. Spans from INFO upwards are kept even where records of their level are not wanted: they are the context of those that are.
+//! D3. One statement, one record: what `tracing` tells the `log` facade as well (its feature `log-always`), or a macro tells both, is known by its place, and is
 //!     left out there as long as its events come here.
 
 mod spans;
@@ -107,7 +107,7 @@ const NOTHING: u8 = u8::MAX;
 /// The lowest level of an event that is wanted.
 static LEAST: AtomicU8 = AtomicU8::new(NOTHING);
 
-/// The facade asks for no record below this level from now on, and asks again for each of its statements (H1).
+/// The facade asks for no record below this level from now on, and asks again for each of its statements (D1).
 pub(super) fn follow(least: Option<Level>) {
     LEAST.store(least.map_or(NOTHING, |level| level as u8), Ordering::Release);
     if IN_USE.load(Ordering::Acquire) {
@@ -115,7 +115,7 @@ pub(super) fn follow(least: Option<Level>) {
     }
 }
 
-/// The lowest level of anything that is wanted, spans included (H2).
+/// The lowest level of anything that is wanted, spans included (D2).
 fn hint() -> LevelFilter {
     match Level::from_index(LEAST.load(Ordering::Acquire)) {
         None => LevelFilter::OFF,

@@ -70,6 +70,7 @@ const LAYERS: &[Layer] = &[
         may: May::AllBut(&["listener", "router", "sink", "layout", "logger", "queue", "ring", "config"]),
         because: "a record is plain data",
     },
+    Layer { who: "bridge", may: May::AllBut(LISTENERS_HALF), because: CALLERS_HALF },
     Layer { who: "callsite", may: May::AllBut(LISTENERS_HALF), because: CALLERS_HALF },
     Layer { who: "context", may: May::AllBut(LISTENERS_HALF), because: CALLERS_HALF },
     Layer { who: "domain", may: May::AllBut(LISTENERS_HALF), because: CALLERS_HALF },

@@ -10,9 +10,9 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, Scope, SpanRef};
 
 use super::{Visitor, add_target, origin};
+use crate::bridge::fields::updated;
 use crate::bridge::receiver;
-use crate::bridge::staging::{Staging, pairs};
-use crate::reading::put_counted;
+use crate::bridge::staging::Staging;
 
 /// How deep spans nest whose references are kept without an allocation.
 const USUAL_DEPTH: usize = 16;
@@ -20,8 +20,9 @@ const USUAL_DEPTH: usize = 16;
 /// What is kept of a span.
 #[derive(Debug, Default)]
 pub(super) struct SpanFields {
-    names: Vec<u8>,
-    values: Vec<u8>,
+    /// As `record::Extra` reads them.
+    encoded: Vec<u8>,
+    count: usize,
     /// Where its end is to be told.
     times: Option<Times>,
 }
@@ -50,27 +51,6 @@ impl Times {
     }
 }
 
-impl SpanFields {
-    /// Takes new values in the place of the old ones.
-    fn update(&mut self, names: &[u8], values: &[u8]) {
-        let old = std::mem::take(self);
-        let mut put = |name: &str, value: &[u8]| {
-            put_counted(&mut self.names, name.as_bytes());
-            self.values.extend_from_slice(value);
-        };
-        for (name, value) in pairs(&old.names, &old.values) {
-            let new = pairs(names, values).find(|(new, _)| *new == name);
-            put(name, new.map_or(value, |(_, value)| value));
-        }
-        for (name, value) in pairs(names, values) {
-            if pairs(&old.names, &old.values).all(|(old, _)| old != name) {
-                put(name, value);
-            }
-        }
-        self.times = old.times;
-    }
-}
-
 /// A span begins.
 pub(super) fn begin<S>(attributes: &Attributes<'_>, id: &Id, context: &Context<'_, S>)
 where
@@ -81,7 +61,7 @@ where
     // A span that cannot be written down, nested too deep, gives no context.
     let _ = Staging::with(
         |staging| attributes.record(&mut Visitor { staging, is_event: false }),
-        |staged| staged.fields_into(&mut fields.names, &mut fields.values),
+        |staged| (fields.encoded, fields.count) = staged.kept_fields(),
     );
     if receiver::wants_steps() {
         fields.times =
@@ -103,10 +83,9 @@ where
     let _ = Staging::with(
         |staging| values.record(&mut Visitor { staging, is_event: false }),
         |staged| {
-            let (mut names, mut values) = (Vec::new(), Vec::new());
-            staged.fields_into(&mut names, &mut values);
+            let (new, _) = staged.kept_fields();
             if let Some(fields) = span.extensions_mut().get_mut::<SpanFields>() {
-                fields.update(&names, &values);
+                (fields.encoded, fields.count) = updated(&fields.encoded, &new);
             }
         },
     );
@@ -179,7 +158,7 @@ where
     });
 }
 
-/// Adds the fields of these spans, outermost first. Of two of the same name that of the inner span counts, and that of the event before both.
+/// Adds the fields of these spans, outermost first.
 #[inline]
 pub(super) fn add_context<S>(scope: Option<Scope<'_, S>>, staging: &mut Staging)
 where
@@ -187,35 +166,19 @@ where
 {
     let Some(scope) = scope else { return };
     let mut usual = [const { None }; USUAL_DEPTH];
-    let mut rest: Vec<Option<SpanRef<'_, S>>> = Vec::new();
+    let mut rest: Vec<SpanRef<'_, S>> = Vec::new();
     let mut depth = 0;
     for span in scope {
         match usual.get_mut(depth) {
             Some(place) => *place = Some(span),
-            None => rest.push(Some(span)),
+            None => rest.push(span),
         }
         depth += 1;
     }
-    let innermost_first = || usual[..depth.min(USUAL_DEPTH)].iter().chain(&rest).flatten();
-    let own = staging.mark();
-    for (distance, span) in innermost_first().rev().enumerate() {
-        let inner_ones = depth - 1 - distance;
+    for span in rest.iter().rev().chain(usual.iter().rev().flatten()) {
         let extensions = span.extensions();
-        let Some(fields) = extensions.get::<SpanFields>().filter(|fields| !fields.names.is_empty()) else {
-            continue;
-        };
-        for (name, value) in pairs(&fields.names, &fields.values) {
-            let is_hidden = staging.has(own, name)
-                || innermost_first().take(inner_ones).any(|inner| {
-                    let extensions = inner.extensions();
-                    let fields = extensions.get::<SpanFields>();
-                    fields.is_some_and(|fields| {
-                        pairs(&fields.names, &fields.values).any(|(inner, _)| inner == name)
-                    })
-                });
-            if !is_hidden {
-                staging.copy(name, value);
-            }
+        if let Some(fields) = extensions.get::<SpanFields>().filter(|fields| fields.count > 0) {
+            staging.add_context(&fields.encoded, fields.count);
         }
     }
 }

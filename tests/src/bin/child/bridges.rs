@@ -313,6 +313,11 @@ pub(crate) fn spans(folder: &str) {
     let request = tracing::info_span!("request", id = 7u64, user = tracing::field::Empty, path = %"/cart", own = "outer");
     let _request = request.enter();
     tracing::warn!(rows = 1, "before");
+    {
+        let _scope = miu_log::context::scope(miu_log::context::REQUEST_ID.with("r-17"));
+        tracing::warn!("event in a scope");
+        log::warn!("record in a scope");
+    }
     request.record("user", "ann");
     let step = tracing::info_span!("step", number = 2i64, own = "inner");
     step.in_scope(|| {
