@@ -111,6 +111,7 @@ fn main() {
         "hanging-sink" => sinks::hanging(folder),
         "logging-sink" => sinks::logging(folder),
         "flooded-sink" => sinks::flooded(folder),
+        "captured-facades" => simple::captured_facades(),
         "allocator-in-scopes" => allocator::that_logs_in_scopes(folder),
         "allocations-in-context" => allocator::nothing_in_context(folder),
         "bridge-both" => bridges::both(folder),
