@@ -107,6 +107,7 @@ mod repository;
 mod ring;
 #[cfg(not(loom))]
 mod rotate;
+#[cfg(not(loom))]
 mod router;
 #[cfg(not(loom))]
 mod runtime;
@@ -144,9 +145,9 @@ pub mod testing;
 pub mod generated {}
 
 pub use level::{Level, UnknownLevel};
-#[cfg(not(loom))]
-pub use miu_log_macros::diagnose;
 pub use miu_log_macros::log_domains;
+#[cfg(not(loom))]
+pub use miu_log_macros::{diagnose, main};
 
 #[cfg(all(feature = "tracing", not(loom)))]
 pub use self::bridge::{tracing_layer, tracing_subscriber};
@@ -154,7 +155,7 @@ pub use self::bridge::{tracing_layer, tracing_subscriber};
 pub use self::{
     bytes::Bytes,
     chain::ErrorChain,
-    config::{AnySink, CommandExt, Console, ConsoleChoice, CustomSink, File, LogConfig},
+    config::{AnySink, CommandExt, ConfigFile, Console, ConsoleChoice, CustomSink, File, LogConfig},
     context::fields::Fields,
     domain::{DomainSet, DomainSpec, UnknownDomain},
     error::Error,

@@ -4,17 +4,20 @@
 
 mod added;
 mod console;
+pub(crate) mod document;
 mod env;
 mod file;
 pub(crate) mod files;
 mod levels;
 mod other_crates;
+pub(crate) mod reload;
 pub(crate) mod select;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::context::fields::Fields;
 use crate::error::Error;
 use crate::layout::AnyLayout;
 use crate::level::Level;
@@ -31,9 +34,10 @@ use crate::zone::Zone;
 pub(crate) use added::{Added, unique_name};
 pub use added::{AnySink, CustomSink};
 pub use console::{Console, ConsoleChoice};
+pub use document::ConfigFile;
+use document::Source;
 pub use env::CommandExt;
 pub use file::File;
-pub(crate) use levels::levels_of;
 use levels::{DomainLevel, Overrides};
 pub(crate) use other_crates::{CheckedRoutes, OtherCrates};
 
@@ -41,13 +45,13 @@ pub(crate) use other_crates::{CheckedRoutes, OtherCrates};
 /// the others are read as well: with more than this, that takes longer than the default policy lets a caller wait.
 const RING_LIMIT: usize = 2 * 1024 * 1024;
 /// Largest ring: 1 GiB.
-const LARGEST_RING: usize = 1024 * 1024 * 1024;
+pub(crate) const LARGEST_RING: usize = 1024 * 1024 * 1024;
 /// A day: more would be for ever.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Default of [`LogConfig::heartbeat`].
 const HEARTBEAT: Duration = Duration::from_secs(60);
 /// Shortest heartbeat: what is shorter costs more than it tells.
-const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(10);
+pub(crate) const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(10);
 /// Default of [`LogConfig::sink_timeout`].
 const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -63,6 +67,7 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`file_prefix`](LogConfig::file_prefix) | none |
 /// | [`layout`](LogConfig::layout) | [`Pattern::DEFAULT`](crate::Pattern::DEFAULT) |
 /// | [`diagnose`](LogConfig::diagnose) | `false` |
+/// | [`default_fields`](LogConfig::default_fields) | none |
 /// | [`zone`](LogConfig::zone) | local time |
 /// | [`overflow`](LogConfig::overflow) | wait at most 100 ms, then shed by level |
 /// | [`ring_limit`](LogConfig::ring_limit) | 2 MiB a thread |
@@ -118,6 +123,7 @@ pub struct LogConfig {
     pub(crate) file_prefix: Option<String>,
     pub(crate) layout: AnyLayout,
     pub(crate) diagnose: bool,
+    pub(crate) default_fields: Fields,
     pub(crate) zone: Zone,
     pub(crate) overflow: OverflowPolicy,
     pub(crate) ring_limit: usize,
@@ -140,6 +146,12 @@ pub struct LogConfig {
     pub(crate) domain_file: String,
     pub(crate) level_file: String,
     pub(crate) other_crates: OtherCrates,
+    /// Where the configuration comes from, if it may be read again.
+    pub(crate) source: Option<Box<Source>>,
+    /// What is to be said of the configuration, by WARNING records, when the repository is opened.
+    pub(crate) remarks: Vec<String>,
+    /// What is wrong with it is said so as well, and is no error.
+    pub(crate) is_lenient: bool,
     /// The process whose number stands for `{pid}`.
     pub(crate) pid: u32,
 }
@@ -161,6 +173,7 @@ impl LogConfig {
             file_prefix: None,
             layout: AnyLayout::default(),
             diagnose: false,
+            default_fields: Fields::new(),
             zone: Zone::Local,
             overflow: OverflowPolicy::default(),
             ring_limit: RING_LIMIT,
@@ -182,6 +195,9 @@ impl LogConfig {
             domain_file: files::DOMAIN_FILE.to_owned(),
             level_file: files::LEVEL_FILE.to_owned(),
             other_crates: OtherCrates::default(),
+            source: None,
+            remarks: Vec::new(),
+            is_lenient: false,
             pid: std::process::id(),
         }
     }
@@ -253,6 +269,24 @@ impl LogConfig {
         self
     }
 
+    /// Fields of every record that does not have one of the same name: what the service is called and where it runs, or
+    /// [keys of the context](crate::context::Context::with_default) with their defaults. They cost a logging call nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use miu_log::context::{Context, REQUEST_ID, USER_ID};
+    /// use miu_log::{LogConfig, fields};
+    ///
+    /// let everywhere = Context::new().with_default(&REQUEST_ID).with_default(&USER_ID);
+    /// let config = LogConfig::new("logs").default_fields(everywhere.with_fields(fields!(region = "eu")));
+    /// # let _ = config;
+    /// ```
+    pub fn default_fields(mut self, fields: impl Into<Fields>) -> LogConfig {
+        self.default_fields = fields.into();
+        self
+    }
+
     /// The time zone: of the time in lines, and of the times at which files are rotated. A [`Zone`], or a text such as `"Europe/Berlin"`, `"UTC"` or
     /// `"+05:30"`. Default: the system's. An unknown name is an error of `open`.
     pub fn zone(mut self, zone: impl Into<Zone>) -> LogConfig {
@@ -299,7 +333,7 @@ impl LogConfig {
         self
     }
 
-    /// Whether panics become records: CRITICAL, in the first domain, with message, place, thread and backtrace (whatever `RUST_BACKTRACE` says), in
+    /// Whether panics become records: CRITICAL, in the domain of [`default_route`](LogConfig::default_route), with message, place, thread and backtrace (whatever `RUST_BACKTRACE` says), in
     /// the files before the panic goes on. Default: `true`, but `false` with a [`manual_listener`](LogConfig::manual_listener), since a test's failure is
     /// no matter of another test's log.
     ///

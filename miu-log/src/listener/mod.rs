@@ -36,6 +36,7 @@ use watch::Watch;
 
 use crate::clock::Calibration;
 use crate::codec::{Args, Corrupt, FLAG_BLOB, FLAG_EXTRA, FLAG_SITE, HEADER, Head, tag};
+use crate::context::fields::Fields;
 use crate::failpoint;
 use crate::level::Level;
 use crate::notice::notice;
@@ -74,6 +75,12 @@ pub(crate) struct Progress {
     pub(crate) records: usize,
 }
 
+/// What the listener calls once a second, and at once when SIGHUP has come: it may change what the router does.
+pub(crate) trait Upkeep: Send {
+    /// What is to be said of it in records.
+    fn look(&mut self, at_once: bool, router: &mut Router) -> Vec<(Level, String)>;
+}
+
 /// See the module's description.
 pub(crate) struct Listener {
     queue: Arc<Queue>,
@@ -84,6 +91,8 @@ pub(crate) struct Listener {
     sites: Vec<Option<Site>>,
     /// Stands in for a call site that nobody knows, and for the listener's own records.
     own_site: Site,
+    /// Fields of every record that does not have them otherwise.
+    defaults: Fields,
     checkpoint: Option<Checkpoint>,
     /// Other processes, and where they are looked for.
     peers: Peers,
@@ -114,6 +123,9 @@ pub(crate) struct Listener {
     /// How many of the rotations that were asked for are done, and why the last one did not do all files.
     rotated: u64,
     unrotated: Vec<String>,
+    upkeep: Option<Box<dyn Upkeep>>,
+    /// When that was called last, on the monotonic clock.
+    upkept: u64,
 }
 
 impl std::fmt::Debug for Listener {
@@ -139,6 +151,7 @@ impl Listener {
             readers: Readers::default(),
             sites: Vec::new(),
             own_site: own_site(),
+            defaults: Fields::new(),
             checkpoint,
             peers: Peers::default(),
             watch: None,
@@ -158,11 +171,18 @@ impl Listener {
             sink_timeout,
             rotated: 0,
             unrotated: Vec::new(),
+            upkeep: None,
+            upkept: 0,
             queue,
         };
         spare::keep();
         listener.publish_stats();
         listener
+    }
+
+    /// Every record that does not have them otherwise has these fields.
+    pub(crate) fn set_defaults(&mut self, fields: Fields) {
+        self.defaults = fields;
     }
 
     /// One pass.
@@ -199,6 +219,12 @@ impl Listener {
             let seconds = nanos as f64 / 1e9;
             self.say(0, Level::Warning, &format!("clock stepped by {seconds:+.3} s"));
         }
+        let hangups = signal_action::hangups();
+        let at_once = std::mem::replace(&mut self.hangups, hangups) != hangups;
+        if at_once || monotonic.saturating_sub(self.upkept) >= SECOND {
+            self.upkept = monotonic;
+            self.keep_up(at_once);
+        }
         let mut progress = Progress::default();
         let mut complete = true;
         while let Some(turn) = self.readers.turn(horizon) {
@@ -216,8 +242,6 @@ impl Listener {
             self.say(domain.into(), Level::Info, &text);
         }
         let unix = self.calibration.unix(now);
-        let hangups = signal_action::hangups();
-        let at_once = std::mem::replace(&mut self.hangups, hangups) != hangups;
         let files_changed = self.router.tick(monotonic, unix, at_once, &mut |files| {
             _ = save(&mut self.checkpoint, &self.calibration, files);
         });
@@ -356,6 +380,7 @@ impl Listener {
                     Err(Corrupt) => (None, (Extra::NONE, arguments)),
                 }
             };
+            let payload = (payload.0.with_defaults(self.defaults.as_bytes()), payload.1);
             let outcome = route(&mut self.router, &self.queue, site, process, reader, head, time, payload);
             match outcome {
                 Ok(index) => {
@@ -497,6 +522,25 @@ impl Listener {
         }
     }
 
+    /// From now on this is called as [`Upkeep`] says, for as long as the listener runs.
+    pub(crate) fn set_upkeep(&mut self, upkeep: Box<dyn Upkeep>) {
+        self.upkeep = Some(upkeep);
+    }
+
+    fn keep_up(&mut self, at_once: bool) {
+        let Some(mut upkeep) = self.upkeep.take() else { return };
+        let remarks = upkeep.look(at_once, &mut self.router);
+        self.upkeep = Some(upkeep);
+        self.remark(remarks);
+    }
+
+    /// Writes records of the listener's own, for the first domain.
+    pub(crate) fn remark(&mut self, remarks: impl IntoIterator<Item = (Level, String)>) {
+        for (level, text) in remarks {
+            self.say(0, level, &text);
+        }
+    }
+
     /// Writes a record of the listener's own.
     fn say(&mut self, domain: usize, level: Level, message: &str) {
         self.say_by(domain, level, message, |router, record| router.route(record, domain as u16));
@@ -524,7 +568,7 @@ impl Listener {
             ring: u64::MAX,
             site: &self.own_site,
             args: Args::new(&bytes),
-            extra: Extra::NONE,
+            extra: Extra::NONE.with_defaults(self.defaults.as_bytes()),
         };
         if route(&mut self.router, &record).is_err() {
             notice("own", message);

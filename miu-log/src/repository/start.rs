@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::sinks::Sinks;
 use crate::clock::Clock;
 use crate::config::select::Choice;
-use crate::config::{Added, AnySink, LogConfig, levels_of};
+use crate::config::{Added, AnySink, LogConfig};
 use crate::domain::DomainSpec;
 use crate::error::Error;
 use crate::filter::LevelSet;
@@ -45,7 +45,12 @@ pub(super) fn prepare(
     published: &Arc<Mutex<Published>>,
     specs: &[DomainSpec],
 ) -> Result<Prepared, Error> {
-    let levels = levels_of(config, specs)?;
+    let (levels, problems) = config.levels().with_problems(specs);
+    if !problems.is_empty() && !config.is_lenient {
+        return Err(Error::config(problems.join("\n")));
+    }
+    let left_out = problems.into_iter().map(|problem| format!("{problem}; it is left out"));
+    config.remarks.extend(left_out);
     let prepared = if config.has_folder {
         prepare_in_folder(config, queue, published, specs)?
     } else {
@@ -118,6 +123,7 @@ fn prepare_in_folder(
     let checkpoint = Checkpoint::new(runtime.file(CHECKPOINT)?, previous.sequence);
     let mut listener =
         Listener::new(queue.clone(), router, Some(checkpoint), published.clone(), config.sink_timeout);
+    listener.set_defaults(config.default_fields.clone());
     let recovery = listener.replay(&previous, &folder, runtime.path());
     queue.with_levels_at_rest(|| {
         let file = match (previous.going_on, previous.idle) {
@@ -171,6 +177,7 @@ fn about(config: &LogConfig, specs: &[DomainSpec], clock: &Clock, log_folder: &P
         domain_files: config.domain_files,
         is_isolated: config.isolated,
         diagnose: diagnose_of(config),
+        default_fields: config.default_fields.as_bytes().to_owned(),
         layout: config.layout.save(),
         zone: config.zone.pinned(),
         app: config.app_name(),

@@ -9,6 +9,7 @@ mod added_files;
 mod allocator;
 mod bridges;
 mod chaos;
+mod config_files;
 mod crashes;
 mod destructors;
 mod disks;
@@ -96,6 +97,7 @@ fn main() {
         "few-descriptors-at-open" => limits::few_descriptors_at_open(folder),
         "few-descriptors-killed" => limits::few_descriptors_killed(folder),
         "few-descriptors-later" => limits::few_descriptors_later(folder),
+        "few-descriptors-rotated" => limits::few_descriptors_rotated(folder),
         "signal-storm" => signals::storm(folder, more.first()),
         "signal-first-calls" => signals::first_calls(folder),
         "signal-rings" => signals::with_and_without_a_ring(folder),
@@ -110,6 +112,9 @@ fn main() {
         "hanging-sink" => sinks::hanging(folder),
         "logging-sink" => sinks::logging(folder),
         "flooded-sink" => sinks::flooded(folder),
+        "captured-facades" => simple::captured_facades(),
+        "allocator-in-scopes" => allocator::that_logs_in_scopes(folder),
+        "allocations-in-context" => allocator::nothing_in_context(folder),
         "bridge-both" => bridges::both(folder),
         "bridge-levels" => bridges::levels(folder),
         "bridge-other-logger" => bridges::other_logger(folder),
@@ -118,6 +123,8 @@ fn main() {
         "bridge-after-shutdown" => bridges::after_shutdown(folder),
         "bridge-thread-end" => bridges::at_a_threads_end(folder),
         "bridge-worker" => bridges::worker(),
+        "bridge-worker-levels" => bridges::worker_levels(),
+        "bridge-hostile" => bridges::hostile(folder),
         "bridge-sinks" => bridges::sinks_that_log(folder),
         "bridge-doubles" => bridges::doubles(folder),
         "bridge-log-tracer" => bridges::log_tracer(folder),
@@ -155,6 +162,8 @@ fn main() {
         "exit-of-worker" => panics::exit_of_worker(more),
         "puppet" => processes::puppet(folder),
         "early-hold" => processes::early_hold(folder),
+        "file-service" => config_files::service(more),
+        "file-reload" => config_files::reload(more),
         "env-service" => environment::service(),
         "env-all-files" => environment::service_with_all_files(),
         "env-strict" => environment::strict(),
