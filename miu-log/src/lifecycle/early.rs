@@ -160,6 +160,7 @@ impl Early {
     }
 
     /// Keeps a record, if there is room. False where a repository has taken over.
+    #[allow(clippy::result_large_err, reason = "a box would allocate under the lock")]
     fn keep(&self, kept: Kept, count: impl FnOnce(&mut Counts)) -> bool {
         let level = kept.level;
         let outcome = self.exclusively(move |state| {
