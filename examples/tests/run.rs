@@ -433,3 +433,67 @@ fn crash_recovery_loses_and_doubles_nothing() {
     assert_eq!(run.messages("info.log").first().unwrap(), "started");
     assert_eq!(run.messages("info.log").last().unwrap(), "started again");
 }
+
+#[test]
+fn twelve_factor_is_set_up_by_its_environment() {
+    let development = [("NAME_APP", "orders"), ("RUN_ENVIRONMENT", "development")];
+    let run = run_with("twelve_factor", &[], &development);
+    assert!(
+        run.stdout.contains(" | DEBUG    | twelve_factor:main:28 | 12 connections in the pool\n"),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.contains("NAME_CHILD_PROCESS_MAILER is missing"), "{}", run.stdout);
+    assert!(!run.folder.path().join("logs").exists());
+
+    let production = [
+        ("NAME_APP", "orders"),
+        ("RUN_ENVIRONMENT", "production"),
+        ("PATH_TO_LOGS", "logs"),
+        ("NAME_CHILD_PROCESS_MAILER", "orders-mailer"),
+    ];
+    let run = run_with("twelve_factor", &[], &production);
+    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
+    assert_eq!(run.files(), ["orders-mailer.log", "orders.log"]);
+    let log = run.log("orders.log");
+    for part in
+        [" | service starting | version=", " | query took 81 ms | rows=12\n", " | mailer ended | code=0\n"]
+    {
+        assert!(log.contains(part), "{part:?} in\n{log}");
+    }
+    assert!(run.log("orders-mailer.log").ends_with(" | mail sent | to=ada@example.com\n"));
+}
+
+#[test]
+fn config_file_is_read_and_read_again() {
+    let run = run("config_file");
+    for part in [
+        "wrong.yml:1:1: lvel: the unknown key \"lvel\"; did you mean \"level\"?; accepted are level, ",
+        "wrong.yml:2:19: console.colour: here is \"sometimes\"; accepted are auto, always, never\n",
+        "wrong.yml:3:11: rotation: \"often\"; expected is a size such as",
+    ] {
+        assert!(run.stdout.contains(part), "{part:?} in\n{}", run.stdout);
+    }
+    assert!(
+        run.stderr.contains(" | query failed | rows=12") && run.stderr.lines().count() == 1,
+        "{}",
+        run.stderr
+    );
+    assert_eq!(run.messages("db.log"), ["query failed | rows=12", "taken: db is at debug"]);
+    assert_eq!(
+        run.messages("app.log"),
+        ["configuration read again from config.yml: level of db WARNING -> DEBUG"]
+    );
+    let errors = run.files().into_iter().find(|name| name.starts_with("errors_")).unwrap();
+    let error: serde_json::Value = serde_json::from_str(&run.log(&errors)).unwrap();
+    assert_eq!((&error["logger"], &error["extra"]["rows"]), (&"db".into(), &12.into()));
+}
+
+#[test]
+fn the_schema_beside_the_examples_is_that_of_the_library() {
+    let kept = include_str!("../config.schema.json");
+    assert!(
+        kept == miu_log::ConfigFile::schema(),
+        "print it anew: cargo run -p miu-log-cli -- schema > examples/config.schema.json"
+    );
+}

@@ -13,6 +13,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::callsite::read_entry;
 use crate::codec::{Args, Head, padded};
+use crate::config::document;
 use crate::context::fields::Fields;
 use crate::domain::MAX_DOMAINS;
 use crate::hash::fnv1a;
@@ -57,6 +58,11 @@ pub fn pattern(text: &str) {
             Err(error) => assert!((1..=text.chars().count() + 1).contains(&error.column())),
         }
     }
+}
+
+/// A configuration file's text, in both notations.
+pub fn config(text: &str) {
+    document::read_any(text);
 }
 
 /// A time zone's name, and times in it.

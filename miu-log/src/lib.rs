@@ -155,7 +155,7 @@ pub use self::bridge::{tracing_layer, tracing_subscriber};
 pub use self::{
     bytes::Bytes,
     chain::ErrorChain,
-    config::{AnySink, CommandExt, Console, ConsoleChoice, CustomSink, File, LogConfig},
+    config::{AnySink, CommandExt, ConfigFile, Console, ConsoleChoice, CustomSink, File, LogConfig},
     context::fields::Fields,
     domain::{DomainSet, DomainSpec, UnknownDomain},
     error::Error,

@@ -19,6 +19,7 @@ pub use recover::recover;
 
 use crate::clock::Clock;
 use crate::config::LogConfig;
+use crate::config::reload::Reloader;
 use crate::domain::{DomainSpec, MAX_DOMAINS};
 use crate::error::Error;
 use crate::level::Level;
@@ -251,6 +252,10 @@ impl Core {
                     drop(lock(&runtime).take());
                 }),
             });
+        }
+        listener.remark(std::mem::take(&mut config.remarks).into_iter().map(|text| (Level::Warning, text)));
+        if let Some(source) = config.source.take() {
+            listener.set_upkeep(Box::new(Reloader::new(*source, inner.queue.clone(), specs)));
         }
         // Before the listener's first pass: early records come before all others.
         intercepting.begin(&inner.queue).inspect_err(|_| inner.queue.end())?;

@@ -16,6 +16,7 @@ mod durability;
 pub(crate) mod mirror;
 mod secure;
 mod select;
+mod table;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use mirror::Mirror;
 use secure::Mirrors;
 pub(crate) use secure::Untold;
 use select::Selection;
+use table::{Route, table_of};
 
 use crate::codec::Corrupt;
 use crate::failpoint;
@@ -123,24 +125,11 @@ pub(crate) struct Router {
     mirrors: Option<Mirrors>,
 }
 
-/// The slots of one domain and level, by layout.
-#[derive(Debug, Default)]
-struct Route {
-    groups: Vec<Group>,
-    /// Whether there is a slot among them that has a record filter.
-    is_selective: bool,
-}
-
-#[derive(Debug, Default)]
-struct Group {
-    layout: usize,
-    slots: Vec<usize>,
-}
-
 /// A slot at work.
 struct Station {
     name: String,
     sink: Box<dyn Sink>,
+    filter: Filter,
     held: Held,
     state: SinkState,
     /// When a failing sink is tried again.
@@ -189,30 +178,11 @@ impl Router {
     /// A router for these domains; a record's domain is a number into them.
     pub(crate) fn new(domains: Vec<String>, layouts: Vec<Box<dyn LineLayout>>, slots: Vec<Slot>) -> Router {
         debug_assert!(slots.iter().all(|slot| slot.layout < layouts.len()), "a slot names no layout");
-        let mut table = Vec::with_capacity(domains.len() * LEVELS);
-        for domain in 0..domains.len() {
-            for level in Level::ALL {
-                let mut groups = Vec::new();
-                for layout in 0..layouts.len() {
-                    let wants = |slot: &Slot| {
-                        let domain = u16::try_from(domain).unwrap_or(u16::MAX);
-                        slot.layout == layout && slot.filter.lets_through(domain, level)
-                    };
-                    let wanting: Vec<usize> =
-                        (0..slots.len()).filter(|&index| wants(&slots[index])).collect();
-                    if !wanting.is_empty() {
-                        groups.push(Group { layout, slots: wanting });
-                    }
-                }
-                let mut chosen = groups.iter().flat_map(|group| &group.slots);
-                let is_selective = chosen.any(|&slot| slots[slot].record_filter.is_some());
-                table.push(Route { groups, is_selective });
-            }
-        }
         let folder_told = Arc::new(AtomicBool::new(false));
         let station = |slot: Slot| Station {
             name: slot.name,
             sink: slot.sink,
+            filter: slot.filter,
             held: Held::default(),
             state: SinkState::Working,
             due: 0,
@@ -239,14 +209,15 @@ impl Router {
             untold_lost: 0,
             cause: String::new(),
         };
+        let slots: Vec<Station> = slots.into_iter().map(station).collect();
         Router {
             leads: Vec::with_capacity(layouts.len()),
             selection: Selection::default(),
+            table: table_of(domains.len(), layouts.len(), &slots),
             domains,
             layouts,
             diagnosing: Vec::new(),
-            slots: slots.into_iter().map(station).collect(),
-            table,
+            slots,
             pending_bytes: 0,
             pending_records: 0,
             now: 0,

@@ -86,30 +86,53 @@ pub(crate) fn unknown_level(given: &str) -> String {
     format!("the unknown level {given:?}{hint}; accepted are {}", NAMES.join(", "))
 }
 
-/// The level that each domain begins with.
-///
-/// # Errors
-///
-/// When a level is for a domain that there is not: all of them, each with where it was asked for.
-pub(crate) fn levels_of(config: &LogConfig, specs: &[DomainSpec]) -> Result<Vec<Level>, Error> {
-    let mut levels: Vec<Level> = specs.iter().map(|spec| spec.level.unwrap_or(config.level)).collect();
-    let mut problems = Vec::new();
-    let mut set = |levels: &mut [Level], wanted: &[DomainLevel]| {
-        for DomainLevel { domain, level, origin } in wanted {
-            let unknown = || unknown_domain(domain, specs);
-            match specs.iter().position(|spec| spec.name == domain) {
-                Some(number) => levels[number] = *level,
-                None if origin.is_empty() => problems.push(format!("domain_level is for {}", unknown())),
-                None => problems.push(format!("{origin}: {}", unknown())),
-            }
-        }
-    };
-    set(&mut levels, &config.domain_levels);
-    if let Some(all) = config.overrides.all {
-        levels.fill(all);
+/// Everything that is said of levels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Levels {
+    pub(crate) all: Level,
+    pub(crate) domains: Vec<DomainLevel>,
+    pub(crate) overrides: Overrides,
+}
+
+impl Levels {
+    /// The level of each domain.
+    ///
+    /// # Errors
+    ///
+    /// When a level is for a domain that there is not: all of them, each with where it was asked for.
+    pub(crate) fn of(&self, specs: &[DomainSpec]) -> Result<Vec<Level>, Error> {
+        let (levels, problems) = self.with_problems(specs);
+        if problems.is_empty() { Ok(levels) } else { Err(Error::config(problems.join("\n"))) }
     }
-    set(&mut levels, &config.overrides.domains);
-    if problems.is_empty() { Ok(levels) } else { Err(Error::config(problems.join("\n"))) }
+
+    /// The same, with what is wrong beside it.
+    pub(crate) fn with_problems(&self, specs: &[DomainSpec]) -> (Vec<Level>, Vec<String>) {
+        let mut levels: Vec<Level> = specs.iter().map(|spec| spec.level.unwrap_or(self.all)).collect();
+        let mut problems = Vec::new();
+        let mut set = |levels: &mut [Level], wanted: &[DomainLevel]| {
+            for DomainLevel { domain, level, origin } in wanted {
+                let unknown = || unknown_domain(domain, specs);
+                match specs.iter().position(|spec| spec.name == domain) {
+                    Some(number) => levels[number] = *level,
+                    None if origin.is_empty() => problems.push(format!("domain_level is for {}", unknown())),
+                    None => problems.push(format!("{origin}: {}", unknown())),
+                }
+            }
+        };
+        set(&mut levels, &self.domains);
+        if let Some(all) = self.overrides.all {
+            levels.fill(all);
+        }
+        set(&mut levels, &self.overrides.domains);
+        (levels, problems)
+    }
+}
+
+impl LogConfig {
+    /// What it says of levels.
+    pub(crate) fn levels(&self) -> Levels {
+        Levels { all: self.level, domains: self.domain_levels.clone(), overrides: self.overrides.clone() }
+    }
 }
 
 #[cfg(test)]
@@ -138,9 +161,9 @@ mod tests {
             ("app=trace,app=critical", [Level::Critical, Level::Success]),
         ] {
             let config = overridden(text).domain_level("db", Level::Success);
-            assert_eq!(levels_of(&config, SPECS).unwrap(), levels, "{text:?}");
+            assert_eq!(config.levels().of(SPECS).unwrap(), levels, "{text:?}");
         }
-        assert_eq!(levels_of(&overridden(""), SPECS).unwrap(), [Level::Error, Level::Warning]);
+        assert_eq!(overridden("").levels().of(SPECS).unwrap(), [Level::Error, Level::Warning]);
     }
 
     #[test]
@@ -160,7 +183,7 @@ mod tests {
     #[test]
     fn a_level_for_a_domain_that_there_is_not_is_told_with_its_origin() {
         let config = overridden("info,dbb=debug").domain_level("ap", Level::Info);
-        let text = levels_of(&config, SPECS).unwrap_err().to_string();
+        let text = config.levels().of(SPECS).unwrap_err().to_string();
         assert_eq!(
             text,
             "domain_level is for the unknown domain \"ap\"; did you mean \"app\"?; the domains are app, db\n\

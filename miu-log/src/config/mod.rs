@@ -4,11 +4,13 @@
 
 mod added;
 mod console;
+pub(crate) mod document;
 mod env;
 mod file;
 pub(crate) mod files;
 mod levels;
 mod other_crates;
+pub(crate) mod reload;
 pub(crate) mod select;
 
 use std::path::{Path, PathBuf};
@@ -32,9 +34,10 @@ use crate::zone::Zone;
 pub(crate) use added::{Added, unique_name};
 pub use added::{AnySink, CustomSink};
 pub use console::{Console, ConsoleChoice};
+pub use document::ConfigFile;
+use document::Source;
 pub use env::CommandExt;
 pub use file::File;
-pub(crate) use levels::levels_of;
 use levels::{DomainLevel, Overrides};
 pub(crate) use other_crates::{CheckedRoutes, OtherCrates};
 
@@ -42,13 +45,13 @@ pub(crate) use other_crates::{CheckedRoutes, OtherCrates};
 /// the others are read as well: with more than this, that takes longer than the default policy lets a caller wait.
 const RING_LIMIT: usize = 2 * 1024 * 1024;
 /// Largest ring: 1 GiB.
-const LARGEST_RING: usize = 1024 * 1024 * 1024;
+pub(crate) const LARGEST_RING: usize = 1024 * 1024 * 1024;
 /// A day: more would be for ever.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Default of [`LogConfig::heartbeat`].
 const HEARTBEAT: Duration = Duration::from_secs(60);
 /// Shortest heartbeat: what is shorter costs more than it tells.
-const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(10);
+pub(crate) const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(10);
 /// Default of [`LogConfig::sink_timeout`].
 const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -143,6 +146,12 @@ pub struct LogConfig {
     pub(crate) domain_file: String,
     pub(crate) level_file: String,
     pub(crate) other_crates: OtherCrates,
+    /// Where the configuration comes from, if it may be read again.
+    pub(crate) source: Option<Box<Source>>,
+    /// What is to be said of the configuration, by WARNING records, when the repository is opened.
+    pub(crate) remarks: Vec<String>,
+    /// What is wrong with it is said so as well, and is no error.
+    pub(crate) is_lenient: bool,
     /// The process whose number stands for `{pid}`.
     pub(crate) pid: u32,
 }
@@ -186,6 +195,9 @@ impl LogConfig {
             domain_file: files::DOMAIN_FILE.to_owned(),
             level_file: files::LEVEL_FILE.to_owned(),
             other_crates: OtherCrates::default(),
+            source: None,
+            remarks: Vec::new(),
+            is_lenient: false,
             pid: std::process::id(),
         }
     }

@@ -75,6 +75,12 @@ pub(crate) struct Progress {
     pub(crate) records: usize,
 }
 
+/// What the listener calls once a second, and at once when SIGHUP has come: it may change what the router does.
+pub(crate) trait Upkeep: Send {
+    /// What is to be said of it in records.
+    fn look(&mut self, at_once: bool, router: &mut Router) -> Vec<(Level, String)>;
+}
+
 /// See the module's description.
 pub(crate) struct Listener {
     queue: Arc<Queue>,
@@ -116,6 +122,9 @@ pub(crate) struct Listener {
     sink_timeout: Duration,
     /// How many of the rotations that were asked for are done.
     rotated: u64,
+    upkeep: Option<Box<dyn Upkeep>>,
+    /// When that was called last, on the monotonic clock.
+    upkept: u64,
 }
 
 impl std::fmt::Debug for Listener {
@@ -160,6 +169,8 @@ impl Listener {
             flush: None,
             sink_timeout,
             rotated: 0,
+            upkeep: None,
+            upkept: 0,
             queue,
         };
         spare::keep();
@@ -206,6 +217,12 @@ impl Listener {
             let seconds = nanos as f64 / 1e9;
             self.say(0, Level::Warning, &format!("clock stepped by {seconds:+.3} s"));
         }
+        let hangups = signal_action::hangups();
+        let at_once = std::mem::replace(&mut self.hangups, hangups) != hangups;
+        if at_once || monotonic.saturating_sub(self.upkept) >= SECOND {
+            self.upkept = monotonic;
+            self.keep_up(at_once);
+        }
         let mut progress = Progress::default();
         let mut complete = true;
         while let Some(turn) = self.readers.turn(horizon) {
@@ -223,8 +240,6 @@ impl Listener {
             self.say(domain.into(), Level::Info, &text);
         }
         let unix = self.calibration.unix(now);
-        let hangups = signal_action::hangups();
-        let at_once = std::mem::replace(&mut self.hangups, hangups) != hangups;
         let files_changed = self.router.tick(monotonic, unix, at_once, &mut |files| {
             _ = save(&mut self.checkpoint, &self.calibration, files);
         });
@@ -501,6 +516,25 @@ impl Listener {
         self.queue.counters.corrupt.fetch_add(rings.len() as u64, Ordering::Relaxed);
         for ring in rings {
             self.say(0, Level::Error, &format!("a ring is corrupt; what it held is given up: {ring}"));
+        }
+    }
+
+    /// From now on this is called as [`Upkeep`] says, for as long as the listener runs.
+    pub(crate) fn set_upkeep(&mut self, upkeep: Box<dyn Upkeep>) {
+        self.upkeep = Some(upkeep);
+    }
+
+    fn keep_up(&mut self, at_once: bool) {
+        let Some(mut upkeep) = self.upkeep.take() else { return };
+        let remarks = upkeep.look(at_once, &mut self.router);
+        self.upkeep = Some(upkeep);
+        self.remark(remarks);
+    }
+
+    /// Writes records of the listener's own, for the first domain.
+    pub(crate) fn remark(&mut self, remarks: impl IntoIterator<Item = (Level, String)>) {
+        for (level, text) in remarks {
+            self.say(0, level, &text);
         }
     }
 

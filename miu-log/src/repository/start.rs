@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::sinks::Sinks;
 use crate::clock::Clock;
 use crate::config::select::Choice;
-use crate::config::{Added, AnySink, LogConfig, levels_of};
+use crate::config::{Added, AnySink, LogConfig};
 use crate::domain::DomainSpec;
 use crate::error::Error;
 use crate::filter::LevelSet;
@@ -45,7 +45,12 @@ pub(super) fn prepare(
     published: &Arc<Mutex<Published>>,
     specs: &[DomainSpec],
 ) -> Result<Prepared, Error> {
-    let levels = levels_of(config, specs)?;
+    let (levels, problems) = config.levels().with_problems(specs);
+    if !problems.is_empty() && !config.is_lenient {
+        return Err(Error::config(problems.join("\n")));
+    }
+    let left_out = problems.into_iter().map(|problem| format!("{problem}; it is left out"));
+    config.remarks.extend(left_out);
     let prepared = if config.has_folder {
         prepare_in_folder(config, queue, published, specs)?
     } else {

@@ -13,6 +13,7 @@ mod captures;
 mod chaos;
 mod churn;
 mod clock;
+mod config_files;
 mod console;
 mod context;
 mod counters;

@@ -150,6 +150,11 @@ const GUARDED: &[Guarded] = &[
         because: "it is there for expansions, and for nothing else",
     },
     Guarded {
+        what: "config::document",
+        by: &["crate", "config", "fuzz"],
+        because: "a document is a matter of the configuration: everything else sees a `LogConfig`",
+    },
+    Guarded {
         what: "listener",
         by: &["crate", "config", "lifecycle", "repository", "testing", "fuzz"],
         because: "only the repository and its set-up wire both halves",

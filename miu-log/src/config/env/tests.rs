@@ -3,7 +3,6 @@
 use std::os::unix::ffi::OsStringExt;
 
 use super::*;
-use crate::config::levels::levels_of;
 use crate::domain::DomainSpec;
 
 const GOOD: [(&str, &str); 3] =
@@ -168,7 +167,7 @@ fn levels_of_the_environment_have_the_last_word() {
         DomainSpec { name: "db", file: "db", level: None },
     ];
     let config = with(&[("MIU_LOG", "warning,db=debug")]).unwrap();
-    assert_eq!(levels_of(&config, SPECS).unwrap(), [Level::Warning, Level::Debug]);
+    assert_eq!(config.levels().of(SPECS).unwrap(), [Level::Warning, Level::Debug]);
 }
 
 // V-43 to V-46

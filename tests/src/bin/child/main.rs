@@ -9,6 +9,7 @@ mod added_files;
 mod allocator;
 mod bridges;
 mod chaos;
+mod config_files;
 mod crashes;
 mod destructors;
 mod disks;
@@ -158,6 +159,8 @@ fn main() {
         "exit-of-worker" => panics::exit_of_worker(more),
         "puppet" => processes::puppet(folder),
         "early-hold" => processes::early_hold(folder),
+        "file-service" => config_files::service(more),
+        "file-reload" => config_files::reload(more),
         "env-service" => environment::service(),
         "env-all-files" => environment::service_with_all_files(),
         "env-strict" => environment::strict(),

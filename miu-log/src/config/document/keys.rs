@@ -1,0 +1,392 @@
+//! Every key of a document. [`root`] is the one list of them: it reads documents, makes the schema, and says what can be changed while the program runs.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::kind::{FLAG, Kind, LevelName, ListOf, MapOf, Table, key, text, text_or_number};
+use super::layouts::layout;
+use super::node::shown;
+use super::sinks::{ConsoleDraft, SinkDraft, console, sink};
+use super::values::{
+    app, compression, durability, duration, file_name, file_prefix, mode, overflow, retention, ring_limit,
+    rotation, some_text, zone,
+};
+use crate::config::levels::DomainLevel;
+use crate::config::{LogConfig, SHORTEST_HEARTBEAT};
+use crate::level::Level;
+
+/// What a document says, on its way to a configuration.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) config: LogConfig,
+    /// What was said of the console.
+    pub(super) console: Option<ConsoleDraft>,
+    pub(super) has_layout: bool,
+    /// Whether records are to go to a database.
+    pub(super) wants_database: bool,
+    pub(super) reload: bool,
+}
+
+/// The folder of log files where nothing else is said.
+pub(super) const FOLDER: &str = "logs";
+
+impl Draft {
+    pub(super) fn new() -> Draft {
+        Draft {
+            config: LogConfig::new(FOLDER),
+            console: None,
+            has_layout: false,
+            wants_database: false,
+            reload: true,
+        }
+    }
+}
+
+/// Keys that can be changed while the program runs: what begins with these.
+pub(crate) const LIVE: [&str; 5] = ["level", "debug_enabled", "domains", "console.level", "reload"];
+
+/// The document, or its section `logging`.
+pub(super) fn root() -> Table<Draft> {
+    let mut keys = files();
+    keys.splice(0..0, levels());
+    keys.extend(behaviour());
+    Table { keys, begin: Draft::new, check: |_| Ok(()) }
+}
+
+type Keys = Vec<super::kind::Key<Draft>>;
+
+fn levels() -> Keys {
+    let domains = |draft: &mut Draft, levels: Vec<(String, String, Level)>| {
+        let level = |(domain, origin, level)| DomainLevel { domain, level, origin };
+        draft.config.domain_levels.extend(levels.into_iter().map(level));
+    };
+    vec![
+        key(
+            "level",
+            "debug",
+            "The lowest level that is taken. Can be changed while the program runs.",
+            LevelName,
+            |draft: &mut Draft, level| {
+                draft.config.level = level;
+            },
+        ),
+        key(
+            "debug_enabled",
+            "true",
+            "Whether DEBUG and TRACE are taken. Can be changed while the program runs.",
+            FLAG,
+            |draft: &mut Draft, wanted| {
+                draft.config.debug_enabled = wanted;
+            },
+        ),
+        key(
+            "domains",
+            "",
+            "The lowest level of single domains. Can be changed while the program runs.",
+            MapOf(LevelName),
+            domains,
+        )
+        .or("components"),
+        key(
+            "console",
+            "stdout, every level",
+            "The console: a table, or true, false, stdout or stderr.",
+            console(),
+            |draft: &mut Draft, console| {
+                draft.console = Some(console);
+            },
+        ),
+    ]
+}
+
+fn files() -> Keys {
+    vec![
+        key(
+            "folder",
+            FOLDER,
+            "The folder of the log files, from where the program is started.",
+            folder(),
+            |draft: &mut Draft, folder| {
+                draft.config.folder = folder;
+            },
+        ),
+        key(
+            "domain_files",
+            "true",
+            "Whether there are files per domain.",
+            FLAG,
+            |draft: &mut Draft, wanted| {
+                draft.config.domain_files = wanted;
+            },
+        ),
+        key(
+            "level_files",
+            "true",
+            "Whether there are files per level.",
+            FLAG,
+            |draft: &mut Draft, wanted| {
+                draft.config.level_files = wanted;
+            },
+        ),
+        key(
+            "domain_file_name",
+            "{domain}.log",
+            "What the files per domain are called.",
+            file_name(true, false),
+            |draft: &mut Draft, name| {
+                draft.config.domain_file = name;
+            },
+        ),
+        key(
+            "level_file_name",
+            "{level}.log",
+            "What the files per level are called.",
+            file_name(false, true),
+            |draft: &mut Draft, name| {
+                draft.config.level_file = name;
+            },
+        ),
+        key(
+            "file_prefix",
+            "none",
+            "What all file names begin with.",
+            file_prefix(),
+            |draft: &mut Draft, prefix| {
+                draft.config.file_prefix = Some(prefix);
+            },
+        ),
+        key(
+            "app",
+            "the executable's name",
+            "What stands for {app} in file names.",
+            app(),
+            |draft: &mut Draft, app| {
+                draft.config.app = Some(app);
+            },
+        ),
+        key(
+            "isolated",
+            "false",
+            "Whether other programs may have the same log folder.",
+            FLAG,
+            |draft: &mut Draft, wanted| {
+                draft.config.isolated = wanted;
+            },
+        ),
+        key(
+            "file_mode",
+            "0640 or stricter",
+            "The mode of log files, in octal digits.",
+            mode(),
+            |draft: &mut Draft, mode| {
+                draft.config.file_mode = Some(mode);
+            },
+        ),
+        key(
+            "layout",
+            "the project's own pattern",
+            "What a line looks like: a pattern, a preset's name, json, logfmt or otel, or a table.",
+            layout(),
+            |draft: &mut Draft, layout| {
+                draft.config.layout = layout;
+                draft.has_layout = true;
+            },
+        )
+        .or("format"),
+        key("zone", "local", "The time zone of lines and of rotation.", zone(), |draft: &mut Draft, zone| {
+            draft.config.zone = zone;
+        }),
+        key(
+            "rotation",
+            "10 MB",
+            "When files are rotated: a size, a time of day, a duration, hourly, daily, on start or never; or a list of these.",
+            rotation(),
+            |draft: &mut Draft, rotation| {
+                draft.config.rotation = rotation;
+            },
+        ),
+        key(
+            "retention",
+            "5 files",
+            "How long rotated files are kept: files, days, bytes or a share of the disk; or a list of these.",
+            retention(),
+            |draft: &mut Draft, retention| {
+                draft.config.retention = retention;
+            },
+        ),
+        key(
+            "compression",
+            "gz",
+            "How rotated files are compressed: gz, zstd or none.",
+            compression(),
+            |draft: &mut Draft, compression| {
+                draft.config.compression = compression.into();
+            },
+        ),
+        key(
+            "sinks",
+            "",
+            "Further files and consoles.",
+            ListOf(sink()),
+            |draft: &mut Draft, sinks: Vec<SinkDraft>| {
+                draft.config.sinks.extend(sinks.into_iter().filter_map(SinkDraft::into_sink));
+            },
+        ),
+    ]
+}
+
+fn behaviour() -> Keys {
+    vec![
+        key(
+            "durability",
+            "os",
+            "When files are made durable against a loss of power: os, sync on error, or sync every 1 s.",
+            durability(),
+            |draft: &mut Draft, durability| {
+                draft.config.durability = durability;
+            },
+        ),
+        key(
+            "overflow",
+            "shed after 100 ms",
+            "What happens when a thread's queue is full: block, drop newest, or shed after 100 ms.",
+            overflow(),
+            |draft: &mut Draft, policy| {
+                draft.config.overflow = policy;
+            },
+        ),
+        key(
+            "ring_limit",
+            "2 MiB",
+            "How large a thread's queue may become: a power of two from 64 KiB to 1 GiB.",
+            ring_limit(),
+            |draft: &mut Draft, limit| {
+                draft.config.ring_limit = limit;
+            },
+        ),
+        key(
+            "sink_timeout",
+            "2 s",
+            "How long a sink without progress may hold up a flush or the end.",
+            duration(Duration::from_nanos(1)),
+            |draft: &mut Draft, timeout| {
+                draft.config.sink_timeout = timeout;
+            },
+        ),
+        key(
+            "heartbeat",
+            "60 s",
+            "How often a worker process shows that it is well.",
+            duration(SHORTEST_HEARTBEAT),
+            |draft: &mut Draft, interval| {
+                draft.config.heartbeat = interval;
+            },
+        ),
+        key(
+            "handle_signals",
+            "false",
+            "Whether SIGTERM and SIGINT end the program only after everything is written, and SIGHUP has files looked at.",
+            FLAG,
+            |draft: &mut Draft, wanted| {
+                draft.config.handle_signals = wanted;
+            },
+        ),
+        key(
+            "take_over",
+            "false",
+            "Whether another process that has the log folder is asked for it.",
+            FLAG,
+            |draft: &mut Draft, wanted| {
+                draft.config.take_over = wanted;
+            },
+        ),
+        key(
+            "reload",
+            "true",
+            "Whether this document is read again when it changes. Can be changed while the program runs.",
+            FLAG,
+            |draft: &mut Draft, wanted| {
+                draft.reload = wanted;
+            },
+        ),
+        key(
+            "database",
+            "",
+            "Whether records go to the database of the section `database`.",
+            wish_for_database(),
+            |draft: &mut Draft, wanted| {
+                draft.wants_database = wanted;
+            },
+        ),
+    ]
+}
+
+fn folder() -> impl Kind<Value = PathBuf> {
+    text("a folder's path such as \"logs\"", |text| match text {
+        "" => Err("the path is empty; a path such as \"logs\" is expected".to_owned()),
+        text if text.contains('\0') => Err(format!("{}: a path has no NUL in it", shown(text))),
+        text => Ok(PathBuf::from(text)),
+    })
+}
+
+fn wish_for_database() -> impl Kind<Value = bool> {
+    Table {
+        keys: vec![
+            key(
+                "enabled",
+                "false",
+                "Whether records go to the database.",
+                FLAG,
+                |wanted: &mut bool, enabled| *wanted = enabled,
+            ),
+            key(
+                "retention_days",
+                "for ever",
+                "How many days records are kept there.",
+                number(1, 36_500),
+                |_: &mut bool, _| {},
+            ),
+        ],
+        begin: || false,
+        check: |_| Ok(()),
+    }
+}
+
+/// The section `database`, which the application has for itself as well: keys that are not listed here are its own matter.
+pub(super) fn database() -> Table<()> {
+    Table {
+        keys: vec![
+            key("host", "", "The server's name.", some_text("a host's name"), |(): &mut (), _| {}),
+            key("port", "5432", "The server's port.", number(1, 65_535), |(): &mut (), _| {}),
+            key("username", "", "Who logs in.", some_text("a name"), |(): &mut (), _| {}),
+            // Not a word of it is ever shown.
+            key("password", "", "The password.", text("a text", |_| Ok(())), |(): &mut (), ()| {}),
+            key("database", "", "The database's name.", some_text("a name"), |(): &mut (), _| {}),
+            key(
+                "table_prefix",
+                "",
+                "What the table's name begins with.",
+                text("a name", table_prefix),
+                |(): &mut (), ()| {},
+            ),
+        ],
+        begin: || (),
+        check: |()| Ok(()),
+    }
+}
+
+fn table_prefix(text: &str) -> Result<(), String> {
+    let begins = text.starts_with(|first: char| first.is_ascii_lowercase() || first == '_');
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if begins && text.len() <= 48 && text.bytes().all(plain) {
+        return Ok(());
+    }
+    Err(format!("{}: 1 to 48 of a-z, 0-9 and _ are expected, beginning with a letter or _", shown(text)))
+}
+
+fn number(least: u32, most: u32) -> impl Kind<Value = u32> {
+    text_or_number("a whole number", move |text| match text.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("{}: a whole number from {least} to {most} is expected", shown(text))),
+    })
+}
