@@ -289,9 +289,7 @@ pub(crate) fn release(routes: &Routes) {
             None => threads.push(OfThread { id: kept.thread_id, name: kept.thread, records: vec![record] }),
         }
     }
-    for thread in threads {
-        queue.replay(thread);
-    }
+    queue.replay(threads);
     if let Some(lost) = in_words(&early.lost()) {
         Logger::new(queue.clone(), routes.default_domain()).warning(lost);
     }
