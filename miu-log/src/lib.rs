@@ -107,6 +107,7 @@ mod repository;
 mod ring;
 #[cfg(not(loom))]
 mod rotate;
+#[cfg(not(loom))]
 mod router;
 #[cfg(not(loom))]
 mod runtime;

@@ -198,10 +198,10 @@ impl Core {
         _ = inner.default_domain.set(routes.default);
         _ = inner.accepted_early.set(inner.queue.accepted());
         let mut config = config;
-        if let Some(listener) = config.captured_by.take() {
-            return self.start_captured(&config, listener);
-        }
         let intercepting = Intercepting::prepare(&config.other_crates, routes)?;
+        if let Some(listener) = config.captured_by.take() {
+            return self.start_captured(&config, listener, intercepting);
+        }
         let Prepared { mut listener, runtime, recovery, settings, maintenance } =
             start::prepare(&mut config, &inner.queue, &inner.published, specs)?;
         let paths = runtime.as_ref().map(|runtime| (runtime.path().to_owned(), runtime.spill()));

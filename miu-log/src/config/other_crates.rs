@@ -23,6 +23,8 @@ pub(crate) struct RouteOption {
     pub(crate) prefix: String,
     pub(crate) domain: Option<String>,
     pub(crate) level: Option<Level>,
+    /// Where that is said: empty where it is the program.
+    pub(crate) origin: String,
 }
 
 /// The same with domains by number.
@@ -61,7 +63,7 @@ impl LogConfig {
     /// `open` fails where there is no such domain, and, as with [`intercept(true)`](LogConfig::intercept), where the records go elsewhere.
     pub fn route(mut self, target: impl Into<String>, domain: impl Into<String>) -> LogConfig {
         let (prefix, domain) = (target.into(), Some(domain.into()));
-        self.other_crates.routes.push(RouteOption { prefix, domain, level: None });
+        self.other_crates.routes.push(RouteOption { prefix, domain, level: None, origin: String::new() });
         self
     }
 
@@ -73,7 +75,7 @@ impl LogConfig {
     /// `rustls`, `tonic`, `tower`, `serenity` and such) nothing below INFO is taken.
     pub fn target_level(mut self, target: impl Into<String>, level: Level) -> LogConfig {
         let (prefix, level) = (target.into(), Some(level));
-        self.other_crates.routes.push(RouteOption { prefix, domain: None, level });
+        self.other_crates.routes.push(RouteOption { prefix, domain: None, level, origin: String::new() });
         self
     }
 
@@ -108,14 +110,15 @@ impl OtherCrates {
                 .ok_or_else(|| Error::config(unknown_domain(whose, name, specs)))
         };
         let check = |option: &RouteOption| {
-            let RouteOption { prefix, domain, level } = option;
+            let RouteOption { prefix, domain, level, origin } = option;
+            let origin = if origin.is_empty() { String::new() } else { format!("{origin}: ") };
             if !is_target(prefix) {
                 return Err(Error::config(format!(
-                    "the route {prefix:?} is no target; the path of a module is expected, such as \"sqlx\" or \"sqlx::query\", without a \
+                    "{origin}the route {prefix:?} is no target; the path of a module is expected, such as \"sqlx\" or \"sqlx::query\", without a \
                      \"::\" at its end"
                 )));
             }
-            let whose = format!("the route {prefix:?} leads to");
+            let whose = format!("{origin}the route {prefix:?} leads to");
             let domain = domain.as_deref().map(|name| number_of(name, &whose)).transpose()?;
             Ok(Rule { prefix: prefix.clone(), domain, level: *level })
         };

@@ -10,9 +10,9 @@
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use super::LogConfig;
 use super::document::{ConfigFile, Document, LIVE, Source, Stamp};
 use super::levels::Levels;
+use super::{AnySink, LogConfig};
 use crate::domain::DomainSpec;
 use crate::filter::LevelSet;
 use crate::level::Level;
@@ -73,6 +73,11 @@ impl Reloader {
         let lookup = |name: &str| self.overrides.clone().filter(|_| name == super::levels::VARIABLE);
         let document = self.file.read(&lookup).and_then(|document| {
             let levels = Said::by(&document.config).levels.of(self.specs)?;
+            // H1: also what only the next start would look at.
+            document.config.other_crates.check(self.specs)?;
+            for file in document.config.sinks.iter().filter_map(AnySink::as_file) {
+                file.choice().filter(self.specs).map_err(|problem| file.wrong(problem))?;
+            }
             Ok((document, levels))
         });
         let path = self.file.path().display().to_string();

@@ -12,6 +12,7 @@ use super::values::{
     rotation, some_text, zone,
 };
 use crate::config::levels::DomainLevel;
+use crate::config::other_crates::RouteOption;
 use crate::config::{LogConfig, SHORTEST_HEARTBEAT};
 use crate::level::Level;
 
@@ -49,6 +50,7 @@ pub(crate) const LIVE: [&str; 5] = ["level", "debug_enabled", "domains", "consol
 pub(super) fn root() -> Table<Draft> {
     let mut keys = files();
     keys.splice(0..0, levels());
+    keys.extend(other_crates());
     keys.extend(behaviour());
     Table { keys, begin: Draft::new, check: |_| Ok(()) }
 }
@@ -193,6 +195,13 @@ fn files() -> Keys {
             },
         )
         .or("format"),
+        key(
+            "diagnose",
+            "false",
+            "Whether log files show what functions with #[diagnose] capture for errors.",
+            FLAG,
+            |draft: &mut Draft, wanted| draft.config.diagnose = wanted,
+        ),
         key("zone", "local", "The time zone of lines and of rotation.", zone(), |draft: &mut Draft, zone| {
             draft.config.zone = zone;
         }),
@@ -231,6 +240,53 @@ fn files() -> Keys {
             |draft: &mut Draft, sinks: Vec<SinkDraft>| {
                 draft.config.sinks.extend(sinks.into_iter().filter_map(SinkDraft::into_sink));
             },
+        ),
+    ]
+}
+
+fn other_crates() -> Keys {
+    let route = |prefix: String, domain, level, origin| RouteOption { prefix, domain, level, origin };
+    vec![
+        key(
+            "intercept",
+            "true, if nobody else has them",
+            "Whether records of other crates, by log and tracing, are taken.",
+            FLAG,
+            |draft: &mut Draft, wanted| draft.config.other_crates.intercept = Some(wanted),
+        ),
+        key(
+            "routes",
+            "",
+            "The domains of other crates' records, by the beginning of their target: sqlx: db.",
+            MapOf(some_text("a domain's name")),
+            move |draft: &mut Draft, routes: Vec<(String, String, String)>| {
+                let option = |(prefix, origin, domain)| route(prefix, Some(domain), None, origin);
+                draft.config.other_crates.routes.extend(routes.into_iter().map(option));
+            },
+        ),
+        key(
+            "target_levels",
+            "",
+            "The lowest levels of other crates' records, by the beginning of their target: sqlx::query: warning.",
+            MapOf(LevelName),
+            move |draft: &mut Draft, levels: Vec<(String, String, Level)>| {
+                let option = |(prefix, origin, level)| route(prefix, None, Some(level), origin);
+                draft.config.other_crates.routes.extend(levels.into_iter().map(option));
+            },
+        ),
+        key(
+            "default_route",
+            "the first domain",
+            "The domain of other crates' records that no route is for.",
+            some_text("a domain's name"),
+            |draft: &mut Draft, domain| draft.config.other_crates.default = Some(domain),
+        ),
+        key(
+            "span_events",
+            "false",
+            "Whether the begin and the end of tracing's spans are records.",
+            FLAG,
+            |draft: &mut Draft, wanted| draft.config.other_crates.span_events = wanted,
         ),
     ]
 }
@@ -291,6 +347,9 @@ fn behaviour() -> Keys {
                 draft.config.handle_signals = wanted;
             },
         ),
+        key("panic_hook", "true", "Whether panics are records.", FLAG, |draft: &mut Draft, wanted| {
+            draft.config.panic_hook = Some(wanted);
+        }),
         key(
             "take_over",
             "false",

@@ -87,6 +87,13 @@ pub(super) fn console() -> impl Kind<Value = ConsoleDraft> {
                 },
             )
             .or("format"),
+            key(
+                "diagnose",
+                "false",
+                "Whether it shows what functions with #[diagnose] capture for errors.",
+                FLAG,
+                |draft: &mut ConsoleDraft, wanted| draft.console.diagnose = wanted,
+            ),
         ],
         begin: ConsoleDraft::default,
         check: |_| Ok(()),
@@ -109,6 +116,7 @@ pub(super) struct SinkDraft {
     retention: Option<Retention>,
     compression: Option<Compression>,
     mode: Option<u32>,
+    diagnose: Option<bool>,
 }
 
 impl SinkDraft {
@@ -151,6 +159,7 @@ impl SinkDraft {
             console.min_level = self.min_level.unwrap_or(console.min_level);
             console.colour = self.colour.unwrap_or(console.colour);
             console.layout = self.layout;
+            console.diagnose = self.diagnose.unwrap_or(console.diagnose);
             return Some(console.into());
         };
         let mut file = File::new(name);
@@ -180,6 +189,9 @@ impl SinkDraft {
         }
         if let Some(mode) = self.mode {
             file = file.mode(mode);
+        }
+        if let Some(wanted) = self.diagnose {
+            file = file.diagnose(wanted);
         }
         Some(file.into())
     }
@@ -281,6 +293,13 @@ pub(super) fn sink() -> Table<SinkDraft> {
                 "Its mode, in octal digits.",
                 mode(),
                 |it: &mut Draft, mode| it.mode = Some(mode),
+            ),
+            key(
+                "diagnose",
+                "as for the other files; false for a console",
+                "Whether it shows what functions with #[diagnose] capture for errors.",
+                FLAG,
+                |it: &mut Draft, wanted| it.diagnose = Some(wanted),
             ),
         ],
         begin: SinkDraft::default,

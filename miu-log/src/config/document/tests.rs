@@ -77,6 +77,13 @@ heartbeat: 1 min
 handle_signals: true
 take_over: true
 reload: false
+diagnose: true
+panic_hook: false
+intercept: true
+routes: {sqlx: db, "hyper::client": http}
+target_levels: {"sqlx::query": warning}
+default_route: app
+span_events: true
 "#;
 
 const ALL_OF_IT_IN_TOML: &str = r#"
@@ -103,6 +110,13 @@ heartbeat = "1 min"
 handle_signals = true
 take_over = true
 reload = false
+diagnose = true
+panic_hook = false
+intercept = true
+routes = { sqlx = "db", "hyper::client" = "http" }
+target_levels = { "sqlx::query" = "warning" }
+default_route = "app"
+span_events = true
 
 [domains]
 db = "debug"
@@ -186,6 +200,19 @@ fn every_key_does_what_its_method_does_in_both_notations() {
             (config.heartbeat, config.handle_signals, config.take_over),
             (Duration::from_secs(60), true, true)
         );
+        assert_eq!((config.diagnose, config.panic_hook), (true, Some(false)));
+        let other = &config.other_crates;
+        assert_eq!(
+            (other.intercept, other.default.as_deref(), other.span_events),
+            (Some(true), Some("app"), true)
+        );
+        let routes: Vec<_> =
+            other.routes.iter().map(|it| (&*it.prefix, it.domain.as_deref(), it.level)).collect();
+        assert!(
+            routes.contains(&("sqlx", Some("db"), None))
+                && routes.contains(&("sqlx::query", None, Some(Level::Warning)))
+        );
+        assert_eq!(routes.len(), 3);
         assert!(values.iter().any(|(path, text)| path == "sinks[0].file" && text == "errors.log"));
     }
 }
@@ -500,6 +527,36 @@ fn the_schema_has_every_key_of_the_documents_above() {
     assert!(schema["anyOf"][0]["properties"]["database"]["properties"]["password"].is_object());
     assert_eq!(schema["anyOf"][1]["allOf"][0]["$ref"], "#/definitions/logging");
     assert!(schema["definitions"]["layout"]["anyOf"].is_array());
+}
+
+#[test]
+fn what_can_be_changed_while_the_program_runs_is_described_so() {
+    let schema: serde_json::Value = serde_json::from_str(&ConfigFile::schema()).unwrap();
+    let keys = schema["definitions"]["logging"]["properties"].as_object().unwrap();
+    let console = &keys["console"]["anyOf"][1]["properties"];
+    let mut live = Vec::new();
+    for (prefix, keys) in [("", keys), ("console.", console.as_object().unwrap())] {
+        for (name, key) in keys {
+            if key["description"].as_str().unwrap().contains("Can be changed while the program runs") {
+                live.push(format!("{prefix}{name}"));
+            }
+        }
+    }
+    live.sort();
+    let mut expected = LIVE.map(str::to_owned);
+    expected.sort();
+    assert_eq!(live, expected);
+}
+
+#[test]
+fn a_route_to_an_unknown_domain_has_its_place() {
+    const SPECS: &[DomainSpec] = &[DomainSpec { name: "app", file: "app", level: None }];
+    let config = yaml("routes:\n  sqlx: bd\n");
+    let error = config.other_crates.check(SPECS).map(|_| ()).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "config.yml:2:3: routes.sqlx: the route \"sqlx\" leads to the unknown domain \"bd\"; the domains are app"
+    );
 }
 
 proptest! {
