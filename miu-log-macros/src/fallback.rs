@@ -8,6 +8,7 @@ use crate::expand;
 use crate::lower::{domains, record};
 use crate::parse::diagnose::Refused;
 use crate::parse::domains::NotAModule;
+use crate::parse::main::NotAFunction;
 
 /// The mistakes of a `log_domains`, and the module with every domain that could be understood.
 ///
@@ -21,6 +22,13 @@ pub(crate) fn domains(path: &TokenStream, rejected: domains::Rejected) -> TokenS
 
 /// The item that `log_domains` does not belong on, as it was.
 pub(crate) fn not_a_module(refused: NotAModule) -> TokenStream {
+    let errors = refused.error.to_compile_error();
+    let item = refused.item;
+    quote!(#errors #item)
+}
+
+/// The item that `main` does not belong on, as it was.
+pub(crate) fn not_a_function(refused: NotAFunction) -> TokenStream {
     let errors = refused.error.to_compile_error();
     let item = refused.item;
     quote!(#errors #item)

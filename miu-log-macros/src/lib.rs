@@ -1,4 +1,4 @@
-//! The macros of miu-log: `log_domains` and the logging statements.
+//! The macros of miu-log: `log_domains`, `main` and the logging statements.
 //!
 //! This file holds the entry points only. What they do is four steps, each in its own module, all
 //! on `proc_macro2` so that they run in unit tests:
@@ -56,6 +56,38 @@ pub fn log_domains(arguments: TokenStream, item: TokenStream) -> TokenStream {
     domains(&path, arguments.into(), item.into()).into()
 }
 
+/// Begins and ends the program around `main`, sync or async: everything that is logged, and every way to end, is recorded.
+///
+/// - Its first statement is `early_init()`: what other crates log before a repository is opened is kept for it, and so are panics. Where that fails,
+///   because another logger was installed, a line on stderr says so.
+/// - An `Err` that `main` returns is a CRITICAL record of the default domain, with its causes, and so is an exit code other than that of success. The
+///   error is anything that `main` can return: an error, a boxed error or a type that dereferences to one, or whatever has `Debug`.
+/// - Repositories that `main` opened, or joined, and drops when it returns are still there for that record: dropping one writes all of its
+///   records and takes no more, but its folder is given back when the program ends, or another repository is opened. `shutdown` gives it back at once.
+///
+/// A runtime's attribute stands below this one. `main` takes no arguments and may return what any `main` may.
+///
+/// # Examples
+///
+/// ```ignore
+/// #[miu_log::main]
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let repo = logs::Repository::open(LogConfig::new("logs"))?;
+///     serve(&repo)?;
+///     Ok(())
+/// }
+///
+/// #[miu_log::main]
+/// #[tokio::main]
+/// async fn main() -> Result<(), Failure> {
+///     serve().await
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    program(&crate_path(), arguments.into(), item.into()).into()
+}
+
 /// One logging statement; what `info!` and its siblings hand their input to.
 ///
 /// The input is `[crate path] Level ; logger, fields…, "template", arguments…`, where `_` for the
@@ -110,6 +142,22 @@ fn domains(
     match lower::domains::lower(parse::domains::arguments(arguments), head) {
         Ok(model) => expand::domains::expand(path, &model),
         Err(rejected) => fallback::domains(path, *rejected),
+    }
+}
+
+/// `main` on testable tokens.
+fn program(
+    path: &proc_macro2::TokenStream,
+    arguments: proc_macro2::TokenStream,
+    item: proc_macro2::TokenStream,
+) -> proc_macro2::TokenStream {
+    let function = match parse::main::function(item) {
+        Ok(function) => function,
+        Err(refused) => return fallback::not_a_function(refused),
+    };
+    match lower::main::lower(arguments, function) {
+        Ok(model) => expand::main::expand(path, &model),
+        Err(rejected) => expand::main::stub(&rejected),
     }
 }
 

@@ -75,6 +75,44 @@ fn a_mistake_leaves_a_module_of_the_same_shape() {
     ));
 }
 
+/// The expansion of `main`, formatted.
+fn program(item: TokenStream) -> String {
+    let expansion = crate::program(&quote!(::miu_log), TokenStream::new(), item);
+    prettyplease::unparse(&syn::parse2(expansion).unwrap())
+}
+
+#[test]
+fn main_expands() {
+    insta::assert_snapshot!(program(quote! {
+        /// The program.
+        #[cfg(unix)]
+        #[allow(unused)]
+        fn main() -> Result<(), Failure> {
+            serve()?;
+            Ok(())
+        }
+    }));
+}
+
+#[test]
+fn an_async_main_keeps_the_attribute_of_its_runtime() {
+    insta::assert_snapshot!(program(quote! {
+        #[tokio::main(flavor = "current_thread")]
+        async fn main() {
+            serve().await;
+        }
+    }));
+}
+
+#[test]
+fn mistakes_about_main_are_told_together() {
+    let item = quote!(
+        async fn main(arguments: u8) {}
+    );
+    let expansion = crate::program(&quote!(::miu_log), quote!(app), item);
+    insta::assert_snapshot!(mistakes(expansion).join("\n"));
+}
+
 #[test]
 fn a_plain_message_expands() {
     insta::assert_snapshot!(statement(quote!(Info), quote!(repo.app, "hello")));

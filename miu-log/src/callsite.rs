@@ -92,7 +92,8 @@ pub fn enclosing_function(type_name: &'static str) -> &'static str {
     while let Some(outer) = name.strip_suffix("::{{closure}}") {
         name = outer;
     }
-    name
+    // `#[miu_log::main]` puts the program's `main` into another one.
+    if name.ends_with("::main::main") { &name[..name.len() - "::main".len()] } else { name }
 }
 
 /// Entries of this cache: a power of two. A service has some hundred logging calls, a thread uses few of them.
@@ -473,5 +474,6 @@ mod tests {
     fn closures_are_named_by_their_function() {
         assert_eq!(enclosing_function("a::b::{{closure}}::{{closure}}::here"), "a::b");
         assert_eq!(enclosing_function("a::b::here"), "a::b");
+        assert_eq!(enclosing_function("a::main::main::{{closure}}::here"), "a::main");
     }
 }

@@ -87,6 +87,11 @@ impl<'a> Args<'a> {
         self.rest.is_empty()
     }
 
+    /// All that are left; then there are none.
+    pub(crate) fn take_all(&mut self) -> Args<'a> {
+        std::mem::replace(self, Args::new(&[]))
+    }
+
     /// The bytes that are left.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest

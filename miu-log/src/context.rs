@@ -77,6 +77,12 @@ impl Context {
         self.with_fields(key.with(value))
     }
 
+    /// The same with the default of this key: for [`LogConfig::default_fields`](crate::LogConfig::default_fields).
+    #[must_use]
+    pub fn with_default<T: ContextValue + ?Sized>(self, key: &Key<T>) -> Context {
+        self.with_fields(key.default_fields())
+    }
+
     /// The same with these fields.
     #[must_use]
     pub fn with_fields(self, fields: impl Into<Fields>) -> Context {

@@ -14,11 +14,13 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use crate::callsite::read_entry;
 use crate::codec::{Args, Head, padded};
 use crate::config::document;
+use crate::context::fields::Fields;
 use crate::domain::MAX_DOMAINS;
 use crate::hash::fnv1a;
 use crate::layout::Pattern;
 use crate::listener::checkpoint;
 use crate::listener::foreign::{ForeignRing, MOST_RECORDS};
+use crate::record::Extra;
 use crate::ring::consumer::Consumer;
 use crate::ring::control::PAGE;
 use crate::ring::member;
@@ -35,6 +37,17 @@ pub fn record(template: &str, bytes: &[u8]) {
         let _ = template.render(&mut Args::new(bytes), &mut out);
         assert!(std::str::from_utf8(&out).is_ok() && !out.contains(&b'\n'));
     }
+    // The same bytes as fields from elsewhere: each name once, none of them a statement's own.
+    if let Ok((extra, _)) = Extra::split(bytes) {
+        let own = [template.to_owned()];
+        let mut names: Vec<&str> = extra.iter(&own).map(|(name, _)| name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert!(names.len() == count && !names.contains(&template));
+    }
+    let restored = Fields::restore(bytes);
+    assert!(restored.iter().count() == Fields::restore(restored.as_bytes()).iter().count());
 }
 
 /// A layout's pattern, in any notation. What is accepted is accepted again, as another process reads it.

@@ -107,6 +107,7 @@ mod repository;
 mod ring;
 #[cfg(not(loom))]
 mod rotate;
+#[cfg(not(loom))]
 mod router;
 #[cfg(not(loom))]
 mod runtime;
@@ -144,9 +145,9 @@ pub mod testing;
 pub mod generated {}
 
 pub use level::{Level, UnknownLevel};
-#[cfg(not(loom))]
-pub use miu_log_macros::diagnose;
 pub use miu_log_macros::log_domains;
+#[cfg(not(loom))]
+pub use miu_log_macros::{diagnose, main};
 
 #[cfg(all(feature = "tracing", not(loom)))]
 pub use self::bridge::{tracing_layer, tracing_subscriber};

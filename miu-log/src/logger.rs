@@ -20,9 +20,6 @@ use crate::message::{Message, Target};
 use crate::queue::{CLOSED, LevelChange, Queue, SignalSite};
 use crate::ring::signal_frame::in_signal_handler;
 
-/// How many spans give their fields to a record.
-pub(crate) const MOST_SPANS: usize = 4;
-
 /// The logger of one domain.
 ///
 /// Cheap to clone, and usable from any thread. A call whose level is off costs one load and a branch; any other one
@@ -182,33 +179,17 @@ impl Logger {
         if self.bound.is_empty() && !current::is_any() {
             self.queue.enqueue(level, self.domain, callsite, scratch, arguments);
         } else {
-            self.submit_with(callsite, level, scratch, arguments, &[]);
+            self.submit_in_context(callsite, level, scratch, arguments);
         }
     }
 
-    /// As `submit`, with fields from the context, the logger, and `spans`: of the same name the last one counts, of the spans the innermost, which
-    /// stands last. Nothing of them is formatted or allocated; they are copied.
-    ///
-    /// Of more than [`MOST_SPANS`] spans the outer ones are left out.
+    /// As `submit`, with the fields of the context and those of the logger, of which the latter count more. Nothing of them is formatted or
+    /// allocated; they are copied.
     #[inline(never)]
-    pub(crate) fn submit_with(
-        &self,
-        callsite: u32,
-        level: Level,
-        scratch: &Scratch,
-        arguments: &dyn AnyEncode,
-        spans: &[&Fields],
-    ) {
-        let spans = &spans[spans.len().saturating_sub(MOST_SPANS)..];
+    fn submit_in_context(&self, callsite: u32, level: Level, scratch: &Scratch, arguments: &dyn AnyEncode) {
         current::with_current(|context, captured| {
-            let mut fields = [&[][..]; MOST_SPANS + 2];
-            fields[0] = context;
-            fields[1] = self.bound.as_bytes();
-            for (place, span) in fields[2..].iter_mut().zip(spans) {
-                *place = span.as_bytes();
-            }
             let captured = if level >= Level::Error { captured } else { &[] };
-            let all = WithExtra { fields: &fields[..2 + spans.len()], captured, arguments };
+            let all = WithExtra { fields: &[context, self.bound.as_bytes()], captured, arguments };
             self.queue.enqueue(level, self.domain, callsite, scratch, &all);
         });
     }

@@ -15,6 +15,7 @@ pub use crate::error::Error;
 pub use crate::level::Level;
 pub use crate::lifecycle::early::StartupReport;
 pub use crate::lifecycle::global::Global;
+pub use crate::lifecycle::program::{EndsByError, EndsByOther, EndsBySource, EndsByText, Outcome, program};
 pub use crate::logger::{AsLogger, CappedLogger, Logger, enabled, outline, submit, submit_signal};
 pub use crate::queue::{LevelChange, SignalSite};
 pub use crate::repository::{Core, Endpoint, QueueHandle, ShutdownReport};

@@ -24,7 +24,7 @@ use crate::domain::{DomainSpec, MAX_DOMAINS};
 use crate::error::Error;
 use crate::level::Level;
 use crate::lifecycle::early::StartupReport;
-use crate::lifecycle::{exit, fork, panic_hook, signals};
+use crate::lifecycle::{exit, fork, panic_hook, program, signals};
 use crate::listener::watch::Watch;
 use crate::logger::{CappedLogger, Logger};
 use crate::maintenance::thread::Maintenance;
@@ -170,6 +170,7 @@ impl Core {
     /// Gives the repository its listener.
     pub(crate) fn start(&self, config: LogConfig) -> Result<(), Error> {
         config.validate()?;
+        program::end_kept();
         if let Some(problem) = config.zone.complaint() {
             notice("zone", &problem);
         }
@@ -197,10 +198,10 @@ impl Core {
         _ = inner.default_domain.set(routes.default);
         _ = inner.accepted_early.set(inner.queue.accepted());
         let mut config = config;
-        if let Some(listener) = config.captured_by.take() {
-            return self.start_captured(&config, listener);
-        }
         let intercepting = Intercepting::prepare(&config.other_crates, routes)?;
+        if let Some(listener) = config.captured_by.take() {
+            return self.start_captured(&config, listener, intercepting);
+        }
         let Prepared { mut listener, runtime, recovery, settings, maintenance } =
             start::prepare(&mut config, &inner.queue, &inner.published, specs)?;
         let paths = runtime.as_ref().map(|runtime| (runtime.path().to_owned(), runtime.spill()));
@@ -430,8 +431,13 @@ impl Core {
 impl Drop for Core {
     fn drop(&mut self) {
         match self.role {
-            Role::Owner if self.inner.started.get().is_some() => _ = self.inner.shutdown(),
-            Role::Guest => self.inner.queue.leave(),
+            Role::Owner if self.inner.started.get().is_some_and(|started| started.manual.is_some()) => {
+                _ = self.inner.shutdown();
+            }
+            Role::Owner if self.inner.started.get().is_some() && !program::keep(&self.inner) => {
+                _ = self.inner.shutdown();
+            }
+            Role::Guest if !program::keep(&self.inner) => self.inner.queue.leave(),
             _ => {}
         }
     }

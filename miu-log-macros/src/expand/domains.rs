@@ -199,7 +199,7 @@ fn repository(p: &TokenStream, domains: &[Domain]) -> TokenStream {
     let about = format!(
         "The log repository: one logger for each of the domains {}.\n\n\
          Made by `open` in the process that writes the files, by `worker` in a thread that logs through \
-         another repository's queue. Dropping it does what `shutdown` does.",
+         another repository's queue. Dropping it does what `shutdown` does; below `#[miu_log::main]` its folder is given back later.",
         sentence(domains)
     );
     quote! {
@@ -389,7 +389,7 @@ fn methods(p: &TokenStream, core: &TokenStream, specs: &TokenStream) -> TokenStr
             #p::Core::shutdown(&self.__core)
         }
 
-        /// Ends the process with this exit code. A last record in the first domain says why: `stopping: <reason>`, with the code, the
+        /// Ends the process with this exit code. A last record in the default domain says why: `stopping: <reason>`, with the code, the
         /// program's name and how long it ran since this repository was opened, at INFO where the code is 0 and at CRITICAL otherwise, whatever level
         /// is in force. Everything logged before is written first, as [`shutdown`](Repository::shutdown) does it; functions registered
         /// for the exit run, destructors do not.

@@ -6,5 +6,6 @@
 pub(crate) mod diagnose;
 pub(crate) mod domains;
 pub(crate) mod fields;
+pub(crate) mod main;
 pub(crate) mod record;
 mod signal;

@@ -2,6 +2,7 @@
 //! and every mistake of one input is reported together.
 
 pub(crate) mod domains;
+pub(crate) mod main;
 mod names;
 pub(crate) mod record;
 

@@ -3,4 +3,5 @@
 
 pub(crate) mod diagnose;
 pub(crate) mod domains;
+pub(crate) mod main;
 pub(crate) mod record;

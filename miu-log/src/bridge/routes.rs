@@ -237,7 +237,6 @@ impl Routes {
     }
 
     /// Takes a record that was kept somewhere else, if it is wanted. It gets the time of this call.
-    #[allow(dead_code, reason = "for records that were logged early")]
     pub(crate) fn take(&self, record: &ForeignRecord<'_>) {
         let site = sites::find(&record.origin);
         let route = self.route(site, &record.origin);

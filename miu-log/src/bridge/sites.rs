@@ -55,10 +55,17 @@ struct Shape {
     next: Shapes,
 }
 
+impl Shape {
+    #[inline]
+    fn has(&self, names: &[u8]) -> bool {
+        self.names.len() == names.len() && (names.is_empty() || *self.names == *names)
+    }
+}
+
 /// The statement that a record comes from. None where there is no room for it, and for one that comes first in a signal handler.
 #[inline]
 pub(super) fn find(origin: &Origin<'_>) -> Option<&'static Site> {
-    let table = TABLE.get_or_init(|| (0..PLACES).map(|_| OnceLock::new()).collect());
+    let table = TABLE.get().or_else(make_table)?;
     let first = place(origin);
     for step in 0..SEARCH {
         match table[(first + step) % PLACES].get() {
@@ -68,6 +75,11 @@ pub(super) fn find(origin: &Origin<'_>) -> Option<&'static Site> {
         }
     }
     add(table, first, origin)
+}
+
+#[cold]
+fn make_table() -> Option<&'static Box<[OnceLock<Box<Site>>]>> {
+    callsite::exclusively(|_| TABLE.get_or_init(|| (0..PLACES).map(|_| OnceLock::new()).collect()))
 }
 
 /// Where the search begins: by the line, and by the file's name, of which its length and its end say enough.
@@ -163,7 +175,7 @@ impl Site {
     pub(super) fn id(&self, names: &[u8]) -> Option<u32> {
         let mut shapes = &self.shapes;
         while let Some(shape) = shapes.0.get() {
-            if *shape.names == *names {
+            if shape.has(names) {
                 return Some(shape.id);
             }
             shapes = &shape.next;
@@ -176,7 +188,7 @@ impl Site {
         callsite::exclusively(|register| {
             let mut shapes = &self.shapes;
             while let Some(shape) = shapes.0.get() {
-                if *shape.names == *names {
+                if shape.has(names) {
                     return Some(shape.id);
                 }
                 shapes = &shape.next;

@@ -182,8 +182,11 @@ where
 {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         // A layer that does not decide is told of what its filter wants, and of nothing else.
-        sites::mark_as_events(&origin(metadata));
-        if self.alone { interest(metadata) } else { Interest::always() }
+        let interest = if self.alone { interest(metadata) } else { Interest::always() };
+        if !interest.is_never() {
+            sites::mark_as_events(&origin(metadata));
+        }
+        interest
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
@@ -220,7 +223,7 @@ where
         }
         let origin = origin(event.metadata());
         receiver::receive(&origin, |staging| {
-            event.record(&mut Visitor { staging, is_event: true });
+            event.record(&mut Visitor { staging, of: Of::Event });
             add_target(&origin, staging);
             spans::add_context(context.event_scope(event), staging);
         });
@@ -267,7 +270,7 @@ where
         line: found.line,
     };
     receiver::receive(&origin, |staging| {
-        event.record(&mut Visitor { staging, is_event: true });
+        event.record(&mut Visitor { staging, of: Of::RecordOfLog });
         add_target(&origin, staging);
         spans::add_context(context.event_scope(event), staging);
     });
@@ -308,8 +311,17 @@ impl Visit for OfLog {
 /// Writes the fields of an event or a span down.
 struct Visitor<'a> {
     staging: &'a mut Staging,
-    /// The field `message` is the message.
-    is_event: bool,
+    of: Of,
+}
+
+/// Whose fields they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Span,
+    /// Its field `message` is the message.
+    Event,
+    /// An event with fields that say where it comes from, which have been read before.
+    RecordOfLog,
 }
 
 impl Visitor<'_> {
@@ -318,12 +330,16 @@ impl Visitor<'_> {
     fn name(&self, field: &Field) -> Option<&'static str> {
         let name = field.name();
         let name = name.strip_prefix("r#").unwrap_or(name);
-        (!self.is_event || (name != "message" && !name.starts_with(OF_LOG))).then_some(name)
+        match self.of {
+            Of::Span => Some(name),
+            Of::Event => Some(name).filter(|name| *name != "message"),
+            Of::RecordOfLog => Some(name).filter(|name| *name != "message" && !name.starts_with(OF_LOG)),
+        }
     }
 
     #[inline]
     fn is_message(&self, field: &Field) -> bool {
-        self.is_event && field.name() == "message"
+        self.of != Of::Span && field.name() == "message"
     }
 }
 

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::context::fields::Fields;
 use crate::error::Error;
 use crate::layout::AnyLayout;
 use crate::level::Level;
@@ -66,6 +67,7 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// | [`file_prefix`](LogConfig::file_prefix) | none |
 /// | [`layout`](LogConfig::layout) | [`Pattern::DEFAULT`](crate::Pattern::DEFAULT) |
 /// | [`diagnose`](LogConfig::diagnose) | `false` |
+/// | [`default_fields`](LogConfig::default_fields) | none |
 /// | [`zone`](LogConfig::zone) | local time |
 /// | [`overflow`](LogConfig::overflow) | wait at most 100 ms, then shed by level |
 /// | [`ring_limit`](LogConfig::ring_limit) | 2 MiB a thread |
@@ -121,6 +123,7 @@ pub struct LogConfig {
     pub(crate) file_prefix: Option<String>,
     pub(crate) layout: AnyLayout,
     pub(crate) diagnose: bool,
+    pub(crate) default_fields: Fields,
     pub(crate) zone: Zone,
     pub(crate) overflow: OverflowPolicy,
     pub(crate) ring_limit: usize,
@@ -142,13 +145,13 @@ pub struct LogConfig {
     pub(crate) app: Option<String>,
     pub(crate) domain_file: String,
     pub(crate) level_file: String,
+    pub(crate) other_crates: OtherCrates,
     /// Where the configuration comes from, if it may be read again.
     pub(crate) source: Option<Box<Source>>,
     /// What is to be said of the configuration, by WARNING records, when the repository is opened.
     pub(crate) remarks: Vec<String>,
     /// What is wrong with it is said so as well, and is no error.
     pub(crate) is_lenient: bool,
-    pub(crate) other_crates: OtherCrates,
     /// The process whose number stands for `{pid}`.
     pub(crate) pid: u32,
 }
@@ -170,6 +173,7 @@ impl LogConfig {
             file_prefix: None,
             layout: AnyLayout::default(),
             diagnose: false,
+            default_fields: Fields::new(),
             zone: Zone::Local,
             overflow: OverflowPolicy::default(),
             ring_limit: RING_LIMIT,
@@ -190,10 +194,10 @@ impl LogConfig {
             app: None,
             domain_file: files::DOMAIN_FILE.to_owned(),
             level_file: files::LEVEL_FILE.to_owned(),
+            other_crates: OtherCrates::default(),
             source: None,
             remarks: Vec::new(),
             is_lenient: false,
-            other_crates: OtherCrates::default(),
             pid: std::process::id(),
         }
     }
@@ -265,6 +269,24 @@ impl LogConfig {
         self
     }
 
+    /// Fields of every record that does not have one of the same name: what the service is called and where it runs, or
+    /// [keys of the context](crate::context::Context::with_default) with their defaults. They cost a logging call nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use miu_log::context::{Context, REQUEST_ID, USER_ID};
+    /// use miu_log::{LogConfig, fields};
+    ///
+    /// let everywhere = Context::new().with_default(&REQUEST_ID).with_default(&USER_ID);
+    /// let config = LogConfig::new("logs").default_fields(everywhere.with_fields(fields!(region = "eu")));
+    /// # let _ = config;
+    /// ```
+    pub fn default_fields(mut self, fields: impl Into<Fields>) -> LogConfig {
+        self.default_fields = fields.into();
+        self
+    }
+
     /// The time zone: of the time in lines, and of the times at which files are rotated. A [`Zone`], or a text such as `"Europe/Berlin"`, `"UTC"` or
     /// `"+05:30"`. Default: the system's. An unknown name is an error of `open`.
     pub fn zone(mut self, zone: impl Into<Zone>) -> LogConfig {
@@ -311,7 +333,7 @@ impl LogConfig {
         self
     }
 
-    /// Whether panics become records: CRITICAL, in the first domain, with message, place, thread and backtrace (whatever `RUST_BACKTRACE` says), in
+    /// Whether panics become records: CRITICAL, in the domain of [`default_route`](LogConfig::default_route), with message, place, thread and backtrace (whatever `RUST_BACKTRACE` says), in
     /// the files before the panic goes on. Default: `true`, but `false` with a [`manual_listener`](LogConfig::manual_listener), since a test's failure is
     /// no matter of another test's log.
     ///

@@ -85,6 +85,13 @@ impl Fields {
         }
     }
 
+    /// The fields of these bytes, which are what `as_bytes` gave to somebody who kept it. What makes no sense is left out.
+    pub(crate) fn restore(bytes: &[u8]) -> Fields {
+        let mut builder = FieldsBuilder::new();
+        builder.add_bytes(bytes);
+        builder.finish()
+    }
+
     /// As they stand in a record.
     #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -138,7 +145,11 @@ impl FieldsBuilder {
     }
 
     fn add_all(&mut self, fields: &Fields) {
-        let mut args = Args::new(fields.as_bytes());
+        self.add_bytes(fields.as_bytes());
+    }
+
+    fn add_bytes(&mut self, bytes: &[u8]) {
+        let mut args = Args::new(bytes);
         while let Ok(Value::Str(name)) = args.next() {
             let before = args.rest();
             let Ok(value) = args.next() else { break };
@@ -247,6 +258,15 @@ mod tests {
         assert_eq!(all.iter().count(), MOST_FIELDS);
         assert!(matches!(all.get(CUT), Some(Seen::Unsigned(count)) if count > 40), "{all:?}");
         assert!(all.as_bytes().len() <= MOST_BYTES);
+    }
+
+    #[test]
+    fn fields_are_restored_as_they_were_and_what_makes_no_sense_is_none() {
+        let fields = numbers(&[("a", 1), ("b", 2)]);
+        assert_eq!(shown(&Fields::restore(fields.as_bytes())), "a=1 b=2 ");
+        let cut = &fields.as_bytes()[..fields.as_bytes().len() - 1];
+        assert_eq!(shown(&Fields::restore(cut)), "a=1 ");
+        assert!(Fields::restore(&[255, 7]).is_empty());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::{Context, current};
-use crate::context::fields::FieldsBuilder;
+use crate::context::fields::{Fields, FieldsBuilder};
 use crate::encode::FieldValue;
 use crate::record;
 
@@ -51,9 +51,18 @@ impl<T: ContextValue + ?Sized> Key<T> {
 
     /// A context in which the key has this value, and nothing else.
     pub fn with(&self, value: impl ValueOf<T>) -> Context {
+        self.fields(value.get()).into()
+    }
+
+    /// The key with its default.
+    pub(super) fn default_fields(&self) -> Fields {
+        self.fields(self.default)
+    }
+
+    fn fields(&self, value: &T) -> Fields {
         let mut builder = FieldsBuilder::new();
-        builder.add_value(self.name, value.get());
-        builder.finish().into()
+        builder.add_value(self.name, value);
+        builder.finish()
     }
 
     /// Its value here and now: that of the context in force, else the default.

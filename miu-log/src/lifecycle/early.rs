@@ -59,7 +59,7 @@ pub enum EarlyInit {
 }
 
 /// Collects, from now on, what other crates log through `log` and `tracing`, and panics, until a repository is opened, which gets all of it. Meant to be the
-/// first statement of `main`; `#[miu_log::main]` does it.
+/// first statement of `main`; [`#[miu_log::main]`](macro@crate::main) does it.
 ///
 /// Records from DEBUG on are kept, with their times, threads and places: up to 10,000 of them and 1 MiB; more is counted, and told by a WARNING when the
 /// repository is opened. Those from INFO on are also shown on stderr at once, in the layout [`Pattern::loguru`](crate::Pattern::loguru), coloured on a terminal;

@@ -39,14 +39,14 @@ pub(crate) fn leave_at_end(queue: &Arc<Queue>) {
     open.guests.push(Arc::downgrade(queue));
 }
 
-/// Records that the repositories of this process have accepted so far.
+/// The repositories of this process that are there, opened or not.
+pub(super) fn repositories() -> Vec<Arc<Inner>> {
+    lock(OPEN.get()).repositories.iter().filter_map(Weak::upgrade).collect()
+}
+
+/// Records that they have accepted so far.
 pub(super) fn accepted() -> u64 {
-    lock(OPEN.get())
-        .repositories
-        .iter()
-        .filter_map(Weak::upgrade)
-        .map(|repository| repository.accepted())
-        .sum()
+    repositories().iter().map(|repository| repository.accepted()).sum()
 }
 
 /// From now on the end of the process is noticed.

@@ -5,4 +5,5 @@ pub(crate) mod exit;
 pub(crate) mod fork;
 pub(crate) mod global;
 pub(crate) mod panic_hook;
+pub(crate) mod program;
 pub(crate) mod signals;

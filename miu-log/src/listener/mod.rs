@@ -36,6 +36,7 @@ use watch::Watch;
 
 use crate::clock::Calibration;
 use crate::codec::{Args, Corrupt, FLAG_BLOB, FLAG_EXTRA, FLAG_SITE, HEADER, Head, tag};
+use crate::context::fields::Fields;
 use crate::failpoint;
 use crate::level::Level;
 use crate::notice::notice;
@@ -90,6 +91,8 @@ pub(crate) struct Listener {
     sites: Vec<Option<Site>>,
     /// Stands in for a call site that nobody knows, and for the listener's own records.
     own_site: Site,
+    /// Fields of every record that does not have them otherwise.
+    defaults: Fields,
     checkpoint: Option<Checkpoint>,
     /// Other processes, and where they are looked for.
     peers: Peers,
@@ -147,6 +150,7 @@ impl Listener {
             readers: Readers::default(),
             sites: Vec::new(),
             own_site: own_site(),
+            defaults: Fields::new(),
             checkpoint,
             peers: Peers::default(),
             watch: None,
@@ -172,6 +176,11 @@ impl Listener {
         spare::keep();
         listener.publish_stats();
         listener
+    }
+
+    /// Every record that does not have them otherwise has these fields.
+    pub(crate) fn set_defaults(&mut self, fields: Fields) {
+        self.defaults = fields;
     }
 
     /// One pass.
@@ -368,6 +377,7 @@ impl Listener {
                     Err(Corrupt) => (None, (Extra::NONE, arguments)),
                 }
             };
+            let payload = (payload.0.with_defaults(self.defaults.as_bytes()), payload.1);
             let outcome = route(&mut self.router, &self.queue, site, process, reader, head, time, payload);
             match outcome {
                 Ok(index) => {
@@ -555,7 +565,7 @@ impl Listener {
             ring: u64::MAX,
             site: &self.own_site,
             args: Args::new(&bytes),
-            extra: Extra::NONE,
+            extra: Extra::NONE.with_defaults(self.defaults.as_bytes()),
         };
         if route(&mut self.router, &record).is_err() {
             notice("own", message);

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::codec::{Corrupt, Value};
 use crate::domain::DomainSpec;
 use crate::filter::Filter;
-use crate::layout::Layout;
+use crate::layout::{LineLayout, Unwritten};
 use crate::level::Level;
 use crate::listener::Listener;
 use crate::logger::Logger;
@@ -66,8 +66,8 @@ fn try_schedules(model: impl Fn() + Send + Sync + 'static) {
 /// Writes `thread number` of what `Caller::log` has logged, and `own` for the listener's own records.
 struct Plain;
 
-impl Layout for Plain {
-    fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), Corrupt> {
+impl LineLayout for Plain {
+    fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), Unwritten> {
         match record.args.clone().next()? {
             Value::Str(text) => {
                 let mut words = text.split_whitespace();

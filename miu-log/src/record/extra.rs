@@ -16,6 +16,8 @@ const MOST: usize = 512;
 /// See the module's description.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extra<'a> {
+    /// What the configuration gives to all records. Unlike the others they are this process's own.
+    defaults: Args<'a>,
     fields: Args<'a>,
     /// What functions gave for the diagnosis of errors: for those sinks only that ask for it.
     captured: Args<'a>,
@@ -23,7 +25,8 @@ pub(crate) struct Extra<'a> {
 
 impl<'a> Extra<'a> {
     /// No field.
-    pub(crate) const NONE: Extra<'static> = Extra { fields: Args::new(&[]), captured: Args::new(&[]) };
+    pub(crate) const NONE: Extra<'static> =
+        Extra { defaults: Args::new(&[]), fields: Args::new(&[]), captured: Args::new(&[]) };
 
     /// Tells these fields and the record's arguments apart.
     pub(crate) fn split(payload: &'a [u8]) -> Result<(Extra<'a>, &'a [u8]), Corrupt> {
@@ -43,13 +46,19 @@ impl<'a> Extra<'a> {
                 }
             }
         }
-        Ok((Extra { fields, captured }, rest))
+        Ok((Extra { fields, captured, ..Extra::NONE }, rest))
     }
 
     /// Whether there is none.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.fields.is_empty() && self.captured.is_empty()
+        self.defaults.is_empty() && self.fields.is_empty() && self.captured.is_empty()
+    }
+
+    /// The same, with these encoded fields where nothing else has their names.
+    #[inline]
+    pub(crate) fn with_defaults(self, defaults: &'a [u8]) -> Extra<'a> {
+        Extra { defaults: Args::new(defaults), ..self }
     }
 
     /// The same without captured values.
@@ -60,7 +69,7 @@ impl<'a> Extra<'a> {
     /// Names and values, but for those whose name is among the statement's `own` (X2).
     #[inline]
     pub(crate) fn iter<'o>(&self, own: &'o [String]) -> Fields<'a, 'o> {
-        Fields { rest: self.fields, next: self.captured, own }
+        Fields { rest: self.defaults, next: [self.fields, self.captured], own }
     }
 
     /// The value of this name.
@@ -73,7 +82,8 @@ impl<'a> Extra<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Fields<'a, 'o> {
     rest: Args<'a>,
-    next: Args<'a>,
+    /// What comes behind it.
+    next: [Args<'a>; 2],
     own: &'o [String],
 }
 
@@ -82,14 +92,11 @@ impl<'a> Iterator for Fields<'a, '_> {
 
     fn next(&mut self) -> Option<(&'a str, Value<'a>)> {
         loop {
-            if self.rest.is_empty() {
-                self.rest = std::mem::replace(&mut self.next, Args::new(&[]));
-            }
-            if self.rest.is_empty() {
-                return None;
+            while self.rest.is_empty() {
+                self.rest = self.next.iter_mut().find(|next| !next.is_empty())?.take_all();
             }
             let (name, value) = pair(&mut self.rest).ok()?;
-            let comes_again = has(self.rest, name) || has(self.next, name);
+            let comes_again = has(self.rest, name) || self.next.iter().any(|next| has(*next, name));
             if !comes_again && !self.own.iter().any(|own| own == name) {
                 return Some((name, value));
             }
@@ -153,6 +160,10 @@ mod tests {
         assert_eq!(found(extra.without_captured(), &[]), plain);
         assert_eq!((extra.get("a"), extra.get("x")), (Some(Value::U8(3)), None));
         assert!(Extra::NONE.is_empty() && !extra.is_empty());
+        let defaults = fields(&[("d", 7), ("own", 8), ("a", 9)]);
+        let expected = [("d", 7), ("b", 2), ("a", 3)].map(|(name, value)| (name.to_owned(), value));
+        assert_eq!(found(extra.without_captured().with_defaults(&defaults), &["own"]), expected);
+        assert_eq!(Extra::NONE.with_defaults(&defaults).get("a"), Some(Value::U8(9)));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use super::bridges::Intercepting;
 use super::{Core, Started};
 use crate::config::LogConfig;
 use crate::context::diagnosis;
@@ -16,7 +17,12 @@ use crate::worker::Recovery;
 
 impl Core {
     /// Gives the repository a listener that is stepped, and whose layout keeps the records.
-    pub(super) fn start_captured(&self, config: &LogConfig, manual: ManualListener) -> Result<(), Error> {
+    pub(super) fn start_captured(
+        &self,
+        config: &LogConfig,
+        manual: ManualListener,
+        intercepting: Intercepting,
+    ) -> Result<(), Error> {
         let Core { inner, specs, .. } = self;
         let queue = &inner.queue;
         for (number, spec) in specs.iter().enumerate() {
@@ -56,9 +62,12 @@ impl Core {
             diagnosis::ask();
             router.set_diagnosing(vec![0]);
         }
-        let listener =
+        let mut listener =
             Listener::new(queue.clone(), router, None, inner.published.clone(), config.sink_timeout);
+        listener.set_defaults(config.default_fields.clone());
         manual.show_to(queue);
+        // Before the listener's first pass, as elsewhere.
+        intercepting.begin(queue).inspect_err(|_| queue.end())?;
         manual.install(listener, None);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What a repository says of the process itself, in its first domain: that a part of it panicked, why it ends.
+//! What a repository says of the process itself, in its default domain: that a part of it panicked, why it ends.
 //!
 //! These records are taken whatever level is in force, and are in the files before the process ends, as far as the listener and the sinks
 //! come to that in time.
@@ -15,6 +15,7 @@ use crate::callsite::Place;
 use crate::encode::{Plain, Rendered, signal_value};
 use crate::level::Level;
 use crate::lifecycle::panic_hook::Panic;
+use crate::lifecycle::program::Ending;
 use crate::logger::{Logger, submit_signal};
 use crate::notice::notice;
 use crate::queue::SignalSite;
@@ -55,6 +56,27 @@ impl Inner {
             // Whatever keeps it from the files now: it is in the ring, as all that was logged before.
             let _ = self.flush(self.patience());
         }
+    }
+
+    /// Records how the program's `main` ended, also where the repository takes nothing else any more.
+    pub(crate) fn record_ending(&self, ending: &Ending, place: Place<'_>) {
+        if self.queue.folder().is_none() || self.queue.is_ended() {
+            return;
+        }
+        let (logger, text) = (self.own_logger(), Plain::of(&*ending.text));
+        let is_written = match &ending.detail {
+            Some(detail) => logger.tell_at_the_end(Level::Critical, place, &(text, (Rendered(detail), ()))),
+            None => logger.tell_at_the_end(Level::Critical, place, &(text, ())),
+        };
+        if is_written {
+            let _ = self.flush(self.patience());
+        }
+    }
+
+    /// Takes no more, and has everything so far written; the end comes later.
+    pub(crate) fn rest(&self) {
+        self.queue.close();
+        let _ = self.flush(self.patience());
     }
 
     /// Records why the process ends with this code. False where logging has ended before.

@@ -9,10 +9,12 @@ use super::sinks::Sinks;
 use crate::clock::Clock;
 use crate::config::select::Choice;
 use crate::config::{File, LogConfig};
+use crate::context::fields::Fields;
 use crate::domain::DomainSpec;
 use crate::error::Error;
 use crate::folder::Folder;
 use crate::layout::AnyLayout;
+use crate::lifecycle::program;
 use crate::listener::Listener;
 use crate::listener::checkpoint::Checkpoint;
 use crate::listener::replay::Previous;
@@ -52,6 +54,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// ```
 pub fn recover(log_folder: impl AsRef<Path>) -> Result<Recovery, Error> {
     let log_folder = log_folder.as_ref();
+    program::end_kept();
     if !log_folder.is_dir() {
         return Err(Error::config(format!("there is no log folder {log_folder:?}")));
     }
@@ -105,6 +108,7 @@ fn recover_one(folder: &Folder, instance: Option<&str>) -> Result<Recovery, Erro
         .level_files(about.level_files)
         .isolated(about.is_isolated)
         .diagnose(about.diagnose == Diagnose::Files)
+        .default_fields(Fields::restore(&about.default_fields))
         .layout(AnyLayout::restore(&about.layout).unwrap_or_default().with_a_zone_that_is_there())
         .zone(zone)
         // What is rotated, and what that leads to, is for the service to say.
@@ -134,6 +138,7 @@ fn recover_one(folder: &Folder, instance: Option<&str>) -> Result<Recovery, Erro
     let checkpoint = Checkpoint::new(runtime.file(CHECKPOINT)?, previous.sequence);
     let queue = Queue::detached(&specs, clock);
     let mut listener = Listener::new(queue, router, Some(checkpoint), Arc::default(), PATIENCE);
+    listener.set_defaults(config.default_fields);
     let recovery = listener.replay(&previous, folder, runtime.path());
     // Where a log file fails still, what waits for it stays where it is, for the next attempt.
     if !listener.holds_lines() {

@@ -123,6 +123,7 @@ fn prepare_in_folder(
     let checkpoint = Checkpoint::new(runtime.file(CHECKPOINT)?, previous.sequence);
     let mut listener =
         Listener::new(queue.clone(), router, Some(checkpoint), published.clone(), config.sink_timeout);
+    listener.set_defaults(config.default_fields.clone());
     let recovery = listener.replay(&previous, &folder, runtime.path());
     queue.with_levels_at_rest(|| {
         let file = match (previous.going_on, previous.idle) {
@@ -176,6 +177,7 @@ fn about(config: &LogConfig, specs: &[DomainSpec], clock: &Clock, log_folder: &P
         domain_files: config.domain_files,
         is_isolated: config.isolated,
         diagnose: diagnose_of(config),
+        default_fields: config.default_fields.as_bytes().to_owned(),
         layout: config.layout.save(),
         zone: config.zone.pinned(),
         app: config.app_name(),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! page 4096 | length u32 | log folder, counted | clock u8 | policy u8, nanoseconds u64 | ring limit u64 | heartbeat u64
-//!           | prefix, counted | level files u8 | diagnose u8 | layout, counted | zone, counted | app, counted | pid u32 | mode u32
+//!           | prefix, counted | level files u8 | diagnose u8 | default fields, counted | layout, counted | zone, counted | app, counted | pid u32 | mode u32
 //!           | domain files u8 | isolated u8 | names of the files per domain and per level, counted | domains u32, each: name, file stem, counted
 //!           | files u32, each: name, counted; levels u8; domains u32, each counted, behind u8, 0 for all; modules u32, each counted;
 //!             u8, 1 for a filter that cannot be stored; layout, counted, empty where it has none; mode u32; diagnose u8
@@ -95,6 +95,8 @@ pub(crate) struct About {
     /// It shares its log folder with others, under the name in `app`.
     pub(crate) is_isolated: bool,
     pub(crate) diagnose: Diagnose,
+    /// As they stand in a record.
+    pub(crate) default_fields: Vec<u8>,
     /// As [`AnyLayout::save`](crate::layout::AnyLayout::save) makes it.
     pub(crate) layout: Vec<u8>,
     pub(crate) zone: Zone,
@@ -167,6 +169,7 @@ impl About {
         out.extend(nanos(self.heartbeat).to_le_bytes());
         put_counted(&mut out, self.prefix.as_deref().unwrap_or("").as_bytes());
         out.extend([u8::from(self.level_files), self.diagnose as u8]);
+        put_counted(&mut out, &self.default_fields);
         put_counted(&mut out, &self.layout);
         put_counted(&mut out, self.zone.to_string().as_bytes());
         put_counted(&mut out, self.app.as_bytes());
@@ -230,6 +233,7 @@ impl About {
             2 => Diagnose::Files,
             _ => return None,
         };
+        let default_fields = bytes.counted()?.to_owned();
         let layout = bytes.counted()?.to_owned();
         let zone = Zone::from(bytes.text()?);
         let app = bytes.text()?.to_owned();
@@ -259,6 +263,7 @@ impl About {
             domain_files,
             is_isolated,
             diagnose,
+            default_fields,
             layout,
             zone,
             app,
@@ -335,6 +340,7 @@ mod tests {
             domain_files: false,
             is_isolated: true,
             diagnose: Diagnose::Files,
+            default_fields: vec![15, 1, 0, 0, 0, b'a', 0],
             layout: AnyLayout::default().save(),
             zone: Zone::Fixed(-3600),
             app: "orders".to_owned(),

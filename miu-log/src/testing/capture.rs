@@ -75,10 +75,11 @@ impl Capture {
     }
 
     /// The configuration of the repository that is captured. It takes all levels; of its options those that are about levels, and `diagnose`, may be
-    /// changed, the others mean nothing here. No other process can join it.
+    /// changed, and that it takes the records of other crates too, by `intercept(true)`; the others mean nothing here. No other process can join it.
     pub fn config(&self) -> LogConfig {
         let records = self.records.clone();
-        self.config_of(move |record| lock(&records).push(CapturedRecord::new(record)))
+        // The facades of other crates have one receiver in a process: no test is to take it from another by the way.
+        self.config_of(move |record| lock(&records).push(CapturedRecord::new(record))).intercept(false)
     }
 
     fn config_of(&self, mut take: impl FnMut(&LogRecord<'_>) + Send + 'static) -> LogConfig {
@@ -96,7 +97,7 @@ impl Capture {
     ///
     /// The capture has what this thread logs from now on, and what is logged in its [context](crate::context), until it is dropped: in tasks that are polled
     /// on this thread (as all of a `#[tokio::test]` are), and in threads and tasks that are given [`Context::current`](crate::context::Context::current).
-    /// What is logged elsewhere is in no capture.
+    /// What is logged elsewhere is in no capture. The records of other crates are captured as the module's own are.
     ///
     /// # Errors
     ///

@@ -1,7 +1,10 @@
 //! Records of crates that log through `log` and `tracing`: they are in the files of the domains, once, as what they were.
 // L-04, L-13, L-15, L-16, L-18, L-19, L-20, L-23, F12, F19
 
-use miu_log_tests::{Place, logs, run};
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use miu_log_tests::{Place, logs, run, wait};
 use serde_json::{Value, json};
 
 use crate::{FLUSH, child};
@@ -163,6 +166,40 @@ fn a_worker_process_has_the_routes_of_its_repository() {
     assert_eq!((messages(&task), &task[0]["extra"]["number"]), (vec!["log of a worker"], &json!(1)));
     assert_eq!(messages(&redis), ["tracing of a worker"]);
     assert_eq!(redis[0]["extra"], json!({ "rows": 2, "target": "sqlx::query", "id": 9 }));
+}
+
+#[test]
+fn the_facades_of_a_worker_process_follow_levels_that_another_one_sets() {
+    let place = Place::new();
+    let repo = logs::Repository::open(place.config().level(miu_log::Level::Error)).unwrap();
+    let mut command = child(&place, "bridge-worker-levels");
+    repo.queue().share_with(&mut command).unwrap();
+    let mut worker = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(worker.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "ERROR\n");
+    let _ = repo.set_level(miu_log::Level::Trace);
+    assert!(wait(&mut worker).success());
+    repo.flush(FLUSH).unwrap();
+    assert_eq!(place.messages("trace.log"), ["log at trace", "tracing at trace"]);
+}
+
+#[test]
+fn hostile_texts_are_texts() {
+    // F57
+    let place = Place::new();
+    printed(&place, "bridge-hostile");
+    let entries = place.entries("app.log");
+    assert_eq!(entries.len(), 3);
+    let text = "${jndi:ldap://x}\\n{} {} {0:>1000000000} %n%s";
+    assert_eq!(entries[0].message, format!("{text} | target=\"{text}\""));
+    assert_eq!(entries[0].location, "${jndi:ldap://x}\\n{}:1");
+    assert!(entries[1].message.starts_with("a\\n2026-01-01"), "{entries:?}");
+    assert_eq!(
+        (&*entries[2].message, &*entries[2].location),
+        ("\\u{1b}[2J", "\\u{1b}[2J:1"),
+        "its module is its target"
+    );
 }
 
 #[test]

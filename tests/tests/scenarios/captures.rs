@@ -7,7 +7,7 @@ use std::path::Path;
 use miu_log::context::{self, CallInContext, Context, REQUEST_ID};
 use miu_log::testing::{Capture, Expected};
 use miu_log::{FieldValue, Level, fields, log_domains};
-use miu_log_tests::logs;
+use miu_log_tests::{Place, logs};
 
 fn opened(capture: &Capture) -> logs::Repository {
     logs::Repository::open(capture.config()).unwrap()
@@ -153,4 +153,12 @@ fn more_than_a_ring_holds_is_dropped_and_counted() {
     let dropped = repo.stats().dropped;
     assert!(dropped > 0);
     assert_eq!(capture.count(&Expected::new().level(Level::Info)) as u64, 4000 - dropped);
+}
+
+#[test]
+fn records_of_other_crates_are_in_the_capture_of_their_test() {
+    let place = Place::new();
+    let outcome = miu_log_tests::run(&mut crate::child(&place, "captured-facades"));
+    assert_eq!((outcome.number("tests"), outcome.number("records")), (4, 8), "{outcome:?}");
+    assert!(!place.logs().exists());
 }

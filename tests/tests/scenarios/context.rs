@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use miu_log::context::{self, CallInContext, Context, InContext, Key, REQUEST_ID, USER_ID};
 use miu_log::testing::ManualListener;
-use miu_log::{Fields, Json, JsonKey, LogConfig, Logfmt, Pattern, fields};
+use miu_log::{Fields, Json, JsonKey, Level, LogConfig, Logfmt, Pattern, fields};
 use miu_log_tests::{Place, logs};
 
 use crate::puppet::Puppet;
@@ -83,6 +83,33 @@ fn patterns_give_a_key_its_own_column_with_a_default() {
     assert_eq!(lines[0][5..], ["outside"]);
     assert_eq!(lines[1][2..4], ["REQ:r-17", "USER:anonymous"]);
     assert_eq!(lines[1][5..], ["inside", "rows=1"], "what has a column is not written twice");
+}
+
+#[test]
+fn default_fields_are_on_every_record_that_does_not_have_them_otherwise() {
+    // L-49
+    let place = Place::new();
+    let everywhere = Context::new().with_default(&REQUEST_ID).with_default(&USER_ID);
+    let everywhere = everywhere.with_fields(fields!(region = "eu"));
+    let (repo, listener) = opened(&place, |config| config.default_fields(everywhere.clone()));
+    repo.app.info("outside");
+    let scope = context::scope(REQUEST_ID.with("r-17"));
+    miu_log::info!(repo.app, region = "own", "inside");
+    drop(scope);
+    miu_log::signal!(repo.app, Level::Info, "in a handler");
+    listener.step();
+    let expected = [
+        "outside | request_id=no-request user_id=anonymous region=eu",
+        "inside | region=own user_id=anonymous request_id=r-17",
+        "in a handler | request_id=no-request user_id=anonymous region=eu",
+    ];
+    assert_eq!(place.messages("app.log"), expected);
+    drop(repo);
+
+    let place = Place::new();
+    assert!(!child(&place, "crash-in-context").status().unwrap().success());
+    assert_eq!(miu_log_tests::run(&mut child(&place, "recover")).number("corrupt"), 0);
+    assert!(place.messages("app.log").iter().any(|message| message.contains(" region=eu ")));
 }
 
 #[test]
@@ -296,10 +323,30 @@ fn records_of_a_worker_process_and_of_a_crash_have_their_context() {
     assert_eq!(miu_log_tests::run(&mut child(&place, "recover")).number("corrupt"), 0);
     let messages = place.messages("app.log");
     assert_eq!(
-        messages.iter().filter(|message| *message == "lost? | request_id=r-17 tenant=7").count(),
+        messages.iter().filter(|message| *message == "lost? | region=eu request_id=r-17 tenant=7").count(),
         1,
         "{messages:?}"
     );
     let empty: Fields = fields!();
     assert!(empty.is_empty());
+}
+
+#[test]
+fn calls_in_a_context_allocate_nothing() {
+    let place = Place::new();
+    let outcome = miu_log_tests::run(&mut child(&place, "allocations-in-context"));
+    assert_eq!((outcome.number("allocated"), outcome.number("written")), (0, 153), "{outcome:?}");
+    assert!(place.text("app.log").ends_with("by a method | request_id=r-17 tenant=7 session=1\n"));
+}
+
+#[test]
+fn an_allocator_that_logs_while_scopes_change_does_no_harm() {
+    let place = Place::new();
+    let outcome = miu_log_tests::run(&mut child(&place, "allocator-in-scopes"));
+    assert!(outcome.number("calls") > 1000 && outcome.number("corrupt") == 0, "{outcome:?}");
+    let messages = place.messages("app.log");
+    for round in 0..100 {
+        assert!(messages.contains(&format!("inner | round={round} request_id=r-17")));
+        assert!(messages.contains(&format!("bound | bound={round}")));
+    }
 }

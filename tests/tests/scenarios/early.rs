@@ -36,7 +36,7 @@ fn early_records_come_first_with_their_times_threads_and_places() {
     assert!(app[3].detail.iter().any(|line| line.contains("early::run")), "{app:?}");
     assert!(app.is_sorted_by_key(|entry| &entry.time), "{app:?}");
     assert_eq!(place.messages("debug.log"), [SOME[0]]);
-    assert_eq!(outcome.printed(), "early=1 log=4 panics=1 dropped=0 own=0 before=0");
+    assert_eq!(outcome.printed(), "early=1 log=4 tracing=0 panics=1 dropped=0 own=0 before=0");
     assert_eq!(names(&place.runtime()), [""; 0], "left in the runtime directory");
 }
 
@@ -98,18 +98,33 @@ fn a_process_wide_repository_has_early_records_in_order_of_time() {
     let outcome = early(&place, "global");
     let app = place.entries("app.log");
     assert_eq!(messages(&app), [SOME[1], SOME[2], SOME[3], "between", "after between", "later"]);
-    assert_eq!(outcome.printed(), "early=1 log=5 panics=0 dropped=0 own=1 before=0");
+    assert_eq!(outcome.printed(), "early=1 log=5 tracing=0 panics=0 dropped=0 own=1 before=0");
 }
 
 #[test]
 fn a_wrong_order_is_visible_in_the_report() {
     let place = Place::new();
-    assert_eq!(early(&place, "own-before").printed(), "early=1 log=5 panics=0 dropped=0 own=2 before=1");
+    assert_eq!(
+        early(&place, "own-before").printed(),
+        "early=1 log=5 tracing=0 panics=0 dropped=0 own=2 before=1"
+    );
     let place = Place::new();
-    assert_eq!(early(&place, "late").printed(), "early=0 log=0 panics=0 dropped=0 own=0 before=0");
+    assert_eq!(early(&place, "late").printed(), "early=0 log=0 tracing=0 panics=0 dropped=0 own=0 before=0");
     assert_eq!(place.messages("app.log"), ["not early"]);
     let place = Place::new();
-    assert_eq!(early(&place, "never").printed(), "early=0 log=0 panics=0 dropped=0 own=0 before=0");
+    assert_eq!(early(&place, "never").printed(), "early=0 log=0 tracing=0 panics=0 dropped=0 own=0 before=0");
+}
+
+#[test]
+fn early_events_of_tracing_have_their_fields_and_spans_and_are_there_once() {
+    let place = Place::new();
+    let outcome = early(&place, "tracing");
+    assert_eq!((outcome.number("log"), outcome.number("tracing")), (4, 1), "{outcome:?}");
+    let app = place.messages("app.log");
+    let events: Vec<_> = app.iter().filter(|message| message.contains("event")).collect();
+    assert_eq!(events.len(), 2, "{app:?}");
+    assert!(events[0].starts_with("an event | ") && events[0].contains("rows=3"), "{events:?}");
+    assert!(events.iter().all(|event| event.contains("id=7")), "{events:?}");
 }
 
 #[test]

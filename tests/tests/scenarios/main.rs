@@ -49,6 +49,7 @@ mod main_job;
 mod overflow;
 mod panics;
 mod processes;
+mod programs;
 mod puppet;
 mod recover;
 mod restart;

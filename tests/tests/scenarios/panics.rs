@@ -100,6 +100,14 @@ fn a_panic_while_logging_is_recorded_and_logging_goes_on() {
 }
 
 #[test]
+fn a_panic_has_the_context_of_its_thread() {
+    let place = Place::new();
+    panic(&place, "in-context");
+    let message = the_panic(&place).message;
+    assert_eq!(message, "thread 'main' panicked: boom\\nsecond line | request_id=r-17");
+}
+
+#[test]
 fn a_payload_that_is_no_text_and_a_poisoned_lock_are_recorded() {
     let place = Place::new();
     assert_eq!(panic(&place, "not-a-text").status.code(), Some(101));

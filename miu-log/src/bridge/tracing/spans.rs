@@ -9,7 +9,7 @@ use tracing_core::span::{Attributes, Id, Record};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, Scope, SpanRef};
 
-use super::{Visitor, add_target, origin};
+use super::{Of, Visitor, add_target, origin};
 use crate::bridge::fields::updated;
 use crate::bridge::receiver;
 use crate::bridge::staging::Staging;
@@ -60,7 +60,7 @@ where
     let mut fields = SpanFields::default();
     // A span that cannot be written down, nested too deep, gives no context.
     let _ = Staging::with(
-        |staging| attributes.record(&mut Visitor { staging, is_event: false }),
+        |staging| attributes.record(&mut Visitor { staging, of: Of::Span }),
         |staged| (fields.encoded, fields.count) = staged.kept_fields(),
     );
     if receiver::wants_steps() {
@@ -81,7 +81,7 @@ where
 {
     let Some(span) = context.span(id) else { return };
     let _ = Staging::with(
-        |staging| values.record(&mut Visitor { staging, is_event: false }),
+        |staging| values.record(&mut Visitor { staging, of: Of::Span }),
         |staged| {
             let (new, _) = staged.kept_fields();
             if let Some(fields) = span.extensions_mut().get_mut::<SpanFields>() {

@@ -1,4 +1,4 @@
-//! An allocator that logs, in threads that ask for it: what it does in all others is what the system's does.
+//! An allocator that counts, and that logs in threads that ask for it: what it does in all others is what the system's does.
 
 #![allow(unsafe_code)]
 
@@ -7,7 +7,8 @@ use std::cell::Cell;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use miu_log::{DropReason, Level};
+use miu_log::context::{self, REQUEST_ID};
+use miu_log::{DropReason, Level, fields};
 use miu_log_tests::logs;
 
 use crate::{FLUSH, config};
@@ -21,6 +22,8 @@ static CALLS: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     static LOGS: Cell<bool> = const { Cell::new(false) };
+    /// How often the thread has allocated something.
+    static ALLOCATED: Cell<u64> = const { Cell::new(0) };
 }
 
 struct Logging;
@@ -28,6 +31,7 @@ struct Logging;
 // SAFETY: all memory is the system allocator's.
 unsafe impl GlobalAlloc for Logging {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATED.set(ALLOCATED.get() + 1);
         log(layout.size());
         // SAFETY: passed on as it came.
         unsafe { System.alloc(layout) }
@@ -82,4 +86,47 @@ pub(crate) fn that_logs(folder: &str) {
         stats.dropped,
         stats.dropped_for(DropReason::Reentrant),
     );
+}
+
+/// Scopes that are entered and left, and records in them, while every allocation and every release logs.
+pub(crate) fn that_logs_in_scopes(folder: &str) {
+    let repo = REPO.get_or_init(|| logs::Repository::open(config(folder)).unwrap());
+    let thread = std::thread::spawn(move || {
+        repo.app.info("the first record makes the ring");
+        LOGS.set(true);
+        for round in 0..100 {
+            let outer = context::scope(fields!(round));
+            let inner = context::scope(REQUEST_ID.with("r-17"));
+            miu_log::info!(repo.app, "inner");
+            drop(outer);
+            drop(inner);
+            let captured = repo.app.bind(fields!(bound = round));
+            captured.info("bound");
+        }
+        LOGS.set(false);
+    });
+    thread.join().unwrap();
+    repo.flush(FLUSH).unwrap();
+    let stats = repo.stats();
+    println!("calls={} corrupt={} accepted={}", CALLS.load(Ordering::Relaxed), stats.corrupt, stats.accepted);
+}
+
+/// What logging calls with fields from everywhere allocate, once their thread and their statements have logged.
+pub(crate) fn nothing_in_context(folder: &str) {
+    let repo = logs::Repository::open(config(folder).diagnose(true)).unwrap();
+    let _scope = context::scope(REQUEST_ID.with("r-17").with_fields(fields!(tenant = 7)));
+    let bound = repo.app.bind(fields!(session = 1));
+    let calls = |count: u32| {
+        for number in 0..count {
+            miu_log::info!(bound, number, "by a macro");
+            bound.warning("by a method");
+            miu_log::error!(repo.db, "with a context alone");
+        }
+    };
+    calls(1);
+    let before = ALLOCATED.get();
+    calls(50);
+    let allocated = ALLOCATED.get() - before;
+    repo.flush(FLUSH).unwrap();
+    println!("allocated={allocated} written={}", repo.stats().written);
 }

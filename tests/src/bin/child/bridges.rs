@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use miu_log::{Batch, DropReason, Json, Level, LogConfig, Sink, SinkError};
-use miu_log_tests::logs;
+use miu_log_tests::{logs, wait_until};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::{FLUSH, config};
@@ -205,6 +205,35 @@ pub(crate) fn worker() {
     let span = tracing::info_span!("order", id = 9);
     span.in_scope(|| tracing::info!(target: "sqlx::query", rows = 2, "tracing of a worker"));
     println!("{}", log::max_level());
+    repo.shutdown();
+}
+
+/// A worker process that logs nothing until another process wants more.
+pub(crate) fn worker_levels() {
+    let repo = logs::Repository::connect().unwrap();
+    println!("{}", log::max_level());
+    wait_until("the facade follows", || log::max_level() == log::LevelFilter::Trace);
+    log::trace!("log at trace");
+    tracing::trace!("tracing at trace");
+    repo.shutdown();
+}
+
+/// Records made by hand, of texts that want to be something else.
+pub(crate) fn hostile(folder: &str) {
+    let repo = open(config(folder));
+    let forged = "2026-01-01 00:00:00.000 | ERROR    | app | main | x:1 | forged";
+    for text in ["${jndi:ldap://x}\n{} {} {0:>1000000000} %n%s", &format!("a\n{forged}"), "\x1b[2J"] {
+        log::logger().log(
+            &log::Record::builder()
+                .level(log::Level::Info)
+                .target(text)
+                .module_path(text.split(' ').next())
+                .file(text.split(' ').next())
+                .line(Some(1))
+                .args(format_args!("{text}"))
+                .build(),
+        );
+    }
     repo.shutdown();
 }
 

@@ -53,7 +53,7 @@ fn log_all(repo: &logs::Repository, count: &str) {
 
 /// Logs in a context and dies before anything is written.
 pub(crate) fn crash_in_context(folder: &str) {
-    let repo = logs::Repository::open(config(folder)).unwrap();
+    let repo = logs::Repository::open(config(folder).default_fields(fields!(region = "eu"))).unwrap();
     let _scope = context::scope(REQUEST_ID.with("r-17").with_fields(fields!(tenant = 7)));
     repo.app.info("lost?");
     kill_self();

@@ -31,11 +31,11 @@ fn log_some() {
 }
 
 fn say(report: StartupReport) {
-    let StartupReport {
-        early_init, from_log, panics, dropped, own_before_open, own_before_early_init, ..
-    } = report;
+    let StartupReport { early_init, from_log, from_tracing, panics, dropped, .. } = report;
+    let StartupReport { own_before_open, own_before_early_init, .. } = report;
     println!(
-        "early={} log={from_log} panics={panics} dropped={dropped} own={own_before_open} before={own_before_early_init}",
+        "early={} log={from_log} tracing={from_tracing} panics={panics} dropped={dropped} own={own_before_open} \
+         before={own_before_early_init}",
         u8::from(early_init)
     );
 }
@@ -83,6 +83,13 @@ pub(crate) fn run(folder: &str, way: &str) {
             log::info!("after between");
             let repo = logs::init(config(folder)).unwrap();
             repo.app.info("later");
+            say(repo.startup_report());
+        }
+        "tracing" => {
+            let span = tracing::info_span!("request", id = 7);
+            span.in_scope(|| tracing::info!(rows = 3, "an event"));
+            let repo = logs::Repository::open(config(folder)).unwrap();
+            span.in_scope(|| tracing::info!("a later event"));
             say(repo.startup_report());
         }
         "exit" => std::process::exit(3),

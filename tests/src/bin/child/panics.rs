@@ -82,6 +82,10 @@ pub(crate) fn run(folder: &str, way: &str) {
             assert!(caught.is_err());
             repo.db.info("after");
         }
+        "in-context" => {
+            let _scope = miu_log::context::scope(miu_log::context::REQUEST_ID.with("r-17"));
+            the_culprit();
+        }
         "not-a-text" => std::panic::panic_any(5),
         "poisoned" => {
             static LOCK: Mutex<u32> = Mutex::new(0);

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io::Read;
 
+use miu_log::testing::{Capture, Expected};
 use miu_log::{ColourChoice, Console, DropReason, Level, LogConfig, Logfmt, OtelJson};
 use miu_log_tests::{logs, open_descriptors, threads};
 
@@ -153,4 +154,22 @@ pub(crate) fn durable_twice(folder: &str) {
     let stats = repo.stats();
     let sink = stats.sinks.iter().find(|sink| sink.name == "app.log").unwrap();
     println!("errors={} written={} dropped={}", sink.errors, sink.written, sink.dropped);
+}
+
+/// Tests side by side, whose code logs by the process-wide repository and by a facade.
+pub(crate) fn captured_facades() {
+    let test = |number: u64| {
+        move || {
+            let capture = Capture::of_process(logs::init).unwrap();
+            miu_log::info!(logs::repo().app, number, "by itself");
+            log::info!(number; "by log");
+            for text in ["by itself", "by log"] {
+                capture.assert_like(&Expected::new().exactly(text).domain("app").field("number", number));
+            }
+            capture.records().len()
+        }
+    };
+    let tests: Vec<_> = (0..4).map(|number| std::thread::spawn(test(number))).collect();
+    let counts: Vec<usize> = tests.into_iter().map(|test| test.join().unwrap()).collect();
+    println!("tests={} records={}", counts.len(), counts.iter().sum::<usize>());
 }

@@ -1,0 +1,6 @@
+struct Silent;
+
+#[miu_log::main]
+fn main() -> Result<(), Silent> {
+    Ok(())
+}

@@ -1,0 +1,6 @@
+#[miu_log::main]
+struct Program;
+
+fn main() {
+    let _ = Program;
+}

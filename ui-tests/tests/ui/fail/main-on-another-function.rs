@@ -1,0 +1,6 @@
+#[miu_log::main]
+fn start() {}
+
+fn main() {
+    start();
+}

@@ -1,0 +1,4 @@
+#[miu_log::main(logs)]
+fn main(arguments: Vec<String>) {
+    drop(arguments);
+}
