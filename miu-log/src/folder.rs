@@ -206,6 +206,11 @@ impl Folder {
         rustix::fs::renameat(self.fd(), &*new, self.fd(), name)
     }
 
+    /// Where a symbolic link leads, if this is the name of one.
+    pub(crate) fn link_target(&self, name: &str) -> Option<String> {
+        rustix::fs::readlinkat(self.fd(), name, Vec::new()).ok()?.into_string().ok()
+    }
+
     /// Cuts the log file `name` to a length, if it is the one with this device and number still, and longer. Where that file has
     /// been rotated since, it is found under the name that it was given.
     ///
@@ -275,9 +280,9 @@ impl Folder {
             let removed = FolderRemoved { file: self.path().join(name) };
             return io::Error::new(io::ErrorKind::NotFound, removed);
         }
+        // What stands there is as it should be, for all that is known.
         let error = io::Error::from(errno);
-        let kind = error.kind();
-        self.refuse(name, kind, &error.to_string())
+        io::Error::new(error.kind(), self.cannot_open(name, &error.to_string()))
     }
 
     fn refuse_kind(&self, name: &str, kind: FileType) -> io::Error {
@@ -293,13 +298,13 @@ impl Folder {
     }
 
     fn refuse(&self, name: &str, kind: io::ErrorKind, reason: &str) -> io::Error {
-        let text = format!(
-            "cannot open the log file {:?} as user {}: {reason}; a regular file with this one name is expected, \
-             or none",
-            self.path().join(name),
-            rustix::process::geteuid().as_raw()
-        );
-        io::Error::new(kind, text)
+        let text = self.cannot_open(name, reason);
+        io::Error::new(kind, format!("{text}; a regular file with this one name is expected, or none"))
+    }
+
+    fn cannot_open(&self, name: &str, reason: &str) -> String {
+        let user = rustix::process::geteuid().as_raw();
+        format!("cannot open the log file {:?} as user {user}: {reason}", self.path().join(name))
     }
 }
 

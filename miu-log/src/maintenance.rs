@@ -2,6 +2,8 @@
 //!
 //! U1. Only names that one of the families gives to rotated files are touched, and of these only regular files with one name; never one that is
 //!     in use. Everything is done relative to the open folder, and follows no link.
+//!     The file that a dated name gives at this time is in use also before its first record, and that to which the link leads until the link
+//!     leads to another: an idle program's link never dangles.
 //! U2. A pass begins with what an earlier one has left: temporary files are removed, and a file that is there twice, compressed and not, becomes one.
 //! U3. Number and age are looked at before files are compressed, sizes after that: no file goes for room that compressing makes.
 //! U4. What fails is told once, and tried again after a growing pause. Nothing waits for a pass.
@@ -95,6 +97,8 @@ struct Listing {
     parts: Vec<(String, Stat)>,
     /// Bytes of the current files, by scope.
     current: Vec<u64>,
+    /// Whether there is a file that is left alone for its link only, or for its name: a later pass will look at it.
+    waits: bool,
 }
 
 #[derive(Debug)]
@@ -111,13 +115,14 @@ impl Upkeep {
     }
 
     /// Whether there is anything that a pass would have to do, now or later.
-    pub(crate) fn has_work(&self) -> bool {
-        self.list().is_ok_and(|listing| !listing.files.is_empty() || !listing.parts.is_empty())
+    pub(crate) fn has_work(&self, now: UnixNanos) -> bool {
+        self.list(now)
+            .is_ok_and(|listing| !listing.files.is_empty() || !listing.parts.is_empty() || listing.waits)
     }
 
     /// Makes one pass; looks between the pieces of its work whether it is to stop.
     pub(crate) fn pass(&mut self, now: Moment, stop: &dyn Fn() -> bool) {
-        let listing = match self.list() {
+        let listing = match self.list(now.unix) {
             Ok(listing) => listing,
             Err(errno) => {
                 let path = self.plan.folder.path().display();
@@ -150,7 +155,13 @@ impl Upkeep {
     }
 
     /// Looks into the folder.
-    fn list(&self) -> Result<Listing, Errno> {
+    fn list(&self, now: UnixNanos) -> Result<Listing, Errno> {
+        let dated = self.plan.families.iter().filter(|family| family.naming.is_dated());
+        let found = dated.flat_map(|family| {
+            let link = family.naming.undated().and_then(|link| self.plan.folder.link_target(&link));
+            [Some(family.naming.current(now)), link]
+        });
+        let found: HashSet<String> = found.flatten().collect();
         let Plan { folder, in_use, families, scopes, .. } = &self.plan;
         let mut listing = Listing { current: vec![0; scopes.len()], ..Listing::default() };
         for entry in Dir::read_from(folder.fd())? {
@@ -173,10 +184,11 @@ impl Upkeep {
             let Some(family) = parsed.map(|(family, _)| family).or_else(current) else { continue };
             let Some(stat) = folder.stat(name).ok().filter(is_plain) else { continue };
             match parsed {
-                Some((family, rotated)) if !in_use.contains(name) => {
+                Some((family, rotated)) if !in_use.contains(name) && !found.contains(name) => {
                     listing.files.push(Found { name: name.to_owned(), family, rotated, stat });
                 }
                 _ => {
+                    listing.waits |= parsed.is_some() && !in_use.contains(name);
                     if let Some(bytes) = listing.current.get_mut(families[family].scope) {
                         *bytes += length(&stat);
                     }
@@ -352,7 +364,8 @@ impl Upkeep {
     fn failed(&mut self, name: &str, now: Moment, text: String) {
         let before = self.pauses.remove(name);
         if before.as_ref().is_none_or(|pause| pause.told != text) {
-            notice(&format!("files:{name}"), &text);
+            // One key for all: what fails for many files is worth a line a second.
+            notice("files", &text);
         }
         let long = before.map_or(FIRST_PAUSE, |pause| (pause.long * 2).min(LONGEST_PAUSE));
         let until = now.monotonic.saturating_add(nanos(long));

@@ -377,11 +377,12 @@ impl Core {
     /// Rotates every log file that is not empty: what was logged before stands in the rotated files, what is logged later in new ones. Waits
     /// until that is done, at most ten seconds.
     ///
-    /// A file that cannot be renamed goes on as it is; that is told on stderr and counted as an error of its sink.
+    /// A file that cannot be renamed goes on as it is; that is told on stderr too, counted as an error of its sink and its
+    /// [`fault`](crate::SinkStats::fault) until a rotation works. The others are rotated all the same.
     ///
     /// # Errors
     ///
-    /// When the time is over first, or the files are another process's.
+    /// When a file could not be rotated: the text names each, and why. When the time is over first, or the files are another process's.
     pub fn rotate(&self) -> Result<(), Error> {
         if !self.inner.has_own_listener() || self.inner.queue.is_ended() {
             return Err(Error::closed(
@@ -389,7 +390,12 @@ impl Core {
             ));
         }
         self.inner.queue.request_rotation();
-        self.inner.flush(ROTATION_TIMEOUT)
+        let flushed = self.inner.flush(ROTATION_TIMEOUT);
+        let unrotated = lock(&self.inner.published).unrotated.clone();
+        if unrotated.is_empty() {
+            return flushed;
+        }
+        Err(Error::io("not every log file was rotated", unrotated.join("; ")))
     }
 
     /// Ends logging: everything accepted is written, files are closed. Later calls are counted as dropped.
@@ -495,16 +501,31 @@ impl Inner {
             Some(false) if self.queue.is_ended() => Err(Error::closed(
                 "logging has ended, and what was logged in that very moment was not written: it is counted in `stats()`",
             )),
-            Some(false) => Err(Error::timeout(
-                "a sink could not hand on its records in time; they are held or counted: `stats().sinks` shows which",
-            )),
+            Some(false) => Err(Error::timeout(format!(
+                "a sink could not hand on its records in time{}; they are held or counted: `stats().sinks` shows which",
+                self.behind()
+            ))),
             None if started.is_none() => Err(Error::timeout(format!("flush was not done after {timeout:?}"))),
             None => {
                 let pending = self.queue.accepted().saturating_sub(self.written());
                 Err(Error::timeout(format!(
-                    "flush was not done after {timeout:?}; {pending} records were pending"
+                    "flush was not done after {timeout:?}{}; {pending} records were not read yet",
+                    self.behind()
                 )))
             }
+        }
+    }
+
+    /// Which sinks a flush waits for, for its error.
+    fn behind(&self) -> String {
+        if !self.has_own_listener() {
+            // In a forked child the lock may be held by a thread that the child does not have.
+            return String::new();
+        }
+        match &*lock(&self.published).behind {
+            [] => String::new(),
+            [one] => format!(": {one} is waited for"),
+            all => format!(": {} are waited for", all.join(", ")),
         }
     }
 

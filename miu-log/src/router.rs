@@ -153,8 +153,8 @@ struct Station {
     lost: u64,
     /// Its files since the last full checkpoint, with their lengths then: what has to be cut after a crash.
     touched: Vec<FileMark>,
-    /// Whether it has been told that its file could not be rotated.
-    unrotated: bool,
+    /// Why its file could not be rotated, which has been told.
+    unrotated: Option<String>,
     /// There is more for it than belonged into the file it was offered for.
     more: bool,
     /// Whether its file has got something that is not durable yet, and whether that has to be at once.
@@ -197,7 +197,7 @@ impl Router {
             retries: 0,
             lost: 0,
             touched: Vec::new(),
-            unrotated: false,
+            unrotated: None,
             more: false,
             unsynced: false,
             urgent: false,
@@ -276,6 +276,9 @@ impl Router {
                         Ok(Err(Unwritten::Corrupt)) => "found the record corrupt",
                         Ok(Err(Unwritten::Failed(error))) => &format!("failed: {error}"),
                     };
+                    for &slot in &group.slots {
+                        slots[slot].cause = format!("its layout {reason}");
+                    }
                     notice("layout", &format!("a layout {reason}; the record is dropped and counted"));
                 }
             }
@@ -343,7 +346,7 @@ impl Router {
     /// Lets the sinks look at their destinations: somebody else has changed them.
     pub(crate) fn look(&mut self) {
         for station in &mut self.slots {
-            let _ = station.call("look after its destination", |sink| sink.tick());
+            station.look(self.now);
         }
     }
 
@@ -384,7 +387,7 @@ impl Router {
             for station in &mut self.slots {
                 if station.state == SinkState::Working {
                     let before = station.sink.file_position();
-                    let _ = station.call("look after its destination", |sink| sink.tick());
+                    station.look(self.now);
                     changed |= station.sink.file_position() != before;
                     changed |= station.rotate(unix, Rotate::IfDue);
                 }
@@ -393,11 +396,24 @@ impl Router {
         changed
     }
 
-    /// Rotates every log file that is not empty. What was routed has been delivered.
-    pub(crate) fn rotate(&mut self, unix: UnixNanos) {
-        for station in &mut self.slots {
+    /// Rotates every log file that is not empty. What was routed has been delivered. Says of each file that could not be rotated why.
+    pub(crate) fn rotate(&mut self, unix: UnixNanos) -> Vec<String> {
+        let mut failures = Vec::new();
+        for station in self.slots.iter_mut().filter(|station| station.sink.is_log_file()) {
             station.rotate(unix, Rotate::Now);
+            if station.state != SinkState::Working || !station.held.entries.is_empty() {
+                failures.push(format!("{} fails and is not rotated: {}", station.name, station.cause));
+            } else if let Some(error) = &station.unrotated {
+                failures.push(error.clone());
+            }
         }
+        failures
+    }
+
+    /// The sinks that have not handed on all they were given, by name.
+    pub(crate) fn behind(&self) -> Vec<String> {
+        let behind = self.slots.iter().filter(|station| !station.flushed || station.held_records() > 0);
+        behind.map(|station| station.name.clone()).collect()
     }
 
     /// A flush in steps, so that a sink that hangs delays nobody: `begin` offers everything, held records included, and asks every
@@ -435,14 +451,17 @@ impl Router {
         let mut unwritten = Vec::new();
         for station in &mut self.slots {
             let before = station.total_dropped();
+            let torn = station.is_torn();
             if station.call("close", |sink| sink.close(deadline)).is_err() {
                 report.errors += 1;
             }
-            let left = station.held.entries.len();
-            if left > 0 {
-                unwritten.push(format!("{left} records for {}", station.name));
+            let left = station.held.entries.len() as u64;
+            // Of a torn line that could not be finished the sink has counted the loss.
+            let torn = u64::from(torn && station.total_dropped() > before);
+            if left + torn > 0 {
+                unwritten.push(format!("{} records for {}", left + torn, station.name));
             }
-            station.dropped += left as u64;
+            station.dropped += left;
             station.held.clear();
             report.dropped += station.total_dropped() - before;
         }
@@ -462,18 +481,24 @@ impl Router {
             let health = station.sink.health();
             let lost = station.lost.max(health.lost);
             let state = match station.state {
+                SinkState::Working if health.panicking => SinkState::Disabled,
                 SinkState::Working if health.failing => SinkState::Failing,
                 state => state,
             };
+            // Of a line that is written in part the rest is held.
+            let torn = u64::from(station.is_torn());
             SinkStats {
                 name: station.name.clone(),
-                written: station.taken.saturating_sub(lost + health.waiting),
+                written: station.taken.saturating_sub(lost + health.waiting + torn),
                 dropped: station.dropped + lost,
                 held: station.held_records() + health.waiting,
                 errors: station.errors + health.errors,
                 retries: station.retries + health.retries,
                 state,
-                fault: (station.state != SinkState::Working).then(|| station.cause.clone()),
+                fault: match station.state {
+                    SinkState::Working => station.unrotated.clone(),
+                    _ => Some(station.cause.clone()),
+                },
             }
         };
         self.slots.iter().map(stats).collect()
@@ -560,9 +585,14 @@ impl Station {
     /// Has the file opened that the first record goes into, or the one before rotated. Whether it is new since the last checkpoint.
     fn prepare(&mut self, domains: &[String]) -> bool {
         let (sink, batch) = (&mut *self.sink, self.held.batch(domains));
+        let identity = |sink: &dyn Sink| sink.file_position().map(|position| (position.dev, position.ino));
+        let before = identity(sink);
         // A panic comes again where the records are offered.
         let result = catch_unwind(AssertUnwindSafe(|| sink.prepare(&batch))).unwrap_or(Ok(()));
-        self.note_rotation(result);
+        // That nothing was wrong means no rotation where the file is the same.
+        if result.is_err() || identity(sink) != before {
+            self.note_rotation(result);
+        }
         let Some(file) = self.file() else { return false };
         let known = self.touched.iter().any(|mark| (mark.dev, mark.ino) == (file.dev, file.ino));
         if !known {
@@ -595,10 +625,10 @@ impl Station {
     /// Counts a rotation that failed, and says it once until one works.
     fn note_rotation(&mut self, result: Result<(), SinkError>) {
         match result {
-            Ok(()) => self.unrotated = false,
+            Ok(()) => self.unrotated = None,
             Err(error) => {
                 self.errors += 1;
-                if !std::mem::replace(&mut self.unrotated, true) {
+                if self.unrotated.replace(error.to_string()).is_none() {
                     self.announce(
                         &error,
                         &format!("{}: {error}; it goes on as it is, and that is tried again", self.name),
@@ -618,15 +648,20 @@ impl Station {
     }
 
     fn held_records(&self) -> u64 {
-        let torn = self.sink.file_position().is_some_and(|position| position.torn);
-        self.held.entries.len() as u64 + u64::from(torn)
+        self.held.entries.len() as u64 + u64::from(self.is_torn())
+    }
+
+    /// Whether its file holds a part of a line only.
+    fn is_torn(&self) -> bool {
+        self.sink.is_torn()
     }
 
     fn total_dropped(&self) -> u64 {
         self.dropped + self.lost
     }
 
-    /// Calls the sink for anything but a batch. A panic is an error; both are counted and told.
+    /// Calls the sink for anything but a batch. A panic is an error; both are counted and told, as what could not be done, or by
+    /// what the error says alone.
     fn call<T>(
         &mut self,
         deed: &str,
@@ -639,9 +674,23 @@ impl Station {
         if let Err(error) = &result {
             self.errors += 1;
             self.cause = error.to_string();
-            self.announce(error, &format!("{} could not {deed}: {error}", self.name));
+            let failed = if deed.is_empty() { String::new() } else { format!(" could not {deed}") };
+            self.announce(error, &format!("{}{failed}: {error}", self.name));
         }
         result
+    }
+
+    /// Has the sink look at its destination. A log file that is gone and cannot be made anew fails from now on: the next record would find no
+    /// other state.
+    fn look(&mut self, now: u64) {
+        if let Err(error) = self.call("", |sink| sink.tick())
+            && self.sink.is_log_file()
+            && error.may_retry()
+            && self.sink.file_position().is_none()
+            && self.state == SinkState::Working
+        {
+            (self.state, self.due, self.told) = (SinkState::Failing, now + SECOND, true);
+        }
     }
 
     /// Asks the sink how many records it has lost.

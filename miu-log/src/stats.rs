@@ -181,7 +181,8 @@ pub struct Stats {
     /// Calls of a worker on a domain that the repository does not have. They are part of `dropped`.
     pub unknown_domain: u64,
     /// Records that sinks gave up after they had been written for all the pipeline knows, each counted once per sink: a file on a
-    /// full disk, a console that nobody reads.
+    /// full disk, a console that nobody reads. Lines that the pipeline wrote about itself are among them, where a sink lost those too; so a sink can
+    /// lose more than were `accepted`. As current as `sinks`.
     pub lost_by_sinks: u64,
     /// Rotated files that were compressed.
     pub files_compressed: u64,
@@ -191,7 +192,7 @@ pub struct Stats {
     pub file_bytes_freed: u64,
     /// Per domain.
     pub domains: Vec<DomainStats>,
-    /// Per sink: files by name, the console, sinks added by hand.
+    /// Per sink: files by name, the console, sinks added by hand. As of the last flush, or at most about a second old.
     pub sinks: Vec<SinkStats>,
     /// Per ring, of all threads and processes that have one now.
     pub rings: Vec<RingStats>,
@@ -239,7 +240,8 @@ pub enum SinkState {
     Working,
     /// It failed; its records are held, up to a bound, and offered again.
     Failing,
-    /// It panicked; its records are held, up to a bound, until it is tried again.
+    /// It panicked; its records are held, up to a bound, until it is tried again after a pause. Those on which it has panicked three times are
+    /// dropped and counted, and it stays in this state until it takes others.
     Disabled,
 }
 
@@ -268,15 +270,22 @@ pub struct RingStats {
 pub(crate) struct Published {
     pub(crate) sinks: Vec<SinkStats>,
     pub(crate) rings: Vec<RingStats>,
+    /// The sinks that a flush waits for, by name.
+    pub(crate) behind: Vec<String>,
+    /// Why files could not be rotated when that was asked for last.
+    pub(crate) unrotated: Vec<String>,
 }
 
-/// Counters of one sink.
+/// Counters of one sink, as the listener left them last: at the last flush, or at most about a second ago. Call
+/// `flush` first where numbers have to fit what was logged.
+///
+/// The lines that the pipeline writes about itself, such as `dropped 3 records`, are records here: a sink takes, holds and loses them like any other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SinkStats {
     /// Name of the sink: its file's name, `console`, or the name it was added under.
     pub name: String,
-    /// Records it has taken and not lost.
+    /// Records it has taken and not lost, whole: one of which a full disk took a part is `held` until it took the rest.
     pub written: u64,
     /// Records it should have got that are lost.
     pub dropped: u64,
@@ -288,8 +297,9 @@ pub struct SinkStats {
     pub retries: u64,
     /// How it is doing now.
     pub state: SinkState,
-    /// Why it does not work, where it does not: the error in words, such as a full disk. Of a sink with a thread of its own, and of one that
-    /// has just been found to work again, there is none.
+    /// Why it does not work, where it does not: the error in words, such as a full disk. A log file that is written to and could not be rotated is
+    /// [`Working`](SinkState::Working), and says here why it was not. Of a sink with a thread of its own, and of one that has just been found to
+    /// work again, there is none.
     pub fault: Option<String>,
 }
 
@@ -298,7 +308,7 @@ impl Stats {
         counters: &Counters,
         names: &[&'static str],
         accepted: u64,
-        Published { sinks, rings }: Published,
+        Published { sinks, rings, .. }: Published,
     ) -> Stats {
         let domains: Vec<DomainStats> = names
             .iter()

@@ -378,7 +378,8 @@ fn methods(p: &TokenStream, core: &TokenStream, specs: &TokenStream) -> TokenStr
         ///
         /// # Errors
         ///
-        /// Where it takes more than ten seconds, a sink refuses to write, or the files are another process's.
+        /// Where a file could not be rotated: the text names each, and why; the others are. Where it takes more than ten seconds, a sink refuses to
+        /// write, or the files are another process's.
         pub fn rotate(&self) -> #nothing {
             #p::Core::rotate(&self.__core)
         }

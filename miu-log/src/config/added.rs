@@ -81,7 +81,8 @@ impl<S: Sink + 'static> From<S> for AnySink {
 /// A thread of its own calls it.
 ///
 /// - **When its queue is full:** past 4 MiB of waiting lines (5 MiB for ERROR and CRITICAL) new ones are dropped and counted.
-/// - **When the destination fails:** as its [`SinkError`](crate::SinkError) says, the lines are offered again, or dropped and counted. After a panic it pauses.
+/// - **When the destination fails:** as its [`SinkError`](crate::SinkError) says, the lines are offered again, or dropped and counted. After a panic it is
+///   [`Disabled`](crate::SinkState::Disabled) and pauses, for a second and then for longer; lines on which it panics three times are dropped and counted.
 /// - **Durability:** its own matter. After a crash it gets a record at least once from the next `open`, and nothing from
 ///   [`recover`](crate::recover()).
 ///

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::filter::{DomainMask, Filter, LevelSet, RecordFilter};
 use crate::folder::{Folder, valid_stem};
 use crate::level::Level;
+use crate::record::UnixNanos;
 use crate::rotate::Schedule;
 use crate::rotate::naming::{InUse, Keys, Naming};
 use crate::router::Slot;
@@ -30,6 +31,8 @@ pub(crate) struct Files<'a> {
     pub(crate) app: &'a str,
     /// The process, for names with `{pid}`.
     pub(crate) pid: u32,
+    /// When the repository is opened.
+    pub(crate) now: UnixNanos,
     pub(crate) prefix: Option<&'a str>,
     pub(crate) schedule: Schedule,
     pub(crate) mode: Option<u32>,
@@ -93,6 +96,7 @@ impl Files<'_> {
             naming,
             schedule: self.schedule.clone(),
             zone: self.zone.clone(),
+            opened: self.now,
             mode: self.mode,
             is_durable: self.is_durable,
             in_use: self.in_use.clone(),

@@ -401,7 +401,8 @@ impl LogConfig {
         self
     }
 
-    /// When log files are rotated. Default: before they grow past 10 MB.
+    /// When log files are rotated: a [`Rotation`], or a text such as `"10 MB"`, `"00:00"` or `"6 hours"`, which needs its unit. Default: before they grow
+    /// past 10 MB.
     pub fn rotation(mut self, rotation: impl Into<Rotation>) -> LogConfig {
         self.rotation = rotation.into();
         self
@@ -428,7 +429,10 @@ impl LogConfig {
         self
     }
 
-    /// What the program is called, for names with `{app}`. Default: the name of its executable.
+    /// What the program is called, for names with `{app}`: 1 to 64 letters, digits, `_` and `-`, beginning with a letter or digit. Default: the name
+    /// of its executable in small letters, with `-` in place of everything else, so that `My App` gives `my-app`.
+    ///
+    /// Another name is an error when the repository is opened, which says what would do.
     pub fn app(mut self, name: impl Into<String>) -> LogConfig {
         self.app = Some(name.into());
         self
@@ -441,11 +445,15 @@ impl LogConfig {
     /// | `{domain}` | the domain's file, as `log_domains` names it |
     /// | `{level}` | the level, in names of level files |
     /// | `{app}` | [`app`](LogConfig::app) |
-    /// | `{pid}` | the number of the process that has the files |
-    /// | `{time:YYYY-MM-DD}` | the date; of `YYYY`, `MM`, `DD`, `HH`, `mm` and `ss`, and `-` and `_` between them |
+    /// | `{pid}` | the number of the process that has the files; those of an earlier process are never compressed or deleted, for it may live still |
+    /// | `{time:YYYY-MM-DD}` | the date; of `YYYY`, `MM`, `DD`, `HH`, `mm` and `ss`, and `-` and `_` between them; a smaller piece needs all larger ones |
     ///
     /// A name with a time is dated: the records of another day (or hour, as the time says) go into another file, and a symbolic link, the name
-    /// without its date, leads to the current one. Names have parts of `a-z`, `0-9`, `_` and `-`, separated by single dots. They name files in the log
+    /// without its date, leads to the current one. Where a file has the link's name, another sink's or one of an earlier configuration, there is no link.
+    /// Files that an earlier configuration called otherwise are neither compressed nor deleted.
+    ///
+    /// Rotated files of one time are numbered in the order in which they were written. Without a date the one without a number is the oldest, then come
+    /// `.1`, `.2`; with one `.1` is the oldest, and the one without a number the newest, which is written to. Names have parts of `a-z`, `0-9`, `_` and `-`, separated by single dots. They name files in the log
     /// folder, none outside or below it.
     pub fn domain_file_name(mut self, template: impl Into<String>) -> LogConfig {
         self.domain_file = template.into();

@@ -387,6 +387,16 @@ mod tests {
         assert!(problem("é<gren>{message}</gren>").contains(
             "column 2 stands the unknown tag <gren>; did you mean <green>?; accepted are <level>, <black>, "
         ));
+        for tag in ["<RED>", "<fg #00005f>", "<bg 255,0,0>", "<b1>", "<Level>"] {
+            let problem = problem(&format!("a{tag}{{message}}</>"));
+            let expected = format!("column 2 stands the unknown tag {tag}");
+            assert!(
+                problem.contains(&expected) && problem.contains("accepted are <level>, <black>, "),
+                "{problem}"
+            );
+        }
+        assert!(problem("<RED>{message}</>").contains("did you mean <red>?"));
+        assert_eq!(Pattern::part("<{level}> <=> a<1>").steps()[0], literal("<"));
         assert!(
             problem("<red>{message}</blue>").contains("column 15 stands </blue>, but the open tag is <red>")
         );

@@ -19,7 +19,7 @@ const PRESETS: [(&str, &str); 6] = [
 ];
 
 impl Pattern {
-    /// The pattern of that name: `loguru`, `service`, `service_console`, `context`, `toolbox` or `classic`.
+    /// The pattern of that name: `loguru`, `service`, `service_console`, `context`, `toolbox` or `classic`, in small letters or capitals.
     ///
     /// # Errors
     ///
@@ -34,8 +34,8 @@ impl Pattern {
     /// # Ok::<(), miu_log::PatternError>(())
     /// ```
     pub fn preset(name: &str) -> Result<Pattern, PatternError> {
-        let Some((_, text)) = PRESETS.iter().find(|(known, _)| *known == name) else {
-            let hint = nearest(name, PRESETS.iter().map(|(known, _)| *known))
+        let Some((_, text)) = PRESETS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) else {
+            let hint = nearest(&name.to_ascii_lowercase(), PRESETS.iter().map(|(known, _)| *known))
                 .map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
             let known = PRESETS.map(|(known, _)| known).join(", ");
             return Err(PatternError::at(
@@ -96,6 +96,7 @@ mod tests {
     fn every_preset_is_read_by_its_name() {
         for (name, text) in PRESETS {
             assert_eq!(Pattern::preset(name).unwrap().as_str(), text);
+            assert_eq!(Pattern::preset(&name.to_ascii_uppercase()).unwrap().as_str(), text);
         }
         assert_eq!(Pattern::loguru().as_str(), PRESETS[0].1);
         assert_eq!(Pattern::service().as_str(), PRESETS[1].1);

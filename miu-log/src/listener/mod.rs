@@ -120,8 +120,9 @@ pub(crate) struct Listener {
     /// The flush that is under way, and when its time is over.
     flush: Option<(u64, Instant)>,
     sink_timeout: Duration,
-    /// How many of the rotations that were asked for are done.
+    /// How many of the rotations that were asked for are done, and why the last one did not do all files.
     rotated: u64,
+    unrotated: Vec<String>,
     upkeep: Option<Box<dyn Upkeep>>,
     /// When that was called last, on the monotonic clock.
     upkept: u64,
@@ -169,6 +170,7 @@ impl Listener {
             flush: None,
             sink_timeout,
             rotated: 0,
+            unrotated: Vec::new(),
             upkeep: None,
             upkept: 0,
             queue,
@@ -295,12 +297,13 @@ impl Listener {
             self.write_checkpoint();
         }
         if state == FlushState::Waiting && Instant::now() < deadline {
+            lock(&self.published).behind = self.router.behind();
             return;
         }
         let rotations = self.queue.rotations_asked();
         if self.rotated != rotations {
             self.rotated = rotations;
-            self.router.rotate(self.calibration.unix(self.calibration.clock().ticks()));
+            self.unrotated = self.router.rotate(self.calibration.unix(self.calibration.clock().ticks()));
             self.write_checkpoint();
         }
         self.flush = None;
@@ -585,7 +588,12 @@ impl Listener {
                 pending: account.accepted.saturating_sub(account.records),
             }
         });
-        *lock(&self.published) = Published { sinks: self.router.stats(), rings: rings.collect() };
+        *lock(&self.published) = Published {
+            sinks: self.router.stats(),
+            rings: rings.collect(),
+            behind: self.router.behind(),
+            unrotated: self.unrotated.clone(),
+        };
     }
 
     /// Whether a pass would find something to do.

@@ -241,7 +241,10 @@ impl Listener {
         }
         if !recovery.is_empty() {
             self.queue.counters.recovered.fetch_add(recovery.records, Ordering::Relaxed);
-            self.say(0, Level::Info, &describe(&recovery));
+            // Of a run that had nothing left there is nothing to tell in the log: one that crashes again and again would fill it.
+            if recovery.records + recovery.corrupt + recovery.held_lines > 0 {
+                self.say(0, Level::Info, &describe(&recovery));
+            }
             self.deliver();
         }
         recovery

@@ -207,11 +207,12 @@ pub(super) struct Failed {
 }
 
 impl Failed {
-    /// Whether it is the disk that fails: then it fails for other files as well.
+    /// Whether it is the disk that fails, or descriptors are used up: then it fails for other files as well.
     pub(super) fn is_of_disk(error: &io::Error) -> bool {
         let failed = error.get_ref().and_then(|cause| cause.downcast_ref::<Failed>());
         failed.and_then(|failed| failed.errno).is_some_and(|errno| {
-            [Errno::NOSPC, Errno::DQUOT, Errno::ROFS].contains(&Errno::from_raw_os_error(errno))
+            let of_all = [Errno::NOSPC, Errno::DQUOT, Errno::ROFS, Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+            of_all.contains(&Errno::from_raw_os_error(errno))
         })
     }
 }

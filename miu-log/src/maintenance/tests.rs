@@ -158,6 +158,26 @@ fn without_compression_files_stay_as_they_are() {
 }
 
 #[test]
+fn the_file_of_this_time_is_no_rotated_one_and_neither_is_that_of_the_link() {
+    let mut bed = Bed::new(&["app_{time:YYYY-MM-DD}.log"], 1, Compression::Gz);
+    for name in ["app_2026-11-18.log", "app_2026-11-19.1.log", "app_2026-11-19.log", "app_2026-11-20.1.log"] {
+        bed.write(name);
+    }
+    bed.write("app_2026-11-20.log");
+    symlink("app_2026-11-19.log", bed.at("app.log")).unwrap();
+    bed.pass();
+    let kept = ["app.log", "app_2026-11-19.log", "app_2026-11-20.1.log.gz", "app_2026-11-20.log"];
+    assert_eq!(bed.names(), kept);
+    fs::remove_file(bed.at("app.log")).unwrap();
+    symlink("app_2026-11-20.log", bed.at("app.log")).unwrap();
+    bed.pass_at(DAY_20 + DAY);
+    assert_eq!(bed.names(), ["app.log", "app_2026-11-20.1.log.gz", "app_2026-11-20.log"]);
+    fs::remove_file(bed.at("app.log")).unwrap();
+    bed.pass_at(DAY_20 + DAY);
+    assert_eq!(bed.names(), ["app_2026-11-20.log.gz"]);
+}
+
+#[test]
 fn an_empty_rotated_file_is_compressed_too() {
     let mut bed = Bed::new(&["app.log"], 5, Compression::Gz);
     fs::write(bed.at(ROTATED), "").unwrap();

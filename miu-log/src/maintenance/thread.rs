@@ -74,7 +74,7 @@ impl Maintenance {
 
     /// The start: a pass is made if there is anything that one would look at.
     pub(crate) fn begin(&self) {
-        if lock(&self.shared.upkeep).has_work() {
+        if lock(&self.shared.upkeep).has_work(self.shared.clock.unix_now()) {
             self.finished();
         }
     }

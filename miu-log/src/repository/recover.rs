@@ -130,7 +130,7 @@ fn recover_one(folder: &Folder, instance: Option<&str>) -> Result<Recovery, Erro
         ClockKind::Manual => Clock::Manual(Arc::default()),
         ClockKind::Tsc | ClockKind::Monotonic => Clock::system(),
     };
-    let sinks = Sinks::plan(&mut config, Some(folder), &specs)?;
+    let sinks = Sinks::plan(&mut config, Some(folder), &specs, clock.unix_now())?;
     // What is not written again is not cut either.
     previous.cut_files(folder, |name| sinks.writes(name));
     // Nobody compresses or deletes anything here.

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::filter::{Filter, LevelSet};
 use crate::folder::Folder;
 use crate::layout::{self, Layouts};
+use crate::record::UnixNanos;
 use crate::router::{Durability, Router, Slot};
 use crate::sink::console::{self, Stream};
 use crate::sink::queued::Queued;
@@ -31,7 +32,7 @@ pub(super) struct Sinks<'a> {
 }
 
 impl<'a> Sinks<'a> {
-    /// Everything that a configuration asks for.
+    /// Everything that a configuration asks for, at this time.
     ///
     /// # Errors
     ///
@@ -40,6 +41,7 @@ impl<'a> Sinks<'a> {
         config: &mut LogConfig,
         folder: Option<&'a Folder>,
         specs: &'a [DomainSpec],
+        now: UnixNanos,
     ) -> Result<Sinks<'a>, Error> {
         let sinks = std::mem::take(&mut config.sinks);
         let mut rotated_files = RotatedFiles::new(config)?;
@@ -47,7 +49,7 @@ impl<'a> Sinks<'a> {
         let layout = layouts.number_of(&config.layout, false, config.diagnose);
         let stems: Vec<&str> = specs.iter().map(|spec| spec.file).collect();
         let app = config.app_name();
-        let files = files(config, folder, &app, &rotated_files)?;
+        let files = files(config, folder, &app, &rotated_files, now)?;
         let standard = Standard {
             domain_file: &config.domain_file,
             level_file: &config.level_file,
@@ -87,7 +89,7 @@ impl<'a> Sinks<'a> {
 
     fn check_names(&self) -> Result<(), Error> {
         let mut names: Vec<&str> = self.planned.iter().map(|one| one.plan.naming.label()).collect();
-        names.push("console");
+        names.extend(self.console.iter().map(|_| "console"));
         for added in &self.added {
             if let Added::Custom(custom) = added
                 && custom.is_named
@@ -114,7 +116,7 @@ impl<'a> Sinks<'a> {
     pub(super) fn open(self, config: &LogConfig) -> Result<(Router, RotatedFiles), Error> {
         let Sinks { folder, specs, mut layouts, planned, rotated_files, console, added } = self;
         let app = config.app_name();
-        let files = files(config, folder, &app, &rotated_files)?;
+        let files = files(config, folder, &app, &rotated_files, 0)?;
         let mut slots = files.open(planned).map_err(|error| Error::explained(&error))?;
         let domains: Vec<String> = specs.iter().map(|spec| spec.name.to_owned()).collect();
         if let Some(console) = &console {
@@ -166,12 +168,14 @@ fn files<'a>(
     folder: Option<&'a Folder>,
     app: &'a str,
     rotated_files: &RotatedFiles,
+    now: UnixNanos,
 ) -> Result<Files<'a>, Error> {
     Ok(Files {
         folder,
         zone: config.zone.clone(),
         app,
         pid: config.pid,
+        now,
         prefix: config.file_prefix.as_deref(),
         schedule: config.rotation.schedule().map_err(Error::config)?,
         mode: config.file_mode,

@@ -70,7 +70,7 @@ fn prepare_without_folder(
     published: &Arc<Mutex<Published>>,
     specs: &[DomainSpec],
 ) -> Result<Prepared, Error> {
-    let (router, _) = Sinks::plan(config, None, specs)?.open(config)?;
+    let (router, _) = Sinks::plan(config, None, specs, queue.clock().unix_now())?.open(config)?;
     let listener = Listener::new(queue.clone(), router, None, published.clone(), config.sink_timeout);
     let settings = Settings {
         folder: None,
@@ -116,7 +116,7 @@ fn prepare_in_folder(
     // Until all is recovered, a start that fails leaves everything as it is.
     runtime.keep();
     let about = about(config, specs, queue.clock(), runtime.log_folder());
-    let sinks = Sinks::plan(config, Some(&folder), specs)?;
+    let sinks = Sinks::plan(config, Some(&folder), specs, queue.clock().unix_now())?;
     previous.cut_files(&folder, |_| true);
     let (router, rotated_files) = sinks.open(config)?;
     let maintenance = rotated_files.into_maintenance(&folder, queue);

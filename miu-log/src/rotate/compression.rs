@@ -57,7 +57,7 @@ impl CompressionChoice {
         let chosen = self.0.clone()?;
         if !chosen.is_available() {
             return Err(
-                "Zstd needs the cargo feature \"zstd\" of miu-log, which this program is built without; \
+                "Zstd: it needs the cargo feature \"zstd\" of miu-log, which this program is built without; \
                         switch it on, or choose Gz or None"
                     .to_owned(),
             );
@@ -86,7 +86,9 @@ impl From<&str> for CompressionChoice {
             "none" => Ok(Compression::None),
             _ => {
                 let shown: String = text.chars().take(64).collect();
-                Err(format!("{shown:?} is no compression; \"gz\", \"zstd\" or \"none\" is expected"))
+                Err(format!(
+                    "{shown:?}: no compression is called so; \"gz\", \"zstd\" or \"none\" is expected"
+                ))
             }
         })
     }
@@ -112,7 +114,7 @@ mod tests {
         for wrong in ["zip", "", "gz2"] {
             let text = chosen(wrong.into()).unwrap_err();
             assert!(
-                text.starts_with(&format!("{wrong:?} is no")) && text.contains("\"gz\", \"zstd\""),
+                text.starts_with(&format!("{wrong:?}: no compression")) && text.contains("\"gz\", \"zstd\""),
                 "{text}"
             );
         }

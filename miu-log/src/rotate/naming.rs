@@ -94,12 +94,24 @@ pub(crate) struct Rotated {
     pub(crate) compressed: Option<Compression>,
 }
 
+/// The name that is most like this one, of those that can stand in a file's name.
+fn fitting(name: &str) -> Option<String> {
+    let fit = |character: char| match character {
+        'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '-' => character,
+        _ => '-',
+    };
+    let name: String = name.chars().map(fit).take(64).collect();
+    let name = name.trim_start_matches(['-', '_']).to_owned();
+    valid_stem(&name.to_ascii_lowercase()).is_ok().then_some(name)
+}
+
 /// Says what is wrong with a service's name in the names of its files, if anything is.
 pub(crate) fn check_app(name: &str) -> Result<(), String> {
     valid_stem(&name.to_ascii_lowercase()).map_err(|_| {
         format!(
             "{name:?}, which cannot stand in a file's name; 1 to 64 letters a-z and A-Z, digits, _ and - are expected, beginning \
-             with a letter or digit, and no name of a device such as \"con\""
+             with a letter or digit, and no name of a device such as \"con\"{}",
+            fitting(name).map_or_else(String::new, |fit| format!("; {fit:?} would do"))
         )
     })
 }
@@ -184,6 +196,12 @@ impl Naming {
         let sample = naming.current(0);
         if sample.len() > LONGEST {
             return refuse(&format!("is longer than {LONGEST} bytes"));
+        }
+        if template.contains('/') {
+            return refuse(
+                "has a / in it; log files are in the log folder itself, none outside or below it, and parts of their names have 1 to 64 \
+                 characters of a-z, 0-9, _ and -",
+            );
         }
         for part in sample.split('.') {
             let plain = if has_capitals { part.to_ascii_lowercase() } else { part.to_owned() };
@@ -387,6 +405,20 @@ fn pieces(format: &str) -> Result<Vec<Piece>, String> {
     if !pieces.iter().any(|piece| !matches!(piece, Piece::Separator(_))) {
         return Err("has an empty time; expected is one such as {time:YYYY-MM-DD}".to_owned());
     }
+    // Without its year a name would come again, and one file would be taken for another.
+    let smallest = PIECES.iter().rposition(|(_, piece)| pieces.contains(piece)).unwrap_or(0);
+    let missing = PIECES[..smallest].iter().filter(|(_, piece)| !pieces.contains(piece));
+    let missing: Vec<&str> = missing.map(|(token, _)| *token).collect();
+    if !missing.is_empty() {
+        const LARGEST_FIRST: [&str; 6] =
+            ["YYYY", "YYYY-MM", "YYYY-MM-DD", "YYYY-MM-DD_HH", "YYYY-MM-DD_HH-mm", "YYYY-MM-DD_HH-mm-ss"];
+        return Err(format!(
+            "has {} in its time without {}, so that the name would come again; a smaller piece needs all larger ones, as in {{time:{}}}",
+            PIECES[smallest].0,
+            missing.join(", "),
+            LARGEST_FIRST[smallest]
+        ));
+    }
     Ok(pieces)
 }
 
@@ -542,9 +574,35 @@ mod tests {
         assert!(problem("{time:YYYY/MM}.log").contains("has \"/MM\" in its time; accepted are YYYY"));
         assert!(problem("{time:YYYY-YYYY}.log").contains("YYYY twice"));
         assert!(problem("{time:-}.log").contains("empty time"));
+        for (template, says) in [
+            ("{time:DD}.log", "has DD in its time without YYYY, MM, so that the name would come again"),
+            ("a_{time:HH}.log", "has HH in its time without YYYY, MM, DD, so that"),
+            ("a_{time:YYYY-MM-DD_mm}.log", "has mm in its time without HH, so that"),
+            ("a_{time:HH}.log", "as in {time:YYYY-MM-DD_HH}"),
+        ] {
+            assert!(problem(template).contains(says), "{}", problem(template));
+        }
+        assert!(problem("../{domain}.log").contains("has a / in it; log files are in the log folder itself"));
         assert!(problem("{time:YYYY}{time:MM}.log").contains("two times"));
         assert!(problem("{domain.log").contains("brace without its partner"));
         assert!(problem("domain}.log").contains("brace without its partner"));
+    }
+
+    #[test]
+    fn a_service_s_name_that_cannot_stand_in_a_file_s_is_told_with_one_that_can() {
+        assert_eq!(check_app("My-App_2"), Ok(()));
+        for (name, end) in [
+            ("My App", "; \"My-App\" would do"),
+            ("_shop", "; \"shop\" would do"),
+            ("con", "such as \"con\""),
+            ("", "such as \"con\""),
+        ] {
+            let problem = check_app(name).unwrap_err();
+            assert!(
+                problem.starts_with(&format!("{name:?}, which cannot")) && problem.ends_with(end),
+                "{problem}"
+            );
+        }
     }
 
     #[test]
@@ -613,9 +671,9 @@ mod tests {
             ("app.log", "app.{time:YYYY-MM-DD_HH-mm-ss}.log", true),
             ("app.log", "app.2026-11-20_23-59-58.log", true),
             ("app_{time:YYYY-MM-DD}.log", "app_2026-11-20.1.log", true),
-            ("app_{time:MM-DD}.log", "app_{time:DD-MM}.log", true),
-            ("app_{time:MM-HH}.log", "app_{time:HH-MM}.log", true),
-            ("app_{time:YYYY}.log", "app_{time:MMDD}.log", true),
+            ("app_{time:YYYY-MM-DD}.log", "app_{time:YYYY-DD-MM}.log", true),
+            ("app_{time:YYYY-MM-DD_HH}.log", "app_{time:YYYY-HH-DD_MM}.log", true),
+            ("app_{time:YYYYMMDD}.log", "app_{time:DDMMYYYY}.log", true),
             ("app.log", "app_{time:YYYY-MM-DD}.log", false),
             ("app_{time:YYYY-MM-DD}.log", "app_{time:YYYY-MM-DD_HH}.log", false),
             ("app.log", "app.db.log", false),
@@ -641,7 +699,7 @@ mod tests {
     fn a_name_changes_as_often_as_its_smallest_piece() {
         assert_eq!(naming("{time:YYYY-MM}.log").unit(), Some(Unit::Day));
         assert_eq!(naming("{time:YYYY-MM-DD_HH}.log").unit(), Some(Unit::Hour));
-        assert_eq!(naming("{time:ss}.log").unit(), Some(Unit::Second));
+        assert_eq!(naming("{time:YYYYMMDDHHmmss}.log").unit(), Some(Unit::Second));
         assert_eq!(naming("a.log").unit(), None);
     }
 

@@ -121,12 +121,7 @@ impl Rotation {
                     rotation.add_to(schedule)?;
                 }
             }
-            Rule::Unknown(text) => {
-                return Err(format!(
-                    "rotation is {text:?}; expected is a size such as \"10 MB\", a time of day such as \"00:00\", a duration such as \
-                     \"6 hours\", \"hourly\", \"daily\", \"on start\" or \"never\""
-                ));
-            }
+            Rule::Unknown(problem) => return Err(named(problem.clone())),
         }
         Ok(())
     }
@@ -146,14 +141,36 @@ impl From<&str> for Rotation {
             "hourly" => Rotation::Hourly,
             "daily" => Rotation::DailyAt("00:00"),
             "on start" => Rotation::OnStart,
-            _ => {
-                let size = words::size(text).map(Rotation::Size);
-                let time = || words::time_of_day(text).map(|time| Rotation(Rule::DailyAt(Ok(time))));
-                let every = || words::duration(text).map(Rotation::Every);
-                let unknown = |_| Rotation(Rule::Unknown(text.to_owned()));
-                size.or_else(|_| time()).or_else(|_| every()).unwrap_or_else(unknown)
-            }
+            _ => Rotation::in_words(text).unwrap_or_else(|reason| {
+                Rotation(Rule::Unknown(WordError::new(text, reason, EXPECTED).to_string()))
+            }),
         }
+    }
+}
+
+const EXPECTED: &str = "a size such as \"10 MB\", a time of day such as \"00:00\", a duration such as \"6 hours\", \"hourly\", \"daily\", \
+                        \"on start\" or \"never\" is expected";
+
+impl Rotation {
+    /// A rule that begins with a number, or what is wrong with it.
+    fn in_words(text: &str) -> Result<Rotation, String> {
+        let (number, unit) = words::number_and_rest(text.trim());
+        if number.is_empty() {
+            return Err("it is none of the rules".to_owned());
+        }
+        if unit.is_empty() {
+            // As a retention it would be a number of files: a wrong guess makes a file of each record.
+            return Err("a unit is missing: it may be a size or a duration".to_owned());
+        }
+        // No unit of time ends with B.
+        let rule = if unit.starts_with(':') {
+            words::time_of_day(text).map(|time| Rotation(Rule::DailyAt(Ok(time))))
+        } else if unit.ends_with(['b', 'B']) {
+            words::size(text).map(Rotation::Size)
+        } else {
+            words::duration(text).map(Rotation::Every)
+        };
+        rule.map_err(|error| error.reason)
     }
 }
 
@@ -226,8 +243,28 @@ mod tests {
     #[test]
     fn a_malformed_rule_is_named_with_what_is_accepted() {
         assert!(
-            problem("often".into()).contains("rotation is \"often\"; expected is a size such as \"10 MB\"")
+            problem("often".into())
+                .starts_with("rotation is \"often\": it is none of the rules; a size such as \"10 MB\"")
         );
+        for (text, reason) in [
+            ("10", "a unit is missing"),
+            (" 5000000 ", "a unit is missing"),
+            ("0 MB", "it is nothing"),
+            ("8 Mb", "is one of bits"),
+            ("1000 years", "it is more than 100 years"),
+            ("25:00", "its hours are more than 23"),
+            ("10 MB daily", "daily"),
+        ] {
+            let said = problem(text.into());
+            let start = format!("rotation is {text:?}: ");
+            assert!(
+                said.starts_with(&start)
+                    && said.contains(reason)
+                    && said.contains("or \"never\" is expected"),
+                "{said}"
+            );
+        }
+        assert_eq!(Rotation::Size("5000000").schedule().unwrap().size, Some(5_000_000));
         assert!(problem(Rotation::Size("ten")).contains("rotation is \"ten\""));
         assert!(problem(Rotation::Size(0)).contains("rotation is 0 bytes"));
         assert!(problem(Rotation::DailyAt("25:00")).contains("a time of day such as"));

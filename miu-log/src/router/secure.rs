@@ -194,7 +194,7 @@ impl Station {
     }
 
     fn secure(&mut self, mirrors: &mut Mirrors, now: u64) {
-        let torn = self.sink.file_position().is_some_and(|position| position.torn);
+        let torn = self.is_torn();
         let needed = self.state != SinkState::Working && (torn || !self.held.entries.is_empty());
         let mirror = &mut self.mirror;
         let outdated = std::mem::take(&mut mirror.outdated) || mirror.torn != torn || !needed;

@@ -62,6 +62,8 @@ pub(crate) struct FileSink<P: Place = LogFolder> {
     /// Names of former files that a checkpoint still needs.
     retired: Vec<String>,
     file: Option<Open<P::File>>,
+    /// Whether the file was taken away and could not be made anew yet.
+    is_missing: bool,
     /// A line of which the file holds a part only.
     owed: Option<Owed>,
     /// Owed lines that were given up at the end, and records in files that were deleted.
@@ -256,10 +258,11 @@ impl FileSink {
 
 impl<P: Place> FileSink<P> {
     fn at(place: P, plan: Plan) -> FileSink<P> {
-        // A dated name is set right with the first record.
-        let name = plan.naming.current(0);
+        // A dated name is set right with the first record. Until then the file of this time is in use all the same, which an earlier run may
+        // have made: the upkeep must not take it for a rotated one.
+        let name = plan.naming.current(plan.opened);
         plan.in_use.add(&name);
-        FileSink {
+        let mut sink = FileSink {
             place,
             plan,
             name,
@@ -268,10 +271,13 @@ impl<P: Place> FileSink<P> {
             is_linked: false,
             retired: Vec::new(),
             file: None,
+            is_missing: false,
             owed: None,
             lost: 0,
             unseen: 0,
-        }
+        };
+        sink.show_found();
+        sink
     }
 
     fn opened(&mut self) -> io::Result<Open<P::File>> {
@@ -303,6 +309,7 @@ impl<P: Place> FileSink<P> {
                 SinkError::retryable(error.to_string(), 0).with_folder_removed(removed)
             })?;
             self.file = Some(open);
+            self.is_missing = false;
         }
         Ok(())
     }
@@ -489,6 +496,9 @@ impl<P: Place> Sink for FileSink<P> {
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
+        if self.is_missing {
+            self.ready()?;
+        }
         self.settle()
     }
 
@@ -533,7 +543,7 @@ impl<P: Place> Sink for FileSink<P> {
     /// file that has no name.
     fn tick(&mut self) -> Result<(), SinkError> {
         self.deferred = false;
-        let Some(open) = &mut self.file else { return self.settle() };
+        let Some(open) = &mut self.file else { return self.flush() };
         open.measure();
         let identity = (open.dev, open.ino);
         match self.place.occupant(&self.name) {
@@ -547,6 +557,7 @@ impl<P: Place> Sink for FileSink<P> {
                 let settled = if gone.is_some() { Ok(()) } else { self.settle() };
                 // Not a moment longer: what is written to a file without a name is lost.
                 self.file = None;
+                self.is_missing = true;
                 self.unseen = 0;
                 settled.and_then(|()| self.ready())?;
                 gone.map_or(Ok(()), Err)

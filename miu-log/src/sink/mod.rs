@@ -152,6 +152,12 @@ pub trait Sink: Send {
         None
     }
 
+    /// Whether its file holds a part of a line only, whose rest is still to be written.
+    #[doc(hidden)]
+    fn is_torn(&self) -> bool {
+        self.owed().is_some()
+    }
+
     /// Where the sink stands in its log file, if it writes one: what a checkpoint needs.
     #[doc(hidden)]
     fn file_position(&self) -> Option<FilePosition> {
@@ -190,6 +196,8 @@ pub struct Health {
     pub lost: u64,
     /// Whether the last batch that was offered failed.
     pub failing: bool,
+    /// Whether it did so by a panic.
+    pub panicking: bool,
 }
 
 /// Identity of a log file, and how much of it consists of whole lines.

@@ -83,6 +83,7 @@ struct Status {
     retries: u64,
     /// Whether the last batch that was offered failed.
     failing: bool,
+    panicking: bool,
     /// Numbers of the last flush that was asked for, and of the last one done.
     flush_wanted: u64,
     flush_done: u64,
@@ -307,6 +308,7 @@ impl Sink for Queued {
             waiting: status.records,
             lost: status.lost,
             failing: status.failing,
+            panicking: status.panicking,
         }
     }
 }
@@ -407,11 +409,16 @@ impl Worker {
             let before = held.text.len();
             held.discard(delivered);
             let failed = error.is_some();
+            let panicked = panics > 0 && failed && delivered == 0;
             if error.is_none() {
                 self.ailing = false;
             } else if !self.ailing {
                 self.ailing = true;
-                let plan = if retry { "tried again" } else { "dropped and counted" };
+                let plan = match (retry, panicked) {
+                    (true, true) => "tried twice again, then dropped and counted",
+                    (true, false) => "tried again",
+                    (false, _) => "dropped and counted",
+                };
                 let error = error.unwrap_or_default();
                 let left = count - delivered;
                 notice(&shared.name, &format!("{}: {error}; {left} records are {plan}", shared.name));
@@ -420,7 +427,7 @@ impl Worker {
             let given_up = held.entries.len() as u64;
             let settled = !retry || given_up == 0 || status.hurried;
             status.errors += u64::from(failed);
-            status.failing = failed;
+            (status.failing, status.panicking) = (failed, panicked);
             // Where the deadline has passed, the other side has counted all of these as lost.
             if !status.finished {
                 status.records -= delivered as u64;

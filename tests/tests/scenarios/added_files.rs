@@ -267,6 +267,19 @@ fn a_sink_of_ones_own_may_choose_too() {
 }
 
 #[test]
+fn a_sink_of_ones_own_may_be_called_console_where_there_is_none() {
+    let place = Place::new();
+    let mine = Witness::default();
+    let config = || LogConfig::new(place.logs()).sink(CustomSink::new("console", mine.clone()));
+    let repo = logs::Repository::open(config().console(false)).unwrap();
+    repo.app.info("one");
+    drop(repo);
+    assert_eq!(mine.0.lock().unwrap().len(), 1);
+    let error = logs::Repository::open(config()).unwrap_err().to_string();
+    assert!(error.contains("another sink has this name"), "{error}");
+}
+
+#[test]
 fn a_mistake_is_told_before_anything_is_made() {
     type Change = fn(LogConfig) -> LogConfig;
     let cases: [(Change, &[&str]); 10] = [

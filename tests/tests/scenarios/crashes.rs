@@ -42,13 +42,17 @@ fn assert_told(place: &Place, outcome: &Outcome, process: u32) {
         .into_iter()
         .filter(|entry| entry.message.contains("from a run that did not end properly"))
         .collect();
-    let [said] = &said[..] else { panic!("{said:?}") };
-    assert_eq!(said.level, "INFO");
-    let noun = if records == 1 { "record" } else { "records" };
-    let begin = format!(
-        "recovered {records} {noun} from a run that did not end properly: {records} of process {process} (main, since 20"
-    );
-    assert!(said.message.starts_with(&begin), "{said:?} {outcome:?}");
+    if records > 0 {
+        let [said] = &said[..] else { panic!("{said:?}") };
+        assert_eq!(said.level, "INFO");
+        let noun = if records == 1 { "record" } else { "records" };
+        let begin = format!(
+            "recovered {records} {noun} from a run that did not end properly: {records} of process {process} (main, since 20"
+        );
+        assert!(said.message.starts_with(&begin), "{said:?} {outcome:?}");
+    } else {
+        assert!(said.is_empty(), "all had been written: {said:?}");
+    }
     assert_eq!((outcome.number("pid"), outcome.number("corrupt")), (u64::from(process), 0), "{outcome:?}");
     assert!(outcome.printed().contains("name=main recent=true"), "{outcome:?}");
 }
@@ -228,4 +232,15 @@ fn a_death_at_any_step_doubles_no_line() {
         }
     }
     assert!(deaths > 10, "the starts were killed as well");
+}
+
+#[test]
+fn of_a_run_that_left_nothing_no_file_tells() {
+    let place = Place::new();
+    for _ in 0..3 {
+        die(child(&place, "crash").args(["kill", "0"]));
+    }
+    run(&mut child(&place, "reopen")).printed();
+    let texts: Vec<String> = place.names().iter().map(|name| place.text(name)).collect();
+    assert!(!texts.is_empty() && !texts.concat().contains("recovered"), "{texts:?}");
 }

@@ -52,6 +52,15 @@ fn running_out_of_descriptors_later_loses_nothing_uncounted() {
 }
 
 #[test]
+fn without_descriptors_the_upkeep_says_so_once_and_goes_on_later() {
+    let place = Place::new();
+    let outcome = run(&mut child(&place, "few-descriptors-rotated"));
+    assert_eq!((outcome.number("then"), outcome.number("later")), (0, 40), "{outcome:?}");
+    assert_eq!(outcome.stderr.lines().count(), 1, "one notice: {outcome:?}");
+    assert!(outcome.stderr.contains("Too many open files"), "{outcome:?}");
+}
+
+#[test]
 fn without_descriptors_lines_wait_where_they_outlive_the_process() {
     let place = Place::new();
     let outcome = run(&mut child(&place, "few-descriptors-killed"));

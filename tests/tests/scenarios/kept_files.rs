@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use miu_log::failpoint::{Part, STEPS};
 use miu_log::testing::ManualListener;
-use miu_log::{Compression, LogConfig, Retention, Rotation, Zone};
+use miu_log::{Compression, File, Level, LogConfig, Retention, Rotation, Zone};
 use miu_log_tests::{Outcome, Place, logs, rotated, run};
 
 use crate::{child, child_under, is_installed};
@@ -245,5 +245,86 @@ fn a_retention_or_compression_that_says_nothing_is_an_error_at_open() {
     ] {
         let error = logs::Repository::open(config).unwrap_err().to_string();
         assert!(names.iter().all(|name| error.contains(name)), "{error}");
+    }
+}
+
+#[test]
+fn the_file_of_today_is_the_current_one_from_the_start_on() {
+    let day = Duration::from_secs(1_795_132_800);
+    let hour = Duration::from_secs(3600);
+    for (retention, compression) in [
+        (Retention::Count(1), Compression::Gz),
+        (Retention::Bytes(1), Compression::None),
+        (Retention::KeepFree("99.99 %"), Compression::Gz),
+    ] {
+        let place = Place::new();
+        let start = |at: Duration| {
+            let listener = ManualListener::new();
+            listener.set_unix_time(at);
+            let config = LogConfig::new(place.logs()).console(false).zone("+01:00");
+            let config = config.retention(retention.clone()).compression(compression).level_files(false);
+            let config = config
+                .domain_file_name("{domain}_{time:YYYY-MM-DD}.log")
+                .sink(File::new("errors_{time:YYYY-MM-DD}.log").min_level(Level::Error))
+                .sink(File::new("{level}_{time:YYYY-MM-DD_HH}.log").min_level(Level::Error));
+            (logs::Repository::open(config.manual_listener(&listener)).unwrap(), listener)
+        };
+        let link = |name: &str| fs::read_link(place.logs().join(name)).unwrap();
+        // In this zone it is the 20th already.
+        let (repo, _listener) = start(day - hour / 2);
+        repo.app.error("before");
+        drop(repo);
+        let before = place.names();
+        let current = ["app_2026-11-20.log", "errors_2026-11-20.log", "error_2026-11-20_00.log"];
+        for name in current {
+            assert!(before.contains(&name.to_owned()), "{before:?}");
+        }
+        fs::remove_file(place.logs().join("errors.log")).unwrap();
+        let (repo, listener) = start(day - hour / 3);
+        listener.step();
+        assert_eq!(place.names(), before, "nothing is rotated, and a missing link is made again");
+        assert_eq!(link("app.log").to_str(), Some("app_2026-11-20.log"));
+        assert_eq!(link("errors.log").to_str(), Some("errors_2026-11-20.log"));
+        drop(repo);
+        // A day later it is the link's file still, until there is another.
+        let (repo, listener) = start(day + 24 * hour);
+        listener.step();
+        assert!(place.names().contains(&"app_2026-11-20.log".to_owned()), "{:?}", place.names());
+        repo.app.info("after");
+        listener.step();
+        listener.advance(Duration::from_secs(61));
+        listener.step();
+        assert_eq!(link("app.log").to_str(), Some("app_2026-11-21.log"));
+        assert!(!place.names().contains(&"app_2026-11-20.log".to_owned()), "{:?}", place.names());
+        assert_eq!(place.messages("app_2026-11-21.log"), ["after"]);
+    }
+}
+
+#[test]
+fn a_start_deletes_no_rotated_file_because_of_the_current_one() {
+    let place = Place::new();
+    let open = || {
+        let listener = ManualListener::new();
+        listener.set_unix_time(Duration::from_secs(1_795_132_800));
+        let config = LogConfig::new(place.logs()).console(false).zone(Zone::Utc).level_files(false);
+        let config = config.retention(Retention::Count(1)).compression(Compression::None);
+        let config = config.domain_file_name("{domain}_{time:YYYY-MM-DD}.log");
+        (logs::Repository::open(config.manual_listener(&listener)).unwrap(), listener)
+    };
+    for number in 1..4 {
+        let (repo, listener) = open();
+        listener.step();
+        repo.app.info(format!("a{number}"));
+        listener.step();
+        repo.rotate().unwrap();
+        repo.app.info("last");
+        drop(repo);
+        let (repo, listener) = open();
+        listener.step();
+        drop(repo);
+        // Each is numbered behind the one before, which was there until then.
+        let names = place.names();
+        assert!(names.contains(&format!("app_2026-11-20.{number}.log")), "{names:?}");
+        assert!(names.contains(&"app_2026-11-20.log".to_owned()), "{names:?}");
     }
 }

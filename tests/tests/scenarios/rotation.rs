@@ -7,6 +7,8 @@ use miu_log::testing::ManualListener;
 use miu_log::{Compression, LogConfig, Retention, Rotation, Zone};
 use miu_log_tests::{Place, entries, logs, rotated};
 
+use crate::FLUSH;
+
 /// 2026-11-20 00:00 UTC.
 const DAY: Duration = Duration::from_secs(1_795_132_800);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -140,7 +142,10 @@ fn dated_names_make_a_file_a_day_with_a_link_to_the_current_one() {
 fn names_that_lead_elsewhere_or_to_one_file_twice_are_refused() {
     let place = Place::new();
     for (config, problem) in [
-        (place.config().domain_file_name("../{domain}.log"), "characters of a-z, 0-9, _ and -"),
+        (
+            place.config().domain_file_name("../{domain}.log"),
+            "has a / in it; log files are in the log folder itself",
+        ),
         (place.config().domain_file_name("sub/{domain}.log"), "characters of a-z, 0-9, _ and -"),
         (place.config().domain_file_name("all.log"), "two sinks write the file \"all.log\""),
         (place.config().level_file_name("{domain}.log"), "has no value here"),
@@ -183,4 +188,20 @@ impl AddSigned for Duration {
     fn saturating_add_signed(self, seconds: i64) -> Duration {
         Duration::from_secs(self.as_secs().saturating_add_signed(seconds))
     }
+}
+
+#[test]
+fn a_rotation_that_could_not_be_done_is_an_error_that_names_the_file() {
+    let place = Place::new();
+    let repo = logs::Repository::open(place.config()).unwrap();
+    repo.app.info("before");
+    repo.flush(FLUSH).unwrap();
+    std::fs::remove_dir_all(place.logs()).unwrap();
+    repo.app.info("after");
+    let text = repo.rotate().unwrap_err().to_string();
+    assert!(text.starts_with("not every log file was rotated: ") && text.contains("app.log"), "{text}");
+    assert!(text.contains("the log folder was removed"), "{text}");
+    let stats = repo.stats();
+    let app = stats.sinks.iter().find(|sink| sink.name == "app.log").unwrap();
+    assert!(app.fault.as_ref().is_some_and(|fault| fault.contains("removed")), "{app:?}");
 }

@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use miu_log::{Batch, Level, Sink, SinkError, SinkState, Stats};
-use miu_log_tests::{Place, logs, names, run};
+use miu_log::{Batch, CustomSink, Level, Sink, SinkError, SinkState, Stats};
+use miu_log_tests::{Place, logs, names, run, wait_until};
 
 use crate::{FLUSH, child};
 
@@ -116,6 +116,30 @@ fn a_sink_that_fails_once_is_offered_the_same_records_again() {
     let stats = others_are_complete(fault, true);
     let sink = sink_named(&stats, "Faulty");
     assert_eq!((sink.written, sink.dropped), (1_000, 0), "{sink:?}");
+}
+
+#[test]
+fn a_flush_that_takes_too_long_names_the_sink_it_waits_for() {
+    struct Gate(std::sync::mpsc::Receiver<()>);
+    impl Sink for Gate {
+        fn write(&mut self, _: &Batch<'_>) -> Result<(), SinkError> {
+            let _ = self.0.recv();
+            Ok(())
+        }
+    }
+    let place = Place::new();
+    let (open, gate) = std::sync::mpsc::channel();
+    let config =
+        place.config().sink(CustomSink::new("archive", Gate(gate))).sink_timeout(Duration::from_secs(600));
+    let repo = logs::Repository::open(config).unwrap();
+    repo.app.info("one");
+    wait_until("the flush to name the sink", || {
+        let error = repo.flush(Duration::from_millis(20)).unwrap_err();
+        error.is_timeout()
+            && error.to_string().contains(": archive is waited for; 0 records were not read yet")
+    });
+    drop(open);
+    repo.flush(FLUSH).unwrap();
 }
 
 #[test]

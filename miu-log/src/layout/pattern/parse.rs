@@ -127,11 +127,14 @@ impl<'a> Parser<'a> {
 
     /// Reads what begins with `<`: a tag, or text where it has not the form of one.
     fn tag(&mut self, rest: &'a str) -> Result<&'a str, Mistake<'a>> {
-        let name_end =
-            rest[1..].find(|other: char| !(other.is_ascii_lowercase() || matches!(other, '-' | '/')));
+        // As wide as the tags of other loggers, such as `<RED>` and `<fg #00005f>`: what is not known is told, and not written into each line.
+        let of_a_tag =
+            |other: char| other.is_ascii_alphanumeric() || matches!(other, '-' | '/' | '#' | ',' | ' ');
+        let name_end = rest[1..].find(|other| !of_a_tag(other));
         let name = name_end.map_or("", |end| &rest[1..=end]);
         let after = &rest[1 + name.len()..];
-        let Some(after) = after.strip_prefix('>').filter(|_| !name.is_empty()) else {
+        let begins = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/');
+        let Some(after) = after.strip_prefix('>').filter(|_| begins) else {
             self.literal.push('<');
             return Ok(&rest[1..]);
         };
@@ -153,7 +156,7 @@ impl<'a> Parser<'a> {
         }
         let Some((_, tag)) = TAGS.iter().find(|(known, _)| *known == name) else {
             let known = TAGS.map(|(known, _)| format!("<{known}>")).join(", ");
-            let hint = nearest(name, TAGS.iter().map(|(known, _)| *known))
+            let hint = nearest(&name.to_ascii_lowercase(), TAGS.iter().map(|(known, _)| *known))
                 .map_or_else(String::new, |near| format!("; did you mean <{near}>?"));
             return Err((
                 rest,

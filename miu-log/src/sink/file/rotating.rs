@@ -37,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) naming: Naming,
     pub(crate) schedule: Schedule,
     pub(crate) zone: Zone,
+    /// When the repository is opened: the file that has the name of this time is the current one, though its first record is still to come.
+    pub(crate) opened: UnixNanos,
     /// None: as the umask says, and never wider than 0640.
     pub(crate) mode: Option<u32>,
     /// Whether a file has to be durable when it is left.
@@ -158,7 +160,7 @@ impl<P: Place> FileSink<P> {
         self.turn_to(now)?;
         // A file that always has the same name is there at any time; a dated one comes with its first record.
         if !self.plan.naming.is_dated() {
-            self.ready()?;
+            self.ready().inspect_err(|_| self.is_missing = true)?;
         }
         Ok(true)
     }
@@ -253,11 +255,23 @@ impl<P: Place> FileSink<P> {
         }
     }
 
+    /// Has the link lead to the file of this time, where an earlier run has made that: its first record is still to come.
+    pub(super) fn show_found(&mut self) {
+        if self.plan.naming.is_dated() && self.place.occupant(&self.name).is_ok_and(|found| found.is_some()) {
+            self.link();
+        }
+    }
+
     /// Has a link lead to the current file, where names are dated.
     fn show_current(&mut self) {
-        if self.file.is_some()
-            && !std::mem::replace(&mut self.is_linked, true)
-            && self.plan.has_link
+        if self.file.is_some() && !self.is_linked {
+            self.link();
+        }
+    }
+
+    fn link(&mut self) {
+        self.is_linked = true;
+        if self.plan.has_link
             && let Some(link) = self.plan.naming.undated()
         {
             // It is for convenience: where something else has the name, or links cannot be made, there is none.

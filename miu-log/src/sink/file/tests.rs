@@ -124,6 +124,7 @@ pub(super) fn plan(name: &str) -> Plan {
         naming: Naming::new(name, Keys::default(), &Zone::Utc).unwrap(),
         schedule: Schedule::default(),
         zone: Zone::Utc,
+        opened: 0,
         mode: None,
         is_durable: false,
         in_use: InUse::default(),

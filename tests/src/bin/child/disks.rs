@@ -153,6 +153,7 @@ pub(crate) fn file_size_limit(folder: &str) {
     assert!(log(10..3000).is_err());
     let full = sink(&repo, "app.log");
     assert!(full.fault.as_ref().is_some_and(|fault| fault.contains("File too large")), "{full:?}");
+    assert_eq!(full.written + full.held + full.dropped, 3000, "a torn line is one record: {full:?}");
     assert!(std::fs::metadata(Path::new(folder).join("app.log")).unwrap().len() <= 300_000);
     setrlimit(Resource::Fsize, before).unwrap();
     log(3000..3010).unwrap();

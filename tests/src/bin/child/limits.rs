@@ -1,6 +1,10 @@
 //! A process that runs out of file descriptors.
 
-use miu_log::DropReason;
+use std::path::Path;
+use std::time::Duration;
+
+use miu_log::testing::ManualListener;
+use miu_log::{DropReason, Retention};
 use miu_log_tests::{logs, open_descriptors};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -51,9 +55,32 @@ pub(crate) fn few_descriptors_later(folder: &str) {
     println!("calls={calls} accepted={} dropped={} written={}", stats.accepted, stats.dropped, stats.written);
 }
 
+/// Many files are to be compressed, and none can be made for it.
+pub(crate) fn few_descriptors_rotated(folder: &str) {
+    std::fs::create_dir_all(folder).unwrap();
+    let rotated = |number: u32| format!("{folder}/app.2026-11-19_10-00-{number:02}.log");
+    (0..40).for_each(|number| std::fs::write(rotated(number), "a line\n").unwrap());
+    let compressed = || (0..40).filter(|number| Path::new(&(rotated(*number) + ".gz")).exists()).count();
+    let listener = ManualListener::new();
+    let config = config(folder).retention(Retention::Forever).manual_listener(&listener);
+    let repo = logs::Repository::open(config).unwrap();
+    let minute = Duration::from_secs(61);
+    with_room_for(1, || {
+        for _ in 0..3 {
+            listener.step();
+            listener.advance(minute);
+        }
+    });
+    println!("then={}", compressed());
+    listener.advance(60 * minute);
+    listener.step();
+    println!("later={}", compressed());
+    drop(repo);
+}
+
 /// Its level's file cannot be made, and the process is killed.
 pub(crate) fn few_descriptors_killed(folder: &str) {
-    let config = config(folder).sink_timeout(std::time::Duration::from_millis(50));
+    let config = config(folder).sink_timeout(Duration::from_millis(50));
     let repo = logs::Repository::open(config).unwrap();
     repo.app.info("there is a ring");
     repo.flush(FLUSH).unwrap();

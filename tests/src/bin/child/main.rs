@@ -97,6 +97,7 @@ fn main() {
         "few-descriptors-at-open" => limits::few_descriptors_at_open(folder),
         "few-descriptors-killed" => limits::few_descriptors_killed(folder),
         "few-descriptors-later" => limits::few_descriptors_later(folder),
+        "few-descriptors-rotated" => limits::few_descriptors_rotated(folder),
         "signal-storm" => signals::storm(folder, more.first()),
         "signal-first-calls" => signals::first_calls(folder),
         "signal-rings" => signals::with_and_without_a_ring(folder),
