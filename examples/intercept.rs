@@ -14,18 +14,18 @@ pub mod logs {}
 /// Stands for crates that the service uses. A crate's own records have its modules as targets; these here are named, to look like them.
 mod crates {
     /// As a database driver does, through `tracing`.
-    pub(crate) fn query(rows: u64) {
+    pub(super) fn query(rows: u64) {
         tracing::debug!(target: "sqlx::query", rows, elapsed_ms = 1.25, "select from orders");
     }
 
     /// As a client of a web service does, through `log`.
-    pub(crate) fn post(url: &str, status: u16) {
+    pub(super) fn post(url: &str, status: u16) {
         log::debug!(target: "hyper::client", "connected");
         log::warn!(target: "reqwest::retry", status, url; "answered late, trying again");
     }
 
     /// As a library of your own does, through both.
-    pub(crate) mod payments {
+    pub(super) mod payments {
         pub(crate) fn charge(cents: u64) -> Result<(), std::num::ParseIntError> {
             log::info!(cents; "charging");
             let answer = "declined".parse::<u64>();

@@ -15,7 +15,18 @@ const NOBODY: u8 = 3;
 
 pub(crate) fn run(log_folder: &Path) -> anyhow::Result<Outcome> {
     let found = miu_log::inspect(log_folder)?;
-    Ok(Outcome { code: if found.is_held() { 0 } else { NOBODY }, text: shown(&found) })
+    let mut is_held = found.is_held();
+    let mut text = shown(&found);
+    for app in &found.apps {
+        let of_app = miu_log::inspect_app(log_folder, app)?;
+        is_held |= of_app.is_held();
+        // Names of programs are plain, or they would not be taken for such.
+        text.push_str(&format!(
+            "\nof the app {app}, which shares the folder with others:\n{}",
+            shown(&of_app)
+        ));
+    }
+    Ok(Outcome { code: if is_held { 0 } else { NOBODY }, text })
 }
 
 fn shown(found: &Inspection) -> String {

@@ -45,6 +45,9 @@ pub struct Inspection {
     pub left_behind: Vec<LeftBehind>,
     /// What is there and could not be read.
     pub unreadable: Vec<Unreadable>,
+    /// The names of programs that share the folder, each with a repository of its own ([`LogConfig::isolated`](crate::LogConfig::isolated)), or did so and have not
+    /// ended properly: [`inspect_app`] looks at one of them.
+    pub apps: Vec<String>,
 }
 
 impl Inspection {
@@ -137,10 +140,23 @@ pub struct Unreadable {
 /// # Ok::<(), miu_log::Error>(())
 /// ```
 pub fn inspect(log_folder: impl AsRef<Path>) -> Result<Inspection, Error> {
-    inspect_with(log_folder.as_ref(), |name| std::env::var_os(name))
+    inspect_with(log_folder.as_ref(), None, |name| std::env::var_os(name))
 }
 
-fn inspect_with(folder: &Path, env: impl Fn(&str) -> Option<OsString>) -> Result<Inspection, Error> {
+/// Looks at one of the programs that share a log folder, as [`inspect`] does at one that has it for itself.
+///
+/// # Errors
+///
+/// When the folder is not there or may not be opened.
+pub fn inspect_app(log_folder: impl AsRef<Path>, app: &str) -> Result<Inspection, Error> {
+    inspect_with(log_folder.as_ref(), Some(app), |name| std::env::var_os(name))
+}
+
+fn inspect_with(
+    folder: &Path,
+    app: Option<&str>,
+    env: impl Fn(&str) -> Option<OsString>,
+) -> Result<Inspection, Error> {
     let unopened = |error| Error::io(format!("cannot look at the log folder {folder:?}"), error);
     let log_folder = std::fs::canonicalize(folder).map_err(unopened)?;
     let opened = OpenOptions::new()
@@ -148,14 +164,26 @@ fn inspect_with(folder: &Path, env: impl Fn(&str) -> Option<OsString>) -> Result
         .custom_flags(OFlags::DIRECTORY.bits() as i32)
         .open(&log_folder)
         .map_err(unopened)?;
-    let alive = runtime::is_held(&opened).map_err(|errno| {
-        Error::io(format!("cannot tell whether the log folder {folder:?} is in use"), io::Error::from(errno))
-    })?;
+    let cannot_tell = |error: io::Error| {
+        Error::io(format!("cannot tell whether the log folder {folder:?} is in use"), error)
+    };
+    let held = |file: &File| runtime::is_held(file).map_err(|errno| cannot_tell(errno.into()));
+    let alive = match app {
+        None => held(&opened)?,
+        // Its file is gone when it has ended properly.
+        Some(app) => match runtime::open_to_read(&log_folder.join(runtime::instance_file(app))) {
+            Ok(file) => held(&file)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(cannot_tell(error)),
+        },
+    };
+    let names = std::fs::read_dir(&log_folder).map_err(unopened)?.take(MOST_NAMES).flatten();
+    let apps = runtime::instances_of(names.filter_map(|entry| entry.file_name().into_string().ok()));
     let users = [rustix::process::geteuid().as_raw(), opened.metadata().map_err(unopened)?.uid()];
 
     let mut look = Look { users, names_left: MOST_NAMES, unreadable: Vec::new() };
     let mut directories: Vec<Directory> = Vec::new();
-    for place in users.iter().flat_map(|user| runtime::places(&log_folder, None, *user, &env)) {
+    for place in users.iter().flat_map(|user| runtime::places(&log_folder, app, *user, &env)) {
         if directories.iter().all(|known| known.path != place.path) {
             directories.extend(look.open(place.path));
         }
@@ -185,7 +213,15 @@ fn inspect_with(folder: &Path, env: impl Fn(&str) -> Option<OsString>) -> Result
         }
         None => alive.then_some(Holder { process_id: None, since: None, alive }),
     };
-    Ok(Inspection { log_folder, runtime_directory, holder, rings, left_behind, unreadable: look.unreadable })
+    Ok(Inspection {
+        log_folder,
+        runtime_directory,
+        holder,
+        rings,
+        left_behind,
+        unreadable: look.unreadable,
+        apps,
+    })
 }
 
 /// A runtime directory, or a part of one, with the names of what is in it.
@@ -376,7 +412,7 @@ mod tests {
         }
 
         fn look(&self) -> Inspection {
-            inspect_with(&self.logs(), self.env()).unwrap()
+            inspect_with(&self.logs(), None, self.env()).unwrap()
         }
 
         /// The runtime directory inside the log folder, as another run may have left it.
@@ -426,11 +462,11 @@ mod tests {
     fn a_missing_folder_is_an_error_and_is_not_made() {
         let place = Place::new();
         let path = place.temp.path().join("missing");
-        let text = inspect_with(&path, place.env()).unwrap_err().to_string();
+        let text = inspect_with(&path, None, place.env()).unwrap_err().to_string();
         assert!(text.contains("cannot look at the log folder") && text.contains("missing"), "{text}");
         assert!(!path.exists());
         fs::write(&path, "").unwrap();
-        assert!(inspect_with(&path, place.env()).unwrap_err().to_string().contains("os error 20"));
+        assert!(inspect_with(&path, None, place.env()).unwrap_err().to_string().contains("os error 20"));
     }
 
     #[test]

@@ -159,7 +159,7 @@ pub use self::{
     context::fields::Fields,
     domain::{DomainSet, DomainSpec, UnknownDomain},
     error::Error,
-    inspect::{Holder, Inspection, LeftBehind, RingState, Unreadable, inspect},
+    inspect::{Holder, Inspection, LeftBehind, RingState, Unreadable, inspect, inspect_app},
     layout::{
         AnyLayout, ColourChoice, Json, JsonKey, Layout, Logfmt, OtelJson, Pattern, PatternError,
         TimePrecision,

@@ -300,7 +300,7 @@ impl Instance {
     /// Opens the file, makes it where it is missing, and takes the lock, if nobody has it. It is removed at a proper end, so that the name may lead to another
     /// file than the one that was locked: then that one is tried.
     fn take(folder: &Folder, name: &str) -> io::Result<(Instance, bool)> {
-        let file = format!(".{name}{INSTANCE_LOCK}");
+        let file = instance_file(name);
         let directory = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         loop {
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -319,10 +319,20 @@ impl Instance {
     }
 }
 
+/// The file in the log folder that is locked for an instance.
+pub(crate) fn instance_file(name: &str) -> String {
+    format!(".{name}{INSTANCE_LOCK}")
+}
+
 /// The names of the repositories that share a log folder, or did so and have not ended properly.
 pub(crate) fn instances(folder: &Folder) -> Vec<String> {
-    let name = |file: &String| Some(file.strip_prefix('.')?.strip_suffix(INSTANCE_LOCK)?.to_owned());
-    let mut names: Vec<String> = folder.names().unwrap_or_default().iter().filter_map(name).collect();
+    instances_of(folder.names().unwrap_or_default())
+}
+
+/// The same, of the names of all files in the folder.
+pub(crate) fn instances_of(files: impl IntoIterator<Item = String>) -> Vec<String> {
+    let name = |file: String| Some(file.strip_prefix('.')?.strip_suffix(INSTANCE_LOCK)?.to_owned());
+    let mut names: Vec<String> = files.into_iter().filter_map(name).collect();
     names.retain(|name| check_app(name).is_ok());
     names.sort();
     names

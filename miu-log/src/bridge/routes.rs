@@ -327,7 +327,7 @@ impl Encode for Run<'_> {
             let rest = args.rest();
             match args.next() {
                 Ok(Value::Str(text) | Value::Rendered(text)) => {
-                    Rendered(text).put_long(&Scratch::new(), cap, out)
+                    Rendered(text).put_long(&Scratch::new(), cap, out);
                 }
                 Ok(Value::Bytes { kept, .. }) => Bytes(kept).raw_put_long(cap, out),
                 Ok(_) => out.extend_from_slice(&rest[..rest.len() - args.rest().len()]),

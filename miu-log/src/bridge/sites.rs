@@ -65,7 +65,7 @@ impl Shape {
 /// The statement that a record comes from. None where there is no room for it, and for one that comes first in a signal handler.
 #[inline]
 pub(super) fn find(origin: &Origin<'_>) -> Option<&'static Site> {
-    let table = TABLE.get().or_else(make_table)?;
+    let table = TABLE.get().map(|table| &**table).or_else(make_table)?;
     let first = place(origin);
     for step in 0..SEARCH {
         match table[(first + step) % PLACES].get() {
@@ -78,8 +78,8 @@ pub(super) fn find(origin: &Origin<'_>) -> Option<&'static Site> {
 }
 
 #[cold]
-fn make_table() -> Option<&'static Box<[OnceLock<Box<Site>>]>> {
-    callsite::exclusively(|_| TABLE.get_or_init(|| (0..PLACES).map(|_| OnceLock::new()).collect()))
+fn make_table() -> Option<&'static [OnceLock<Box<Site>>]> {
+    callsite::exclusively(|_| &**TABLE.get_or_init(|| (0..PLACES).map(|_| OnceLock::new()).collect()))
 }
 
 /// Where the search begins: by the line, and by the file's name, of which its length and its end say enough.

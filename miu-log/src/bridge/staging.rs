@@ -30,6 +30,8 @@ const MOST_IN_CONTEXT: usize = 320;
 /// Of fields that are kept, as those of a span: the longest text, and how many bytes they may be before the last one, which are in each record.
 const LONGEST_KEPT: usize = 4096;
 const MOST_KEPT: usize = 16 * 1024;
+/// As long a text, and one more such piece, is certainly below `MAX_RECORD`.
+const USUAL: usize = 1024 * 1024;
 /// What a buffer begins with.
 const FIRST: usize = 256;
 
@@ -331,6 +333,22 @@ struct Text<'a> {
 impl Write for Text<'_> {
     #[inline]
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // The usual piece is short and fits.
+        if text.len() <= self.buffer.capacity() - self.buffer.len()
+            && self.given < USUAL
+            && text.len() < USUAL
+        {
+            self.given += text.len();
+            self.buffer.extend_from_slice(text.as_bytes());
+            return Ok(());
+        }
+        self.write_slowly(text)
+    }
+}
+
+impl Text<'_> {
+    #[cold]
+    fn write_slowly(&mut self, text: &str) -> fmt::Result {
         let written = self.buffer.len() - self.start;
         let full = self.given > written;
         self.given = self.given.saturating_add(text.len());

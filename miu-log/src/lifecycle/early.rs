@@ -160,29 +160,28 @@ impl Early {
     }
 
     /// Keeps a record, if there is room. False where a repository has taken over.
+    #[allow(clippy::result_large_err, reason = "a box would allocate under the lock")]
     fn keep(&self, kept: Kept, count: impl FnOnce(&mut Counts)) -> bool {
         let level = kept.level;
-        let outcome = self.exclusively(move |state| {
+        let mut kept = Some(kept);
+        let outcome = self.exclusively(|state| {
             if state.released.is_some() {
-                return Ok(false);
+                return false;
             }
             count(&mut state.report);
-            let bytes = state.bytes + kept.bytes();
-            if bytes > MOST_BYTES || state.kept.len() >= MOST_RECORDS {
-                // It goes when nothing is locked any more: an allocator may log.
-                return Err(kept);
+            let bytes = state.bytes + kept.as_ref().map_or(0, Kept::bytes);
+            if bytes <= MOST_BYTES && state.kept.len() < MOST_RECORDS {
+                state.bytes = bytes;
+                state.kept.extend(kept.take());
             }
-            state.bytes = bytes;
-            state.kept.push(kept);
-            Ok(true)
+            true
         });
-        match outcome {
-            Some(Ok(taken)) => taken,
-            Some(Err(_)) | None => {
-                self.count_lost(level);
-                true
-            }
+        // What was not taken goes only now, when nothing is locked any more: an allocator may log.
+        let is_ours = outcome.unwrap_or(true);
+        if is_ours && kept.is_some() {
+            self.count_lost(level);
         }
+        is_ours
     }
 
     fn count_lost(&self, level: Level) {
@@ -289,9 +288,7 @@ pub(crate) fn release(routes: &Routes) {
             None => threads.push(OfThread { id: kept.thread_id, name: kept.thread, records: vec![record] }),
         }
     }
-    for thread in threads {
-        queue.replay(thread);
-    }
+    queue.replay(threads);
     if let Some(lost) = in_words(&early.lost()) {
         Logger::new(queue.clone(), routes.default_domain()).warning(lost);
     }

@@ -13,7 +13,7 @@ use super::rings::thread_name;
 use crate::codec::{HEADER, Head, padded};
 use crate::level::Level;
 use crate::ring::producer::Producer;
-use crate::ring::segment::{Identity, MIRROR, NAME_MAX, SMALLEST};
+use crate::ring::segment::{Identity, MIRROR, NAME_MAX, SMALLEST, Segment};
 use crate::stats::DropReason;
 use crate::sync::Ordering;
 
@@ -45,8 +45,19 @@ pub(crate) fn current_thread() -> (u32, String) {
 }
 
 impl Queue {
-    /// Takes the records of a thread. Those that there is no memory for are counted as dropped.
-    pub(crate) fn replay(self: &Arc<Queue>, thread: OfThread) {
+    /// Takes the records of these threads. Those that there is no memory for are counted as dropped.
+    ///
+    /// All rings are full before the first one is registered, so that the listener of another process merges them as well. One that happens to look for new
+    /// files by itself in between, as it does once a second, may write the records of one thread before those of the others.
+    pub(crate) fn replay(self: &Arc<Queue>, threads: Vec<OfThread>) {
+        let made: Vec<_> = threads.into_iter().filter_map(|thread| self.ring_of(thread)).collect();
+        for (identity, segment) in made {
+            self.register(identity, &segment);
+        }
+    }
+
+    /// A ring with the records of a thread, closed.
+    fn ring_of(self: &Arc<Queue>, thread: OfThread) -> Option<(Identity, Arc<Segment>)> {
         let OfThread { id, mut name, records } = thread;
         name.truncate(name.floor_char_boundary(NAME_MAX));
         let len = |record: &Replayed| padded(HEADER + record.arguments.len());
@@ -57,7 +68,7 @@ impl Queue {
             records
                 .iter()
                 .for_each(|record| self.drop_one(DropReason::NoMemory, record.domain, record.level));
-            return;
+            return None;
         };
         let segment = Arc::new(segment);
         let owner: Arc<dyn Any + Send + Sync> = self.clone();
@@ -84,7 +95,7 @@ impl Queue {
                 self.drop_one(DropReason::NoMemory, *domain, *level);
             }
         }
-        self.register(identity, &segment);
+        Some((identity, segment))
     }
 }
 
@@ -101,7 +112,7 @@ mod tests {
         let record =
             |len| Replayed { level: Level::Info, domain: 0, callsite: 1, ticks: 7, arguments: vec![0; len] };
         let records = (0..100).map(|_| record(LONGEST)).chain([record(MIRROR)]).collect();
-        queue.replay(OfThread { id: 1, name: "é".repeat(1000), records });
+        queue.replay(vec![OfThread { id: 1, name: "é".repeat(1000), records }]);
         assert_eq!(queue.accepted(), 100);
         assert_eq!(queue.counters.dropped(DropReason::NoMemory, 0, Level::Info), 1);
         let registered = queue.next_registration().unwrap();

@@ -182,10 +182,12 @@ fn a_worker_process_has_its_early_records_in_its_parents_files() {
     run(command.arg("worker").env("MIU_LOG_WORKER_NAME", "mailer")).printed();
     repo.flush(FLUSH).unwrap();
     let all = place.entries("app.log");
-    let of_worker: Vec<&Entry> = all.iter().filter(|entry| entry.thread.starts_with("mailer/")).collect();
-    let messages: Vec<&str> = of_worker.iter().map(|entry| &*entry.message).collect();
-    assert_eq!(messages, [SOME[1], SOME[2], SOME[3], "later"]);
-    assert_eq!(of_worker[1].thread, "mailer/loader");
+    let of = |thread: &str| {
+        let entries = all.iter().filter(|entry| entry.thread == thread);
+        entries.map(|entry| &*entry.message).collect::<Vec<_>>()
+    };
+    assert_eq!(of("mailer/main"), [SOME[1], SOME[3], "later"]);
+    assert_eq!(of("mailer/loader"), [SOME[2]]);
 }
 
 #[test]

@@ -202,6 +202,11 @@ fn parent_and_child_have_files_of_their_own_and_no_third_one_gets_them() {
     assert!(names.iter().any(|name| name.ends_with("/Orders-Mailer.log")), "{names:?}");
     assert!(!names.iter().any(|name| name.ends_with("/orders.log")), "{names:?}");
 
+    let found = miu_log::inspect(place.logs()).unwrap();
+    assert_eq!((found.apps, found.holder), (vec!["Orders-Mailer".to_owned(), "orders".to_owned()], None));
+    assert!(miu_log::inspect_app(place.logs(), "orders").unwrap().is_held());
+    assert!(!miu_log::inspect_app(place.logs(), "other").unwrap().is_held());
+
     let outcome = run_in(&place, "env-open", "production");
     let text = outcome.printed();
     assert!(

@@ -50,6 +50,11 @@ const LAYERS: &[Layer] = &[
     Layer { who: "folder", may: May::Only(&[]), because: "opening files safely needs nothing of the crate" },
     Layer { who: "notice", may: May::Only(&[]), because: "a notice has to work whatever else fails" },
     Layer {
+        who: "own_thread",
+        may: May::Only(&["sync"]),
+        because: "any part of the logger may ask whose thread it is on",
+    },
+    Layer {
         who: "clock",
         may: May::Only(&["record", "ring", "sync"]),
         because: "the clock knows the unit of a record's time and nothing else of records",

@@ -167,13 +167,11 @@ where
     let Some(scope) = scope else { return };
     let mut usual = [const { None }; USUAL_DEPTH];
     let mut rest: Vec<SpanRef<'_, S>> = Vec::new();
-    let mut depth = 0;
-    for span in scope {
+    for (depth, span) in scope.enumerate() {
         match usual.get_mut(depth) {
             Some(place) => *place = Some(span),
             None => rest.push(span),
         }
-        depth += 1;
     }
     for span in rest.iter().rev().chain(usual.iter().rev().flatten()) {
         let extensions = span.extensions();

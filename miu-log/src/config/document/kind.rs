@@ -169,9 +169,13 @@ impl<K: Kind> Kind for ListOf<K> {
     type Value = Vec<K::Value>;
 
     fn read(&self, node: &Node, path: &str, problems: &mut Problems) -> Option<Vec<K::Value>> {
-        let Value::List(nodes) = &node.value else {
-            problems.add(node.at, path, format_args!("here is {}; a list is expected", node.describe()));
-            return None;
+        let nodes = match &node.value {
+            Value::Nothing => &[],
+            Value::List(nodes) => &**nodes,
+            _ => {
+                problems.add(node.at, path, format_args!("here is {}; a list is expected", node.describe()));
+                return None;
+            }
         };
         let read = |(number, node)| self.0.read(node, &format!("{path}[{number}]"), problems);
         Some(nodes.iter().enumerate().filter_map(read).collect())
@@ -182,6 +186,18 @@ impl<K: Kind> Kind for ListOf<K> {
     }
 }
 
+/// The entries of a table; of nothing there are none.
+pub(super) fn entries_of<'a>(node: &'a Node, path: &str, problems: &mut Problems) -> Option<&'a [Entry]> {
+    match &node.value {
+        Value::Nothing => Some(&[]),
+        Value::Table(entries) => Some(entries),
+        _ => {
+            problems.add(node.at, path, format_args!("here is {}; a table is expected", node.describe()));
+            None
+        }
+    }
+}
+
 /// A table with any keys: each with its place in words, and its value.
 pub(super) struct MapOf<K>(pub(super) K);
 
@@ -189,14 +205,7 @@ impl<K: Kind> Kind for MapOf<K> {
     type Value = Vec<(String, String, K::Value)>;
 
     fn read(&self, node: &Node, path: &str, problems: &mut Problems) -> Option<Self::Value> {
-        let entries = match &node.value {
-            Value::Nothing => &[],
-            Value::Table(entries) => &**entries,
-            _ => {
-                problems.add(node.at, path, format_args!("here is {}; a table is expected", node.describe()));
-                return None;
-            }
-        };
+        let entries = entries_of(node, path, problems)?;
         let read = |Entry { key, at, node }: &Entry| {
             let path = joined(path, key);
             let value = self.0.read(node, &path, problems)?;
@@ -239,7 +248,8 @@ impl<K: Kind, L: Kind<Value = K::Value>> Kind for TableOr<K, L> {
 
     fn read(&self, node: &Node, path: &str, problems: &mut Problems) -> Option<K::Value> {
         match node.value {
-            Value::Table(_) => self.0.read(node, path, problems),
+            // A key without a value is the beginning of a table, of which nothing is left.
+            Value::Nothing | Value::Table(_) => self.0.read(node, path, problems),
             _ => self.1.read(node, path, problems),
         }
     }
@@ -378,14 +388,7 @@ impl<T> Kind for Table<T> {
     type Value = T;
 
     fn read(&self, node: &Node, path: &str, problems: &mut Problems) -> Option<T> {
-        let entries = match &node.value {
-            Value::Nothing => &[],
-            Value::Table(entries) => &**entries,
-            _ => {
-                problems.add(node.at, path, format_args!("here is {}; a table is expected", node.describe()));
-                return None;
-            }
-        };
+        let entries = entries_of(node, path, problems)?;
         let mut target = (self.begin)();
         self.read_into(entries, path, problems, &mut target, |_| false);
         if let Err(problem) = (self.check)(&target) {

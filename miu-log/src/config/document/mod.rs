@@ -22,6 +22,7 @@ mod values;
 mod yaml;
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub(crate) use file::Stamp;
@@ -35,7 +36,7 @@ use super::select::did_you_mean;
 use crate::error::Error;
 use crate::layout::Pattern;
 use kind::Kind;
-use node::{Entry, Node, Value};
+use node::{Entry, Node};
 use problems::Problems;
 use schema::Json;
 
@@ -166,7 +167,10 @@ impl ConfigFile {
         let Document { mut config, values, reload } = document;
         if reload {
             let (said, overrides) = (Said::by(&config), std::env::var_os(levels::VARIABLE));
-            config.source = Some(Box::new(Source { file: self, stamp, values, said, overrides }));
+            // The program may go into another folder.
+            let path = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
+            let file = ConfigFile { path, ..self };
+            config.source = Some(Box::new(Source { file, stamp, values, said, overrides }));
         }
         Ok(config)
     }
@@ -210,7 +214,6 @@ impl ConfigFile {
 }
 
 /// Where a configuration comes from, as far as it may be read again.
-#[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) file: ConfigFile,
     /// What the file looked like from outside when it was read.
@@ -220,6 +223,13 @@ pub(crate) struct Source {
     pub(crate) said: Said,
     /// The value of `MIU_LOG`.
     pub(crate) overrides: Option<OsString>,
+}
+
+impl fmt::Debug for Source {
+    /// Without the values: somebody may have written a secret where none belongs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("file", &self.file).field("said", &self.said).finish_non_exhaustive()
+    }
 }
 
 /// The text as nodes. None where nothing can be made of it.
@@ -267,17 +277,7 @@ fn read_sections(
     values: &mut Vec<(String, String)>,
     problems: &mut Problems,
 ) {
-    let entries: &[Entry] = match &root.value {
-        Value::Nothing => &[],
-        Value::Table(entries) => entries,
-        _ => {
-            return problems.add(
-                root.at,
-                "",
-                format_args!("here is {}; a table is expected", root.describe()),
-            );
-        }
-    };
+    let Some(entries) = kind::entries_of(root, "", problems) else { return };
     let table = keys::root();
     let Some(logging) = entries.iter().find(|entry| entry.key == LOGGING) else {
         if !entries.is_empty()
@@ -291,13 +291,8 @@ fn read_sections(
     };
     logging.node.flatten("", values);
     canonical(values);
-    match &logging.node.value {
-        Value::Nothing => {}
-        Value::Table(inner) => table.read_into(inner, LOGGING, problems, draft, |_| false),
-        _ => {
-            let problem = format!("here is {}; a table is expected", logging.node.describe());
-            problems.add(logging.node.at, LOGGING, problem);
-        }
+    if let Some(inner) = kind::entries_of(&logging.node, LOGGING, problems) {
+        table.read_into(inner, LOGGING, problems, draft, |_| false);
     }
     let mut has_database = false;
     for Entry { key, at, node } in entries {
@@ -306,14 +301,8 @@ fn read_sections(
             DATABASE => {
                 has_database = true;
                 // The application has more to say of its database than is of use here.
-                if let Value::Table(inner) = &node.value {
+                if let Some(inner) = kind::entries_of(node, DATABASE, problems) {
                     keys::database().read_into(inner, DATABASE, problems, &mut (), |_| true);
-                } else {
-                    problems.add(
-                        node.at,
-                        DATABASE,
-                        format_args!("here is {}; a table is expected", node.describe()),
-                    );
                 }
             }
             // Other sections are the application's, unless they look like a slip of the pen.

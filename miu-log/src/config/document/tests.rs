@@ -219,7 +219,7 @@ fn every_key_does_what_its_method_does_in_both_notations() {
 
 #[test]
 fn what_is_not_said_is_as_by_default() {
-    for text in ["", "{}", "# nothing\n", "---\n", "domains:\nconsole: {}"] {
+    for text in ["", "{}", "# nothing\n", "---\n", "domains:\nconsole: {}", "console:\nsinks:\nlayout:\n"] {
         let config = yaml(text);
         assert_eq!(config.folder, Path::new("logs"), "{text:?}");
         assert!(config.level == Level::Debug && config.console.is_some() && config.level_files);
