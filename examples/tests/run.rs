@@ -470,7 +470,7 @@ fn config_file_is_read_and_read_again() {
     for part in [
         "wrong.yml:1:1: lvel: the unknown key \"lvel\"; did you mean \"level\"?; accepted are level, ",
         "wrong.yml:2:19: console.colour: here is \"sometimes\"; accepted are auto, always, never\n",
-        "wrong.yml:3:11: rotation: \"often\"; expected is a size such as",
+        "wrong.yml:3:11: rotation: \"often\": it is none of the rules; a size such as",
     ] {
         assert!(run.stdout.contains(part), "{part:?} in\n{}", run.stdout);
     }

@@ -14,6 +14,7 @@
 
 mod durability;
 pub(crate) mod mirror;
+mod rotation;
 mod secure;
 mod select;
 mod table;
@@ -396,20 +397,6 @@ impl Router {
         changed
     }
 
-    /// Rotates every log file that is not empty. What was routed has been delivered. Says of each file that could not be rotated why.
-    pub(crate) fn rotate(&mut self, unix: UnixNanos) -> Vec<String> {
-        let mut failures = Vec::new();
-        for station in self.slots.iter_mut().filter(|station| station.sink.is_log_file()) {
-            station.rotate(unix, Rotate::Now);
-            if station.state != SinkState::Working || !station.held.entries.is_empty() {
-                failures.push(format!("{} fails and is not rotated: {}", station.name, station.cause));
-            } else if let Some(error) = &station.unrotated {
-                failures.push(error.clone());
-            }
-        }
-        failures
-    }
-
     /// The sinks that have not handed on all they were given, by name.
     pub(crate) fn behind(&self) -> Vec<String> {
         let behind = self.slots.iter().filter(|station| !station.flushed || station.held_records() > 0);
@@ -582,62 +569,6 @@ impl Station {
         Some(FileMark { name, dev: position.dev, ino: position.ino, len: position.len })
     }
 
-    /// Has the file opened that the first record goes into, or the one before rotated. Whether it is new since the last checkpoint.
-    fn prepare(&mut self, domains: &[String]) -> bool {
-        let (sink, batch) = (&mut *self.sink, self.held.batch(domains));
-        let identity = |sink: &dyn Sink| sink.file_position().map(|position| (position.dev, position.ino));
-        let before = identity(sink);
-        // A panic comes again where the records are offered.
-        let result = catch_unwind(AssertUnwindSafe(|| sink.prepare(&batch))).unwrap_or(Ok(()));
-        // That nothing was wrong means no rotation where the file is the same.
-        if result.is_err() || identity(sink) != before {
-            self.note_rotation(result);
-        }
-        let Some(file) = self.file() else { return false };
-        let known = self.touched.iter().any(|mark| (mark.dev, mark.ino) == (file.dev, file.ino));
-        if !known {
-            self.touched.push(file);
-        }
-        !known
-    }
-
-    /// Rotates its log file, unless something is held for it. Whether it may be another one now.
-    fn rotate(&mut self, unix: UnixNanos, ask: Rotate) -> bool {
-        if self.state != SinkState::Working || !self.held.entries.is_empty() {
-            return false;
-        }
-        let sink = &mut *self.sink;
-        let result = catch_unwind(AssertUnwindSafe(|| sink.rotate(unix, ask)));
-        let rotated = result.unwrap_or_else(|_| Err(SinkError::fatal("the sink panicked", 0)));
-        match rotated {
-            Ok(false) => false,
-            Ok(true) => {
-                self.note_rotation(Ok(()));
-                true
-            }
-            Err(error) => {
-                self.note_rotation(Err(error));
-                true
-            }
-        }
-    }
-
-    /// Counts a rotation that failed, and says it once until one works.
-    fn note_rotation(&mut self, result: Result<(), SinkError>) {
-        match result {
-            Ok(()) => self.unrotated = None,
-            Err(error) => {
-                self.errors += 1;
-                if self.unrotated.replace(error.to_string()).is_none() {
-                    self.announce(
-                        &error,
-                        &format!("{}: {error}; it goes on as it is, and that is tried again", self.name),
-                    );
-                }
-            }
-        }
-    }
-
     fn is_due(&self, now: u64) -> bool {
         self.state == SinkState::Working || now >= self.due
     }
@@ -678,19 +609,6 @@ impl Station {
             self.announce(error, &format!("{}{failed}: {error}", self.name));
         }
         result
-    }
-
-    /// Has the sink look at its destination. A log file that is gone and cannot be made anew fails from now on: the next record would find no
-    /// other state.
-    fn look(&mut self, now: u64) {
-        if let Err(error) = self.call("", |sink| sink.tick())
-            && self.sink.is_log_file()
-            && error.may_retry()
-            && self.sink.file_position().is_none()
-            && self.state == SinkState::Working
-        {
-            (self.state, self.due, self.told) = (SinkState::Failing, now + SECOND, true);
-        }
     }
 
     /// Asks the sink how many records it has lost.

@@ -19,7 +19,8 @@ mod node;
 mod problems;
 mod schema;
 mod sinks;
-#[cfg(all(test, feature = "yaml", feature = "toml"))]
+#[cfg(test)]
+#[cfg(all(feature = "yaml", feature = "toml"))]
 mod tests;
 mod toml;
 mod values;
