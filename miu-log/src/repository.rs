@@ -258,7 +258,10 @@ impl Core {
         if let Some(source) = config.source.take() {
             listener.set_upkeep(Box::new(Reloader::new(*source, inner.queue.clone(), specs)));
         }
-        // Before the listener's first pass: early records come before all others.
+        if records_panics {
+            panic_hook::tell(Arc::downgrade(inner));
+        }
+        // Before the listener's first pass: early records come before all others. After the panic hook: no panic falls in between.
         intercepting.begin(&inner.queue).inspect_err(|_| inner.queue.end())?;
         match manual {
             Some(manual) => manual.install(listener, maintenance.clone()),
@@ -276,9 +279,6 @@ impl Core {
         }
         if let Some(maintenance) = maintenance {
             maintenance.begin();
-        }
-        if records_panics {
-            panic_hook::tell(Arc::downgrade(inner));
         }
         if handle_signals && let Err(error) = signals::handle() {
             // It logs as it should; what is missing is said, and does not make it useless.

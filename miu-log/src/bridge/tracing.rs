@@ -40,7 +40,7 @@ struct Receiver {
 #[derive(Debug)]
 struct Wanted;
 
-/// A layer for [`tracing_subscriber`]: what other layers see is not touched by it.
+/// A layer for subscribers of the crate `tracing-subscriber`: what other layers see is not touched by it.
 ///
 /// It takes the events that the open repository wants, by the routes and levels of its [`LogConfig`](crate::LogConfig). It can be installed
 /// before there is a repository and stays when there is another one. A repository that is opened later finds the records coming by this layer, and installs

@@ -11,11 +11,16 @@ mod file;
 mod keys;
 mod kind;
 mod layouts;
+#[cfg_attr(
+    not(all(feature = "yaml", feature = "toml")),
+    allow(dead_code, reason = "what a notation brings that is not there")
+)]
 mod node;
 mod problems;
 mod schema;
 mod sinks;
 #[cfg(test)]
+#[cfg(all(feature = "yaml", feature = "toml"))]
 mod tests;
 mod toml;
 mod values;
