@@ -5,6 +5,7 @@
 //! what a user's code sees of a record.
 
 mod extra;
+mod id;
 mod view;
 
 use crate::codec::Args;
@@ -12,6 +13,8 @@ use crate::level::Level;
 use crate::template::Template;
 
 pub(crate) use extra::{Extra, pair};
+pub(crate) use id::Origin;
+pub use id::RecordId;
 pub use view::{FieldValue, LogRecord};
 pub(crate) use view::{exception, known};
 
@@ -53,6 +56,8 @@ pub(crate) struct Record<'a> {
     pub(crate) thread: &'a str,
     pub(crate) process_id: u32,
     pub(crate) thread_id: u32,
+    /// The same whenever and by whomever the record is read.
+    pub(crate) id: RecordId,
     /// Number of the thread's ring in its listener: the same number means the same process and thread, by name and number.
     pub(crate) ring: u64,
     pub(crate) site: &'a Site,

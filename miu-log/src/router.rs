@@ -284,7 +284,7 @@ impl Router {
                 }
             }
         }
-        let like = Entry { time: record.time, start: 0, end: 0, domain, level: record.level };
+        let like = Entry { time: record.time, id: record.id, start: 0, end: 0, domain, level: record.level };
         for (group, lead) in route.groups.iter().zip(leads.iter()) {
             let Some(lead) = *lead else {
                 for &slot in &group.slots {
@@ -474,11 +474,15 @@ impl Router {
             };
             // Of a line that is written in part the rest is held.
             let torn = u64::from(station.is_torn());
+            let elsewhere = health.to_console + health.to_stderr + health.dead_letters;
             SinkStats {
                 name: station.name.clone(),
-                written: station.taken.saturating_sub(lost + health.waiting + torn),
+                written: station.taken.saturating_sub(lost + health.waiting + torn + elsewhere),
                 dropped: station.dropped + lost,
                 held: station.held_records() + health.waiting,
+                to_console: health.to_console,
+                to_stderr: health.to_stderr,
+                dead_letters: health.dead_letters,
                 errors: station.errors + health.errors,
                 retries: station.retries + health.retries,
                 state,

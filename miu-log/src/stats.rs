@@ -291,6 +291,12 @@ pub struct SinkStats {
     pub dropped: u64,
     /// Records that are held for another attempt, or wait in the queue of a sink with a thread of its own.
     pub held: u64,
+    /// Of a [`Remote`](crate::Remote): records that neither the destination nor the spool took, and that are on the console instead.
+    pub to_console: u64,
+    /// The same, on stderr.
+    pub to_stderr: u64,
+    /// Of a [`Remote`](crate::Remote): records that the destination refused one by one, and that are in the file `dead-letters`.
+    pub dead_letters: u64,
     /// Errors and panics.
     pub errors: u64,
     /// How often records were offered again.

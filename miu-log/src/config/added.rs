@@ -6,12 +6,14 @@ use std::fmt;
 
 use super::console::Console;
 use super::file::File;
+use super::remote::Remote;
 use super::select::{Choice, selecting};
 use crate::error::Error;
 use crate::layout::AnyLayout;
 use crate::sink::Sink;
 
-/// What [`LogConfig::sink`](crate::LogConfig::sink) takes: a [`File`], a [`Console`], any [`Sink`], or a [`CustomSink`], which is a `Sink` with options.
+/// What [`LogConfig::sink`](crate::LogConfig::sink) takes: a [`File`], a [`Console`], any [`Sink`], a [`CustomSink`], which is a `Sink` with options, or a
+/// [`Remote`], for a destination that is far away.
 #[derive(Debug)]
 pub struct AnySink(pub(crate) Added);
 
@@ -21,6 +23,7 @@ pub(crate) enum Added {
     File(Box<File>),
     Console(Console),
     Custom(CustomSink),
+    Remote(Box<Remote>),
 }
 
 impl AnySink {
@@ -30,6 +33,7 @@ impl AnySink {
             Added::File(file) => file.diagnoses(otherwise),
             Added::Console(console) => console.diagnose,
             Added::Custom(custom) => custom.diagnose.unwrap_or(otherwise),
+            Added::Remote(remote) => remote.diagnose.unwrap_or(otherwise),
         }
     }
 
@@ -37,7 +41,7 @@ impl AnySink {
     pub(super) fn as_file(&self) -> Option<&File> {
         match &self.0 {
             Added::File(file) => Some(file),
-            Added::Console(_) | Added::Custom(_) => None,
+            Added::Console(_) | Added::Custom(_) | Added::Remote(_) => None,
         }
     }
 
@@ -46,6 +50,7 @@ impl AnySink {
             Added::File(file) => file.check(),
             Added::Console(console) => console.layout.as_ref().map_or(Ok(()), AnyLayout::check),
             Added::Custom(custom) => custom.check(),
+            Added::Remote(remote) => remote.check(),
         }
     }
 }
@@ -59,6 +64,12 @@ impl From<File> for AnySink {
 impl From<Console> for AnySink {
     fn from(console: Console) -> AnySink {
         AnySink(Added::Console(console))
+    }
+}
+
+impl From<Remote> for AnySink {
+    fn from(remote: Remote) -> AnySink {
+        AnySink(Added::Remote(Box::new(remote)))
     }
 }
 
@@ -151,15 +162,11 @@ impl CustomSink {
 
     /// An error about this sink.
     pub(crate) fn wrong(&self, problem: impl fmt::Display) -> Error {
-        Error::config(format!("the sink {:?}: {problem}", self.name))
+        wrong(&self.name, problem)
     }
 
     fn check(&self) -> Result<(), Error> {
-        if self.name.is_empty() || self.name.len() > 64 || self.name.contains(|it: char| it.is_control()) {
-            return Err(
-                self.wrong("its name is not accepted; 1 to 64 bytes without control characters are expected")
-            );
-        }
+        check_name(&self.name).map_err(|problem| self.wrong(problem))?;
         self.layout.as_ref().map_or(Ok(()), AnyLayout::check).map_err(|error| self.wrong(error))
     }
 }
@@ -172,6 +179,19 @@ impl fmt::Debug for CustomSink {
             .field("layout", &self.layout)
             .finish_non_exhaustive()
     }
+}
+
+/// An error about the sink of this name.
+pub(crate) fn wrong(name: &str, problem: impl fmt::Display) -> Error {
+    Error::config(format!("the sink {name:?}: {problem}"))
+}
+
+/// Whether a sink can be called so.
+pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
+    if name.is_empty() || name.len() > 64 || name.contains(|it: char| it.is_control()) {
+        return Err("its name is not accepted; 1 to 64 bytes without control characters are expected");
+    }
+    Ok(())
 }
 
 /// The name of a type without its path and its parameters.

@@ -11,6 +11,7 @@ pub(crate) mod files;
 mod levels;
 mod other_crates;
 pub(crate) mod reload;
+mod remote;
 pub(crate) mod select;
 
 use std::path::{Path, PathBuf};
@@ -31,7 +32,7 @@ use crate::testing::ManualListener;
 use crate::worker::{OnWorker, WorkerEvent};
 use crate::zone::Zone;
 
-pub(crate) use added::{Added, unique_name};
+pub(crate) use added::{Added, unique_name, wrong};
 pub use added::{AnySink, CustomSink};
 pub use console::{Console, ConsoleChoice};
 pub use document::ConfigFile;
@@ -40,6 +41,7 @@ pub use env::CommandExt;
 pub use file::File;
 use levels::{DomainLevel, Overrides};
 pub(crate) use other_crates::{CheckedRoutes, OtherCrates};
+pub use remote::Remote;
 
 /// Default of [`LogConfig::ring_limit`]: 2 MiB. The records of all rings are merged by time, so a full ring may have to wait until
 /// the others are read as well: with more than this, that takes longer than the default policy lets a caller wait.

@@ -50,6 +50,7 @@ pub(in crate::layout) fn record<'a>(site: &'a Site, args: &'a [u8]) -> Record<'a
         process_id: 100,
         thread_id: 103,
         ring: 0,
+        id: crate::record::RecordId::default(),
         site,
         args: Args::new(args),
         extra: Extra::NONE,

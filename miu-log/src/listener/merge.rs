@@ -15,6 +15,7 @@ use super::checkpoint::{Position, RingKey};
 use super::foreign::ForeignRing;
 use super::reader::{Account, Done, Reader, Source, either};
 use crate::queue::Registration;
+use crate::record::Origin;
 use crate::ring::consumer::{Consumer, End};
 use crate::ring::segment::Identity;
 
@@ -28,15 +29,27 @@ pub(crate) struct Turn {
 }
 
 /// All rings that a listener reads.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Readers {
     readers: Vec<Reader>,
+    /// What the ids of their records are made of.
+    origin: Origin,
     next_serial: u64,
     /// Rings that turned out corrupt, whose readers are gone.
     corrupt: Vec<String>,
 }
 
 impl Readers {
+    /// No rings; those that come are of this origin.
+    pub(crate) fn of(origin: Origin) -> Readers {
+        Readers { readers: Vec::new(), origin, next_serial: 0, corrupt: Vec::new() }
+    }
+
+    /// Rings that come from now on are of this origin.
+    pub(crate) fn set_origin(&mut self, origin: Origin) {
+        self.origin = origin;
+    }
+
     /// A ring of this process, or a larger segment of one.
     pub(crate) fn register(&mut self, registration: Registration) {
         let ring = registration.identity.ring;
@@ -56,7 +69,7 @@ impl Readers {
 
     fn add(&mut self, source: Source, identity: Identity, folders: Vec<PathBuf>) {
         self.next_serial += 1;
-        self.readers.push(Reader::new(source, identity, folders, self.next_serial));
+        self.readers.push(Reader::new(source, identity, folders, self.next_serial, self.origin));
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -258,7 +271,7 @@ mod tests {
     #[test]
     fn a_ring_whose_stamps_lie_keeps_others_waiting_for_what_it_holds_at_most() {
         let folder = tempfile::tempdir().unwrap();
-        let mut readers = Readers::default();
+        let mut readers = Readers::of(Origin::of_process(0));
         let mut liar = ring(folder.path(), 1, &mut readers);
         let mut honest = ring(folder.path(), 2, &mut readers);
         let mut now = 1000;
@@ -287,7 +300,7 @@ mod tests {
     #[test]
     fn records_that_were_there_before_are_read_by_their_stamps() {
         let folder = tempfile::tempdir().unwrap();
-        let mut readers = Readers::default();
+        let mut readers = Readers::of(Origin::of_process(0));
         let mut rings = [1, 2].map(|member| ring(folder.path(), member, &mut readers));
         readers.refresh(0);
         for stamp in 1..100 {
@@ -306,7 +319,7 @@ mod tests {
     #[test]
     fn numbers_that_no_process_gives_stop_nobody() {
         let folder = tempfile::tempdir().unwrap();
-        let mut readers = Readers::default();
+        let mut readers = Readers::of(Origin::of_process(0));
         let mut producer = ring(folder.path(), 1, &mut readers);
         // The first record's number is higher than the ring ever had; the second follows a gap; then the ring has lost everything.
         for sequence in [u32::MAX, 1 << 30] {
@@ -335,7 +348,7 @@ mod tests {
     #[test]
     fn a_ring_whose_generations_are_used_up_has_no_next_segment() {
         let folder = tempfile::tempdir().unwrap();
-        let mut readers = Readers::default();
+        let mut readers = Readers::of(Origin::of_process(0));
         let mut producer = ring(folder.path(), 1, &mut readers);
         let next = Identity { generation: 1, ..readers.reader(0).unwrap().identity().clone() };
         producer.chain(Arc::new(Segment::create(Some(folder.path()), SMALLEST, &next).unwrap()));

@@ -42,7 +42,7 @@ use crate::level::Level;
 use crate::notice::notice;
 use crate::own_thread::OwnThread;
 use crate::queue::{Ended, Queue};
-use crate::record::{Extra, Record, Site};
+use crate::record::{Extra, Origin, Record, RecordId, Site};
 use crate::ring::signal_action;
 use crate::router::{FlushState, Router};
 use crate::sink::FileMark;
@@ -93,6 +93,9 @@ pub(crate) struct Listener {
     own_site: Site,
     /// Fields of every record that does not have them otherwise.
     defaults: Fields,
+    /// For the ids of records of its own, and how many there were.
+    own_source: u64,
+    remarks: u64,
     checkpoint: Option<Checkpoint>,
     /// Other processes, and where they are looked for.
     peers: Peers,
@@ -145,13 +148,16 @@ impl Listener {
         sink_timeout: Duration,
     ) -> Listener {
         let domains = queue.domains().len();
+        let own_origin = Origin::of_process(queue.clock().ticks());
         let listener = Listener {
             calibration: Calibration::new(queue.clock().clone()),
             router,
-            readers: Readers::default(),
+            readers: Readers::of(own_origin),
             sites: Vec::new(),
             own_site: own_site(),
             defaults: Fields::new(),
+            own_source: own_origin.ring(0, std::process::id(), u64::MAX),
+            remarks: 0,
             checkpoint,
             peers: Peers::default(),
             watch: None,
@@ -183,6 +189,11 @@ impl Listener {
     /// Every record that does not have them otherwise has these fields.
     pub(crate) fn set_defaults(&mut self, fields: Fields) {
         self.defaults = fields;
+    }
+
+    /// Its records' ids are those of this folder, whoever reads them.
+    pub(crate) fn set_origin(&mut self, origin: Origin) {
+        self.readers.set_origin(origin);
     }
 
     /// One pass.
@@ -557,6 +568,7 @@ impl Listener {
         bytes.extend((message.len() as u32).to_le_bytes());
         bytes.extend(message.as_bytes());
         let ticks = self.calibration.clock().ticks();
+        self.remarks += 1;
         let record = Record {
             time: self.calibration.unix(ticks),
             level,
@@ -566,6 +578,7 @@ impl Listener {
             process_id: std::process::id(),
             thread_id: 0,
             ring: u64::MAX,
+            id: RecordId { source: self.own_source, sequence: self.remarks },
             site: &self.own_site,
             args: Args::new(&bytes),
             extra: Extra::NONE.with_defaults(self.defaults.as_bytes()),
@@ -718,6 +731,7 @@ fn route(
         process_id: reader.identity().process_id,
         thread_id: reader.identity().thread_id,
         ring: reader.serial,
+        id: reader.id(head),
         site: site.ok_or(Corrupt)?,
         args: Args::new(arguments),
         extra,

@@ -11,6 +11,7 @@ use super::foreign::{ForeignRing, Refusal};
 use crate::codec::{Head, padded};
 use crate::escape::escaped;
 use crate::queue::Registration;
+use crate::record::{Origin, RecordId};
 use crate::ring::consumer::{Consumer, End};
 use crate::ring::segment::{Identity, Segment, file_name};
 
@@ -51,6 +52,9 @@ pub(crate) struct Reader {
     pub(super) fresh: (u64, u64),
     pub(super) looked: Option<u64>,
     pub(super) identity: Identity,
+    /// What its records' ids begin with, and what that is made of.
+    pub(super) origin: Origin,
+    pub(super) id_source: u64,
     /// Number of this reader in its listener.
     pub(crate) serial: u64,
     /// Name of the thread as it stands in a line.
@@ -86,7 +90,13 @@ pub(crate) enum Done {
 }
 
 impl Reader {
-    pub(super) fn new(source: Source, identity: Identity, folders: Vec<PathBuf>, serial: u64) -> Reader {
+    pub(super) fn new(
+        source: Source,
+        identity: Identity,
+        folders: Vec<PathBuf>,
+        serial: u64,
+        origin: Origin,
+    ) -> Reader {
         let counted = either!(&source, ring => ring.records());
         let from_start =
             counted == 0 && identity.generation == 0 && either!(&source, ring => ring.position()) == 0;
@@ -99,6 +109,8 @@ impl Reader {
             fresh: (0, 0),
             looked: None,
             serial,
+            origin,
+            id_source: origin.ring(identity.member, identity.process_id, identity.ring),
             thread: escaped(&identity.thread_name),
             identity,
             touched: false,
@@ -174,6 +186,7 @@ impl Reader {
             self.looked = None;
             self.identity.generation = identity.generation;
             self.identity.member = identity.member;
+            self.id_source = self.origin.ring(identity.member, self.identity.process_id, self.identity.ring);
             if either!(&mut self.source, ring => ring.refresh()) {
                 self.peek();
             } else {
@@ -267,11 +280,7 @@ impl Reader {
     #[inline]
     pub(crate) fn advance(&mut self, until: u64) -> bool {
         if let Some(head) = self.next.take() {
-            let number = match self.expected {
-                Some(expected) => expected + self.missing(head.sequence),
-                None => self.number_of(head.sequence),
-            };
-            self.expected = Some(number + 1);
+            self.expected = Some(self.number(head.sequence) + 1);
             self.gap_told = false;
             either!(&mut self.source, ring => ring.advance(padded(head.len as usize)));
             self.touched = true;
@@ -300,6 +309,21 @@ impl Reader {
         self.lost_told += missing;
         let first = self.expected?;
         Some((first, first + missing - 1))
+    }
+
+    /// The id of the record at hand.
+    #[inline]
+    pub(crate) fn id(&self, head: Head) -> RecordId {
+        RecordId { source: self.id_source, sequence: self.number(head.sequence) }
+    }
+
+    /// The number of the record at hand, of which this is the low half.
+    #[inline]
+    fn number(&self, sequence: u32) -> u64 {
+        match self.expected {
+            Some(expected) => expected + self.missing(sequence),
+            None => self.number_of(sequence),
+        }
     }
 
     /// How many numbers are missing before this one. What looks like a step back is none.

@@ -7,7 +7,7 @@ use std::io::IsTerminal;
 
 use super::rotated::RotatedFiles;
 use crate::config::files::{Files, Planned, Standard, keep_apart};
-use crate::config::{Added, Console, CustomSink, LogConfig, unique_name};
+use crate::config::{Added, Console, CustomSink, LogConfig, Remote, unique_name, wrong};
 use crate::context::diagnosis;
 use crate::domain::DomainSpec;
 use crate::error::Error;
@@ -16,7 +16,9 @@ use crate::folder::Folder;
 use crate::layout::{self, Layouts};
 use crate::record::UnixNanos;
 use crate::router::{Durability, Router, Slot};
+use crate::sink::Sink;
 use crate::sink::console::{self, Stream};
+use crate::sink::outbox::{OpenConsole, Outbox};
 use crate::sink::queued::Queued;
 
 /// What is to be opened.
@@ -77,6 +79,10 @@ impl<'a> Sinks<'a> {
                     custom.choice.filter(specs).map_err(|problem| custom.wrong(problem))?;
                     added.push(Added::Custom(custom));
                 }
+                Added::Remote(remote) => {
+                    remote.choice.filter(specs).map_err(|problem| remote.wrong(problem))?;
+                    added.push(Added::Remote(remote));
+                }
                 console @ Added::Console(_) => added.push(console),
             }
         }
@@ -91,13 +97,12 @@ impl<'a> Sinks<'a> {
         let mut names: Vec<&str> = self.planned.iter().map(|one| one.plan.naming.label()).collect();
         names.extend(self.console.iter().map(|_| "console"));
         for added in &self.added {
-            if let Added::Custom(custom) = added
-                && custom.is_named
-            {
-                if names.contains(&&*custom.name) {
-                    return Err(custom.wrong("another sink has this name; each needs one of its own"));
+            if let Some(name) = chosen_name(added) {
+                if names.contains(&name) {
+                    let problem = "another sink has this name; each needs one of its own";
+                    return Err(wrong(name, problem));
                 }
-                names.push(&custom.name);
+                names.push(name);
             }
         }
         Ok(())
@@ -141,6 +146,7 @@ impl<'a> Sinks<'a> {
                     let name = if custom.is_named { custom.name.clone() } else { unique(&custom.name) };
                     custom_slot(name, custom, config, &mut layouts, specs, &domains)?
                 }
+                Added::Remote(remote) => remote_slot(*remote, folder, config, &mut layouts, specs, &domains)?,
             };
             slots.push(slot);
         }
@@ -158,6 +164,7 @@ impl<'a> Sinks<'a> {
 fn chosen_name(sink: &Added) -> Option<&str> {
     match sink {
         Added::Custom(custom) if custom.is_named => Some(&custom.name),
+        Added::Remote(remote) => Some(&remote.name),
         _ => None,
     }
 }
@@ -224,4 +231,42 @@ fn custom_slot(
     let sink = Queued::new(&name, custom.sink, domains.to_vec())
         .map_err(|error| Error::io(format!("cannot start the thread of the sink {name:?}"), error))?;
     Ok(Slot { name, sink: Box::new(sink), layout, filter, record_filter })
+}
+
+fn remote_slot(
+    remote: Remote,
+    folder: Option<&Folder>,
+    config: &LogConfig,
+    layouts: &mut Layouts,
+    specs: &[DomainSpec],
+    domains: &[String],
+) -> Result<Slot, Error> {
+    let filter = remote.choice.filter(specs).map_err(|problem| remote.wrong(problem))?;
+    let record_filter = remote.choice.record_filter();
+    let layout = layouts.number_of(
+        remote.layout.as_ref().unwrap_or(&config.layout),
+        false,
+        remote.diagnose.unwrap_or(config.diagnose),
+    );
+    let options = remote.options(folder.map(Folder::path));
+    let console = remote.console.then(|| fallback_console(&remote.name, domains));
+    let outbox = Outbox::new(&remote.name, options, remote.deliverer, domains.to_vec(), console);
+    let sink = Queued::with_limits(
+        &remote.name,
+        Box::new(outbox),
+        domains.to_vec(),
+        remote.queue_bytes,
+        remote.queue_bytes / 4,
+    )
+    .map_err(|error| Error::io(format!("cannot start the thread of the sink {:?}", remote.name), error))?;
+    Ok(Slot { name: remote.name, sink: Box::new(sink), layout, filter, record_filter })
+}
+
+/// A console for what a remote sink cannot get rid of: made only if it comes to that.
+fn fallback_console(name: &str, domains: &[String]) -> OpenConsole {
+    let (name, domains) = (format!("{name}-console"), domains.to_vec());
+    Box::new(move || {
+        let console = Box::new(console::Console::new(Stream::Stdout));
+        Queued::new(&name, console, domains).ok().map(|queued| Box::new(queued) as Box<dyn Sink>)
+    })
 }

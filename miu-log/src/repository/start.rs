@@ -18,6 +18,7 @@ use crate::listener::checkpoint::Checkpoint;
 use crate::listener::replay::Previous;
 use crate::maintenance::thread::Maintenance;
 use crate::queue::{Queue, Settings};
+use crate::record::Origin;
 use crate::ring::control::Unfit;
 use crate::runtime::about::{About, ClockKind, Diagnose, NamedDomain, NamedFile};
 use crate::runtime::{CHECKPOINT, RuntimeDir, TakeOver};
@@ -124,6 +125,7 @@ fn prepare_in_folder(
     let mut listener =
         Listener::new(queue.clone(), router, Some(checkpoint), published.clone(), config.sink_timeout);
     listener.set_defaults(config.default_fields.clone());
+    listener.set_origin(Origin::of_folder(&folder));
     let recovery = listener.replay(&previous, &folder, runtime.path());
     queue.with_levels_at_rest(|| {
         let file = match (previous.going_on, previous.idle) {

@@ -23,6 +23,7 @@ use rustix::process::Resource;
 
 use crate::level::Level;
 use crate::reading::{Reading, put_counted};
+use crate::record::RecordId;
 use crate::runtime::{open_to_read, private_file};
 use crate::sink::{Entry, Held};
 use crate::spare;
@@ -114,7 +115,7 @@ fn next<'a>(bytes: &mut Reading<'a>) -> Option<(Entry, &'a [u8])> {
     let level = Level::from_index(ahead.u8()?)?;
     let line = ahead.counted().filter(|line| line.last() == Some(&b'\n'))?;
     *bytes = ahead;
-    Some((Entry { time, start: 0, end: 0, domain, level }, line))
+    Some((Entry { time, id: RecordId::default(), start: 0, end: 0, domain, level }, line))
 }
 
 #[cfg(test)]
@@ -123,7 +124,11 @@ mod tests {
 
     fn line(text: &str, level: Level) -> Vec<u8> {
         let mut out = Vec::new();
-        put(&mut out, &Entry { time: -7, start: 0, end: 0, domain: 3, level }, text.as_bytes());
+        put(
+            &mut out,
+            &Entry { time: -7, id: RecordId::default(), start: 0, end: 0, domain: 3, level },
+            text.as_bytes(),
+        );
         out
     }
 

@@ -148,7 +148,10 @@ impl Router {
             Ok(Ok(())) => {}
             _ => return Err(Corrupt),
         }
-        station.held.push(&line, Entry { time: record.time, start: 0, end: 0, domain, level: record.level });
+        station.held.push(
+            &line,
+            Entry { time: record.time, id: record.id, start: 0, end: 0, domain, level: record.level },
+        );
         self.pending_bytes += line.len();
         self.pending_records += 1;
         Ok(())
@@ -211,7 +214,14 @@ impl Station {
         let mirror = &mut self.mirror;
         let mut bytes = Vec::new();
         if torn && mirror.file.is_none() {
-            let like = Entry { time: 0, start: 0, end: 0, domain: 0, level: Level::Info };
+            let like = Entry {
+                time: 0,
+                id: crate::record::RecordId::default(),
+                start: 0,
+                end: 0,
+                domain: 0,
+                level: Level::Info,
+            };
             mirror::put(&mut bytes, &like, self.sink.owed().unwrap_or_default());
         }
         for entry in self.held.entries.iter().skip(mirror.records) {

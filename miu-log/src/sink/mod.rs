@@ -5,13 +5,14 @@
 
 pub(crate) mod console;
 pub(crate) mod file;
+pub(crate) mod outbox;
 pub(crate) mod queued;
 
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::level::Level;
-use crate::record::UnixNanos;
+use crate::record::{RecordId, UnixNanos};
 
 /// A destination of records.
 ///
@@ -95,6 +96,13 @@ pub trait Sink: Send {
     /// When the destination has a fault that should be told.
     fn tick(&mut self) -> Result<(), SinkError> {
         Ok(())
+    }
+
+    /// For how long a sink with a thread of its own can be left alone: then [`tick`](Sink::tick) is called, if nothing else was. None: until there
+    /// is something for it.
+    #[doc(hidden)]
+    fn rest(&self) -> Option<Duration> {
+        None
     }
 
     /// How many of the records that [`write`](Sink::write) has taken were lost afterwards. A sink
@@ -194,6 +202,10 @@ pub struct Health {
     pub waiting: u64,
     /// As [`Sink::lost`].
     pub lost: u64,
+    /// Records that went to the console and to stderr instead, and into the file of those that cannot be delivered.
+    pub to_console: u64,
+    pub to_stderr: u64,
+    pub dead_letters: u64,
     /// Whether the last batch that was offered failed.
     pub failing: bool,
     /// Whether it did so by a panic.
@@ -235,6 +247,7 @@ pub struct Batch<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
     pub(crate) time: UnixNanos,
+    pub(crate) id: RecordId,
     pub(crate) start: u32,
     pub(crate) end: u32,
     pub(crate) domain: u16,
@@ -257,6 +270,7 @@ impl<'a> Batch<'a> {
         let Batch { domains, entries, text } = *self;
         entries.iter().map(move |entry| Line {
             time: entry.time,
+            id: entry.id,
             level: entry.level,
             domain: domains.get(usize::from(entry.domain)).map_or("", String::as_str),
             text: text.get(entry.start as usize..entry.end as usize).unwrap_or_default(),
@@ -380,6 +394,7 @@ const KEPT_CAPACITY: usize = 4 << 20;
 #[derive(Clone, Copy, Debug)]
 pub struct Line<'a> {
     time: UnixNanos,
+    id: RecordId,
     level: Level,
     domain: &'a str,
     text: &'a [u8],
@@ -389,6 +404,11 @@ impl<'a> Line<'a> {
     /// When the record was logged, in nanoseconds since 1970-01-01 00:00 UTC.
     pub fn unix_nanos(&self) -> i64 {
         self.time
+    }
+
+    /// What tells the record from all others; the same if it is delivered once more.
+    pub fn id(&self) -> RecordId {
+        self.id
     }
 
     /// The record's level.
@@ -482,7 +502,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn entry(level: Level) -> Entry {
-        Entry { time: 0, start: 0, end: 0, domain: 0, level }
+        Entry { time: 0, id: RecordId::default(), start: 0, end: 0, domain: 0, level }
     }
 
     #[test]

@@ -13,7 +13,7 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -90,10 +90,14 @@ struct Status {
     /// Whether one of the flushes asked for is a sync.
     sync_wanted: bool,
     flush_error: Option<String>,
+    /// What the sink says of itself: what it was given it may still have.
+    sink: Health,
     /// Whether the end is near: the thread pauses no more, and tries each batch once.
     hurried: bool,
     /// Whether nothing more will come: the thread ends when the queue is empty.
     closing: bool,
+    /// Until when somebody waits for that.
+    deadline: Option<Instant>,
     finished: bool,
 }
 
@@ -274,7 +278,9 @@ impl Sink for Queued {
     fn close(&mut self, deadline: Instant) -> Result<(), SinkError> {
         self.shared.status().hurried = true;
         let waited = self.wait(deadline, |_| true).and_then(|()| {
-            self.shared.status().closing = true;
+            let mut status = self.shared.status();
+            (status.closing, status.deadline) = (true, Some(deadline));
+            drop(status);
             self.wait(deadline, |status| status.finished)
         });
         let mut status = self.shared.status();
@@ -303,12 +309,13 @@ impl Sink for Queued {
     fn health(&self) -> Health {
         let status = self.shared.status();
         Health {
-            errors: status.errors,
-            retries: status.retries,
-            waiting: status.records,
-            lost: status.lost,
-            failing: status.failing,
+            errors: status.errors + status.sink.errors,
+            retries: status.retries + status.sink.retries,
+            waiting: status.records + status.sink.waiting,
+            lost: status.lost + status.sink.lost,
+            failing: status.failing || status.sink.failing,
             panicking: status.panicking,
+            ..status.sink
         }
     }
 }
@@ -368,17 +375,30 @@ impl Worker {
                 continue;
             }
             if status.closing {
+                let status_deadline = status.deadline;
                 drop(status);
-                // Its own deadline is the one of whoever waits for this thread.
-                let closed = self.call(|sink| sink.close(Instant::now() + FLUSH_WAIT));
+                let deadline = status_deadline.unwrap_or_else(|| Instant::now() + FLUSH_WAIT);
+                let closed = self.call(|sink| sink.close(deadline));
                 let mut status = shared.status();
                 status.errors += u64::from(closed.is_err());
+                // Others say so by `health`.
                 status.lost += self.sink.lost();
                 status.finished = true;
                 shared.done.notify_all();
                 return;
             }
-            drop(shared.work.wait(status));
+            let Some(rest) = self.sink.rest() else {
+                drop(shared.work.wait(status));
+                continue;
+            };
+            if !rest.is_zero() {
+                status = shared.work.wait_timeout(status, rest).unwrap_or_else(PoisonError::into_inner).0;
+            }
+            drop(status);
+            if self.sink.rest().is_some_and(|rest| rest.is_zero()) {
+                let failed = self.call(|sink| sink.tick()).is_err();
+                shared.status().errors += u64::from(failed);
+            }
         }
     }
 
@@ -386,6 +406,8 @@ impl Worker {
     fn call(&mut self, call: impl FnOnce(&mut dyn Sink) -> Result<(), SinkError>) -> Result<(), SinkError> {
         let sink = &mut *self.sink;
         let result = catch_unwind(AssertUnwindSafe(|| call(sink)));
+        let health = self.sink.health();
+        self.shared.status().sink = health;
         result.unwrap_or_else(|_| Err(SinkError::retryable("the sink panicked", 0)))
     }
 
@@ -423,11 +445,13 @@ impl Worker {
                 let left = count - delivered;
                 notice(&shared.name, &format!("{}: {error}; {left} records are {plan}", shared.name));
             }
+            let health = self.sink.health();
             let mut status = shared.status();
             let given_up = held.entries.len() as u64;
             let settled = !retry || given_up == 0 || status.hurried;
             status.errors += u64::from(failed);
             (status.failing, status.panicking) = (failed, panicked);
+            status.sink = health;
             // Where the deadline has passed, the other side has counted all of these as lost.
             if !status.finished {
                 status.records -= delivered as u64;

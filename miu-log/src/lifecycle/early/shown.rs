@@ -59,6 +59,7 @@ impl Display {
                     process_id: std::process::id(),
                     thread_id: kept.thread_id,
                     ring: 0,
+                    id: crate::record::RecordId::default(),
                     site: &site,
                     args: Args::new(&arguments),
                     extra: Extra::NONE,

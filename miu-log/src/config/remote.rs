@@ -1,0 +1,291 @@
+//! A destination that is far away, as the configuration says it: which records go there, how they are put together, and what becomes of them while it
+//! is not there.
+//!
+//! Called by the configuration and by `repository`.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use super::LONGEST_TIMEOUT;
+use super::added::{check_name, wrong};
+use super::select::{Choice, selecting};
+use crate::error::Error;
+use crate::layout::AnyLayout;
+use crate::sink::outbox::deliver::{Deliver, Timeouts};
+use crate::sink::outbox::{Backoff, Batching, Options};
+
+/// Bytes of lines that may wait for the sink's thread while that waits for an answer; a quarter more for ERROR and CRITICAL.
+const QUEUE: usize = 16 << 20;
+
+/// Smallest spool: what is smaller holds no long record.
+const SMALLEST_SPOOL: u64 = 64 << 10;
+
+/// A sink for a destination that is far away, such as a server: a [`Deliver`] of your own with everything that it needs around it.
+///
+/// Records are put into a spool on disk, in batches (50 records, 256 KiB, or what has come within 5 s), and delivered in their order by a thread of the
+/// sink's own. A batch that fails is offered again, five times, after pauses of at most 1, 2, 4, 8 and 16 s, of which chance
+/// takes a part; a longer pause that the destination asks for is kept. After that the destination is left alone for 30 s, later for up to
+/// five minutes, and then tried once at a time. Of a batch that it refuses the halves are offered, until the record is found that it does not
+/// take, which goes into a file of its own.
+///
+/// - **When its queue is full:** the thread takes records from its queue whenever it does not wait for an answer. Past 16 MiB of waiting lines (20 MiB for ERROR
+///   and CRITICAL) new ones are dropped and counted.
+/// - **When the destination fails:** its records stay in the spool, `.outbox/<name>/` in the log folder, up to 256 MiB, and are delivered in order later, also
+///   after a restart. What has no room there waits in memory, up to 4 MiB, then goes to the console, else to stderr, else it is dropped; each is counted
+///   ([`SinkStats`](crate::SinkStats)). Without a spool a batch goes that way after its last retry.
+/// - **Durability:** what is in the spool survives the end of the process, and is delivered at least once. A second delivery, after an answer that got
+///   lost or a crash, has the same [`Line::id`](crate::Line::id). [`recover`](crate::recover()) delivers nothing.
+///
+/// A flush makes a batch of what waits and tries it; so does the end of the program, which waits for it no longer than
+/// [`sink_timeout`](crate::LogConfig::sink_timeout) and says how many records are left in the spool.
+///
+/// # Examples
+///
+/// ```
+/// use miu_log::{Batch, Deliver, DeliverError, Level, LogConfig, Remote, Timeouts};
+///
+/// struct Telegraph;
+///
+/// impl Deliver for Telegraph {
+///     fn deliver(&mut self, batch: &Batch<'_>, timeouts: Timeouts) -> Result<(), DeliverError> {
+///         for line in batch.iter() {
+///             // Send the line, and wait for the answer no longer than this.
+///             let _ = (line.id(), line.as_bytes(), timeouts.request);
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let config = LogConfig::new("logs").sink(Remote::new("telegraph", Telegraph).min_level(Level::Warning));
+/// # let _ = config;
+/// ```
+pub struct Remote {
+    pub(crate) name: String,
+    pub(crate) deliverer: Box<dyn Deliver>,
+    pub(crate) choice: Choice,
+    pub(crate) layout: Option<AnyLayout>,
+    pub(crate) diagnose: Option<bool>,
+    pub(crate) console: bool,
+    pub(crate) queue_bytes: usize,
+    batching: Batching,
+    backoff: Backoff,
+    timeouts: Timeouts,
+    spool: Option<u64>,
+}
+
+selecting!(Remote);
+
+impl Remote {
+    /// A sink under this name, for notices, counters and its folder below the log folder: letters, digits, `-`, `_` and `.`. Each sink has a name of its own.
+    pub fn new(name: impl Into<String>, deliverer: impl Deliver + 'static) -> Remote {
+        Remote {
+            name: name.into(),
+            deliverer: Box::new(deliverer),
+            choice: Choice::default(),
+            layout: None,
+            diagnose: None,
+            console: true,
+            queue_bytes: QUEUE,
+            batching: Batching { records: 50, bytes: 256 << 10, age: Duration::from_secs(5) },
+            backoff: Backoff { retries: 5, first: Duration::from_secs(1), longest: Duration::from_secs(60) },
+            timeouts: Timeouts::new(Duration::from_secs(10), Duration::from_secs(15)),
+            spool: Some(256 << 20),
+        }
+    }
+
+    /// What the lines look like that it is given. Default: as in the files.
+    #[must_use]
+    pub fn layout(mut self, layout: impl Into<AnyLayout>) -> Remote {
+        self.layout = Some(layout.into());
+        self
+    }
+
+    /// Whether it shows what functions with [`#[diagnose]`](crate::diagnose) capture for errors. Default: as
+    /// [`LogConfig::diagnose`](crate::LogConfig::diagnose) says.
+    #[must_use]
+    pub fn diagnose(mut self, wanted: bool) -> Remote {
+        self.diagnose = Some(wanted);
+        self
+    }
+
+    /// How many records make a batch. Default: 50. At least 1.
+    #[must_use]
+    pub fn batch_records(mut self, records: usize) -> Remote {
+        self.batching.records = records;
+        self
+    }
+
+    /// How many bytes of lines make a batch. One record that is longer is a batch of its own. Default: 256 KiB. At least 1.
+    #[must_use]
+    pub fn batch_bytes(mut self, bytes: usize) -> Remote {
+        self.batching.bytes = bytes;
+        self
+    }
+
+    /// How long a record waits for others at most. Default: 5 s. Zero delivers each as soon as it comes.
+    #[must_use]
+    pub fn batch_age(mut self, age: Duration) -> Remote {
+        self.batching.age = age;
+        self
+    }
+
+    /// How often a batch that failed is offered again before the destination is left alone. Default: 5.
+    #[must_use]
+    pub fn retries(mut self, retries: u32) -> Remote {
+        self.backoff.retries = retries;
+        self
+    }
+
+    /// The longest that the pause before the first retry can be; each further one can be twice as long, up to a minute. Default: 1 s. More than zero.
+    #[must_use]
+    pub fn first_pause(mut self, pause: Duration) -> Remote {
+        self.backoff.first = pause;
+        self.backoff.longest = self.backoff.longest.max(pause);
+        self
+    }
+
+    /// How long reaching the destination may take. Default: 10 s. More than zero. It is for the deliverer to keep.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Remote {
+        self.timeouts.connect = timeout;
+        self
+    }
+
+    /// How long a delivery may take in all. Default: 15 s. More than zero. It is for the deliverer to keep.
+    #[must_use]
+    pub fn request_timeout(mut self, timeout: Duration) -> Remote {
+        self.timeouts.request = timeout;
+        self
+    }
+
+    /// How many bytes the spool may take. Default: 256 MiB. At least 64 KiB.
+    #[must_use]
+    pub fn spool_bytes(mut self, bytes: u64) -> Remote {
+        self.spool = Some(bytes);
+        self
+    }
+
+    /// Nothing is put on disk: what waits is in memory, and lost if the process is killed. So it is without a log folder anyway.
+    #[must_use]
+    pub fn without_spool(mut self) -> Remote {
+        self.spool = None;
+        self
+    }
+
+    /// Whether the console gets what neither the destination nor the spool takes, before stderr does. Default: `true`.
+    #[must_use]
+    pub fn console_fallback(mut self, wanted: bool) -> Remote {
+        self.console = wanted;
+        self
+    }
+
+    /// An error about this sink.
+    pub(crate) fn wrong(&self, problem: impl fmt::Display) -> Error {
+        wrong(&self.name, problem)
+    }
+
+    /// How its outbox works, in this log folder.
+    pub(crate) fn options(&self, folder: Option<&Path>) -> Options {
+        let spool = folder.zip(self.spool);
+        Options {
+            batching: self.batching,
+            backoff: self.backoff,
+            timeouts: self.timeouts,
+            spool: spool.map(|(folder, limit)| (folder.join(".outbox").join(&self.name), limit)),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), Error> {
+        check_name(&self.name).map_err(|problem| self.wrong(problem))?;
+        let fits = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.');
+        if !self.name.chars().all(fits) || self.name.starts_with('.') {
+            return Err(self.wrong(
+                "its name is that of a folder; letters, digits, '-', '_' and '.', which is not the first, are expected",
+            ));
+        }
+        if self.batching.records == 0 || self.batching.bytes == 0 {
+            return Err(self
+                .wrong("a batch of nothing is not accepted; at least one record and one byte are expected"));
+        }
+        for (option, time) in [
+            ("batch_age", self.batching.age.max(Duration::from_nanos(1))),
+            ("first_pause", self.backoff.first),
+            ("connect_timeout", self.timeouts.connect),
+            ("request_timeout", self.timeouts.request),
+        ] {
+            if time.is_zero() || time > LONGEST_TIMEOUT {
+                return Err(self.wrong(format!(
+                    "{option} is {time:?}; more than zero and at most {LONGEST_TIMEOUT:?} is accepted"
+                )));
+            }
+        }
+        if let Some(bytes) = self.spool.filter(|bytes| *bytes < SMALLEST_SPOOL) {
+            return Err(self.wrong(format!("spool_bytes is {bytes}; at least {SMALLEST_SPOOL} is accepted")));
+        }
+        self.layout.as_ref().map_or(Ok(()), AnyLayout::check).map_err(|error| self.wrong(error))
+    }
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote")
+            .field("name", &self.name)
+            .field("choice", &self.choice)
+            .field("layout", &self.layout)
+            .field("batching", &self.batching)
+            .field("backoff", &self.backoff)
+            .field("timeouts", &self.timeouts)
+            .field("spool", &self.spool)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::Batch;
+    use crate::sink::outbox::deliver::DeliverError;
+
+    struct Nowhere;
+
+    impl Deliver for Nowhere {
+        fn deliver(&mut self, _batch: &Batch<'_>, _timeouts: Timeouts) -> Result<(), DeliverError> {
+            Ok(())
+        }
+    }
+
+    fn far() -> Remote {
+        Remote::new("far", Nowhere)
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_in_words() {
+        let named = |name| Remote::new(name, Nowhere);
+        for (remote, problem) in [
+            (named(""), "1 to 64 bytes"),
+            (named("../up"), "letters, digits"),
+            (named(".hidden"), "letters, digits"),
+            (far().batch_records(0), "a batch of nothing"),
+            (far().batch_bytes(0), "a batch of nothing"),
+            (far().batch_age(Duration::MAX), "batch_age is"),
+            (far().first_pause(Duration::ZERO), "first_pause is 0ns; more than zero"),
+            (far().request_timeout(Duration::ZERO), "request_timeout is 0ns"),
+            (far().connect_timeout(Duration::MAX), "connect_timeout is"),
+            (far().spool_bytes(100), "spool_bytes is 100; at least 65536"),
+        ] {
+            let error = remote.check().unwrap_err().to_string();
+            assert!(error.contains(problem), "{error}");
+        }
+        far().batch_age(Duration::ZERO).check().unwrap();
+    }
+
+    #[test]
+    fn a_spool_is_below_the_log_folder_if_there_is_one() {
+        let at = |remote: Remote, folder| remote.options(folder).spool;
+        let logs = Some(Path::new("logs"));
+        assert_eq!(at(far(), logs), Some(("logs/.outbox/far".into(), 256 << 20)));
+        assert_eq!(at(far(), None), None);
+        assert_eq!(at(far().without_spool(), logs), None);
+    }
+}

@@ -1,0 +1,87 @@
+//! Records that their destination refuses one by one: kept in a file, each with its reason, for somebody to look at.
+//!
+//! A line of its own says which record it is and why it was refused; the record's line follows. The file is never read by the library, and it does
+//! not grow past its bound. Called by the outbox.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use crate::escape::escaped;
+use crate::sink::Batch;
+
+/// Length of the file at which it takes no more.
+const LIMIT: u64 = 16 << 20;
+
+/// See the module's description.
+#[derive(Debug)]
+pub(super) struct DeadLetters {
+    folder: PathBuf,
+    file: Option<File>,
+}
+
+impl DeadLetters {
+    /// The file `dead-letters` in this folder; made with the first of them.
+    pub(super) fn new(folder: &Path) -> DeadLetters {
+        DeadLetters { folder: folder.to_owned(), file: None }
+    }
+
+    /// Appends these records.
+    ///
+    /// # Errors
+    ///
+    /// A text that says why it could not.
+    pub(super) fn take(&mut self, batch: &Batch<'_>, reason: &str) -> Result<(), String> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(open(&self.folder).map_err(|error| error.to_string())?),
+        };
+        let mut text = Vec::new();
+        for line in batch.iter() {
+            let (id, domain, level) = (line.id(), line.domain(), line.level().as_str());
+            text.extend(format!("# {id} {domain} {level}: {}\n", escaped(reason)).into_bytes());
+            text.extend(line.as_bytes());
+            if !line.as_bytes().ends_with(b"\n") {
+                text.push(b'\n');
+            }
+        }
+        let len = file.metadata().map_err(|error| error.to_string())?.len();
+        if len + text.len() as u64 > LIMIT {
+            return Err(format!("they take {len} bytes already, and no more than {LIMIT} are kept"));
+        }
+        file.write_all(&text).map_err(|error| {
+            self.file = None;
+            error.to_string()
+        })
+    }
+}
+
+fn open(folder: &Path) -> std::io::Result<File> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o600).custom_flags(OFlags::NOFOLLOW.bits() as i32);
+    options.open(folder.join("dead-letters"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests::held;
+    use super::*;
+
+    #[test]
+    fn each_has_its_reason_and_the_file_has_a_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut dead = DeadLetters::new(folder.path());
+        dead.take(&held(&["a\n", "b"]).batch(&["app".to_owned()]), "too\nlong").unwrap();
+        let path = folder.path().join("dead-letters");
+        let zeros = "0".repeat(32);
+        let expected = format!("# {zeros} app INFO: too\\nlong\na\n# {zeros} app INFO: too\\nlong\nb\n");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(LIMIT).unwrap();
+        assert!(dead.take(&held(&["c\n"]).batch(&[]), "no").unwrap_err().contains("16777216 bytes already"));
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), LIMIT);
+    }
+}

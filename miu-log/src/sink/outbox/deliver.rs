@@ -1,0 +1,100 @@
+//! What a program writes for a destination of its own: how one batch is delivered, and what its errors mean.
+//!
+//! Called by the outbox, on its thread.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::sink::Batch;
+
+/// How records get to a destination: one batch at a time. Everything else (waiting, retrying, spooling, giving up) is done by [`Remote`](crate::Remote).
+///
+/// It is called on the sink's own thread, which it may hold up no longer than the [`Timeouts`] say; what it, or a crate that it uses, logs
+/// on that thread is dropped and counted. A panic counts as an error that may pass, and on the third one the batch counts as refused.
+///
+/// A batch can come a second time where the answer to the first got lost, also after a restart: a receiver that must have each record once compares
+/// [`Line::id`](crate::Line::id).
+pub trait Deliver: Send {
+    /// Delivers the batch: after `Ok` none of its records is offered again.
+    ///
+    /// # Errors
+    ///
+    /// [`DeliverError`] says whether to try again, and what arrived all the same.
+    fn deliver(&mut self, batch: &Batch<'_>, timeouts: Timeouts) -> Result<(), DeliverError>;
+}
+
+/// How long a delivery may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// For reaching the destination.
+    pub connect: Duration,
+    /// For all of it.
+    pub request: Duration,
+}
+
+impl Timeouts {
+    pub(crate) fn new(connect: Duration, request: Duration) -> Timeouts {
+        Timeouts { connect, request }
+    }
+
+    /// The same where no more than `left` is left.
+    pub(super) fn within(self, left: Duration) -> Timeouts {
+        Timeouts { connect: self.connect.min(left), request: self.request.min(left) }
+    }
+}
+
+/// Why a batch was not delivered. Its text goes to stderr: it must name no secret.
+#[derive(Debug)]
+pub struct DeliverError {
+    message: String,
+    pub(super) kind: Kind,
+    pub(super) delivered: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Retry(Option<Duration>),
+    Refused,
+    Off,
+}
+
+impl DeliverError {
+    fn new(message: impl Into<String>, kind: Kind) -> DeliverError {
+        DeliverError { message: message.into(), kind, delivered: 0 }
+    }
+
+    /// It may pass: the destination is not reached, overloaded, or does not answer.
+    pub fn retry(message: impl Into<String>) -> DeliverError {
+        DeliverError::new(message, Kind::Retry(None))
+    }
+
+    /// It may pass, but not before this time: the destination has asked for it. At most an hour counts.
+    pub fn retry_after(message: impl Into<String>, pause: Duration) -> DeliverError {
+        DeliverError::new(message, Kind::Retry(Some(pause)))
+    }
+
+    /// The destination works, but does not take this batch as it is. Its halves are offered, until the record is found that cannot be delivered.
+    pub fn refused(message: impl Into<String>) -> DeliverError {
+        DeliverError::new(message, Kind::Refused)
+    }
+
+    /// Nothing will get there before somebody changes something, such as a wrong token. The sink is off until the next `open`.
+    pub fn off(message: impl Into<String>) -> DeliverError {
+        DeliverError::new(message, Kind::Off)
+    }
+
+    /// The first so many records of the batch have arrived all the same: they are not offered again.
+    #[must_use]
+    pub fn delivered(self, records: usize) -> DeliverError {
+        DeliverError { delivered: records, ..self }
+    }
+}
+
+impl fmt::Display for DeliverError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for DeliverError {}

@@ -1,0 +1,341 @@
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use super::super::tests::{entry, held};
+use super::fallback::Counts;
+use super::*;
+use crate::clock::ManualTime;
+use crate::level::Level;
+use crate::record::RecordId;
+use crate::sink::Entry;
+use crate::sync::Ordering;
+
+const SECOND: u64 = 1_000_000_000;
+
+/// What a destination says to the attempts to come.
+type Answer = Box<dyn FnMut(&[String]) -> Result<(), DeliverError> + Send>;
+
+/// A destination that a test speaks for.
+#[derive(Default)]
+struct Peer {
+    /// What it was offered, batch by batch, and what it took.
+    offered: Vec<Vec<String>>,
+    arrived: Vec<String>,
+    answers: VecDeque<Result<(), DeliverError>>,
+    always: Option<Answer>,
+}
+
+#[derive(Clone, Default)]
+struct Destination(Arc<Mutex<Peer>>);
+
+impl Deliver for Destination {
+    fn deliver(&mut self, batch: &Batch<'_>, _timeouts: Timeouts) -> Result<(), DeliverError> {
+        let lines: Vec<String> =
+            batch.iter().map(|line| String::from_utf8_lossy(line.as_bytes()).trim_end().to_owned()).collect();
+        let mut peer = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        peer.offered.push(lines.clone());
+        let answer = match (peer.answers.pop_front(), &mut peer.always) {
+            (Some(answer), _) => answer,
+            (None, Some(always)) => always(&lines),
+            (None, None) => Ok(()),
+        };
+        let taken = answer.as_ref().map_or_else(|error| error.delivered, |()| lines.len());
+        peer.arrived.extend(lines[..taken].iter().cloned());
+        answer
+    }
+}
+
+impl Destination {
+    fn peer<T>(&self, look: impl FnOnce(&mut Peer) -> T) -> T {
+        look(&mut self.0.lock().unwrap())
+    }
+
+    fn answer(&self, answers: impl IntoIterator<Item = Result<(), DeliverError>>) {
+        self.peer(|peer| peer.answers.extend(answers));
+    }
+
+    fn always(&self, answer: impl FnMut(&[String]) -> Result<(), DeliverError> + Send + 'static) {
+        self.peer(|peer| peer.always = Some(Box::new(answer)));
+    }
+
+    fn arrived(&self) -> Vec<String> {
+        self.peer(|peer| peer.arrived.clone())
+    }
+
+    fn attempts(&self) -> usize {
+        self.peer(|peer| peer.offered.len())
+    }
+}
+
+struct Stage {
+    outbox: Outbox,
+    time: Arc<ManualTime>,
+    destination: Destination,
+}
+
+impl Stage {
+    /// Batches of at most four records, seven seconds old; pauses are as long as they can be; nothing can be shown on stderr.
+    fn new(folder: Option<&Path>, limit: u64) -> Stage {
+        let (time, destination) = (Arc::new(ManualTime::default()), Destination::default());
+        let options = Options {
+            batching: Batching { records: 4, bytes: 1000, age: Duration::from_secs(7) },
+            backoff: Backoff { retries: 5, first: Duration::from_secs(1), longest: Duration::from_secs(60) },
+            timeouts: Timeouts::new(Duration::from_secs(10), Duration::from_secs(15)),
+            spool: folder.map(|folder| (folder.to_owned(), limit)),
+        };
+        let outbox = Outbox::with(
+            "far",
+            options,
+            Box::new(destination.clone()),
+            vec!["app".to_owned()],
+            Fallback::new(None, |line| line.starts_with(b"shown")),
+            Clock::Manual(time.clone()),
+            Box::new(|| u64::MAX),
+        );
+        Stage { outbox, time, destination }
+    }
+
+    fn log(&mut self, lines: &[&str]) {
+        self.outbox.write(&held(lines).batch(&["app".to_owned()])).unwrap();
+    }
+
+    fn pass(&self, seconds: u64) {
+        self.time.now.fetch_add(seconds * SECOND, Ordering::Relaxed);
+    }
+
+    /// Lets it work as its thread does, until it wants to rest; for how long it wants to.
+    fn run(&mut self) -> Option<u64> {
+        loop {
+            match self.outbox.rest() {
+                Some(rest) if rest.is_zero() => self.outbox.tick().unwrap(),
+                rest => return rest.map(|rest| rest.as_secs()),
+            }
+        }
+    }
+}
+
+fn busy() -> Result<(), DeliverError> {
+    Err(DeliverError::retry("busy"))
+}
+
+#[test]
+fn four_records_make_a_batch_at_once_and_fewer_after_seven_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    for folder in [Some(folder.path()), None] {
+        let mut stage = Stage::new(folder, 1 << 20);
+        assert_eq!(stage.run(), None);
+        stage.log(&["a", "b", "c", "d", "e"]);
+        assert_eq!(stage.run(), Some(7));
+        assert_eq!(stage.destination.arrived(), ["a", "b", "c", "d"]);
+        stage.pass(6);
+        assert_eq!((stage.run(), stage.destination.attempts()), (Some(1), 1));
+        stage.pass(1);
+        assert_eq!(stage.run(), None);
+        assert_eq!(stage.destination.arrived(), ["a", "b", "c", "d", "e"]);
+        assert_eq!(stage.outbox.health(), Health::default());
+    }
+}
+
+#[test]
+fn after_five_retries_with_growing_pauses_it_is_left_alone_and_then_tried_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new(Some(folder.path()), 1 << 20);
+    stage.destination.always(|_| busy());
+    stage.log(&["a", "b", "c", "d"]);
+    let mut pauses = Vec::new();
+    let mut passed = 0;
+    while passed <= 300 {
+        let rest = stage.run().unwrap();
+        pauses.push(rest);
+        passed += rest;
+        stage.pass(rest);
+    }
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 60, 120, 240]);
+    let health = stage.outbox.health();
+    assert_eq!((health.waiting, health.errors, health.retries, health.failing), (4, 9, 5, true));
+    stage.destination.peer(|peer| peer.always = None);
+    stage.log(&["e", "f", "g", "h"]);
+    assert_eq!(stage.run(), None);
+    assert_eq!(stage.destination.arrived(), ["a", "b", "c", "d", "e", "f", "g", "h"]);
+    assert_eq!((stage.outbox.health().waiting, stage.outbox.health().failing), (0, false));
+}
+
+#[test]
+fn what_a_destination_asks_for_is_waited_for() {
+    let mut stage = Stage::new(None, 0);
+    stage.destination.answer([Err(DeliverError::retry_after("slow down", Duration::from_secs(42)))]);
+    stage.log(&["a", "b", "c", "d"]);
+    assert_eq!(stage.run(), Some(42));
+    stage.pass(41);
+    assert_eq!((stage.run(), stage.destination.attempts()), (Some(1), 1));
+    stage.pass(1);
+    assert_eq!((stage.run(), stage.destination.attempts()), (None, 2));
+}
+
+#[test]
+fn what_has_arrived_of_a_batch_that_failed_is_not_offered_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new(Some(folder.path()), 1 << 20);
+    stage.destination.answer([Err(DeliverError::retry("lost").delivered(3))]);
+    stage.log(&["a", "b", "c", "d"]);
+    assert_eq!(stage.run(), Some(1));
+    drop(stage.outbox);
+    let mut next = Stage::new(Some(folder.path()), 1 << 20);
+    next.pass(7);
+    assert_eq!(next.run(), None);
+    assert_eq!(next.destination.arrived(), ["d"]);
+}
+
+#[test]
+fn an_outage_is_caught_up_in_order_after_a_restart_with_the_same_ids() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new(Some(folder.path()), 1 << 20);
+    stage.destination.always(|_| busy());
+    let lines: Vec<String> = (0..1000).map(|number| format!("line {number}")).collect();
+    for (sequence, line) in lines.iter().enumerate() {
+        let mut one = Held::default();
+        let id = RecordId { source: 3, sequence: sequence as u64 };
+        one.push(line.as_bytes(), Entry { id, ..entry(Level::Error) });
+        stage.outbox.write(&one.batch(&["app".to_owned()])).unwrap();
+        stage.pass(1);
+        stage.run();
+    }
+    assert_eq!(stage.destination.arrived(), [""; 0]);
+    assert!(stage.destination.attempts() < 15, "{}", stage.destination.attempts());
+    // Nothing is said to it: the process is gone.
+    std::mem::forget(stage.outbox);
+    let mut next = Stage::new(Some(folder.path()), 1 << 20);
+    let domains = vec!["app".to_owned()];
+    next.outbox.write(&held(&["new"]).batch(&domains)).unwrap();
+    next.outbox.take();
+    let ids = next.outbox.current.as_ref().unwrap().held.entries.iter().map(|entry| entry.id.sequence);
+    assert_eq!(ids.collect::<Vec<_>>(), [0, 1, 2, 3]);
+    next.pass(7);
+    assert_eq!(next.run(), None);
+    let arrived = next.destination.arrived();
+    assert_eq!((&arrived[..1000], &*arrived[1000]), (&lines[..], "new"));
+}
+
+#[test]
+fn a_poisonous_record_is_found_and_all_others_arrive() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new(Some(folder.path()), 1 << 20);
+    stage.destination.always(|lines| match lines.iter().any(|line| line.starts_with("bad")) {
+        true => Err(DeliverError::refused("400 bad request")),
+        false => Ok(()),
+    });
+    stage.log(&["a", "bad 1", "b", "c", "d", "bad 2", "bad 3", "e"]);
+    assert_eq!(stage.run(), None);
+    assert_eq!(stage.destination.arrived(), ["a", "b", "c", "d", "e"]);
+    let health = stage.outbox.health();
+    assert_eq!((health.dead_letters, health.lost, health.waiting), (3, 0, 0));
+    let dead = std::fs::read_to_string(folder.path().join("dead-letters")).unwrap();
+    let lines: Vec<&str> = dead.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(lines, ["bad 1", "bad 2", "bad 3"]);
+    assert!(dead.contains(" app INFO: 400 bad request\nbad 1\n"), "{dead}");
+}
+
+#[test]
+fn a_deliverer_that_panics_on_a_record_loses_that_one_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new(Some(folder.path()), 1 << 20);
+    stage.destination.always(|lines| {
+        if lines.contains(&"bad".to_owned()) {
+            std::panic::resume_unwind(Box::new("moody"));
+        }
+        Ok(())
+    });
+    stage.log(&["a", "bad", "b", "c"]);
+    while let Some(rest) = stage.run() {
+        stage.pass(rest);
+    }
+    assert_eq!(stage.outbox.health().dead_letters, 1);
+    stage.destination.0.clear_poison();
+    assert_eq!(stage.destination.arrived(), ["a", "b", "c"]);
+}
+
+#[test]
+fn without_a_spool_what_fails_for_good_goes_elsewhere_and_is_counted() {
+    let mut stage = Stage::new(None, 0);
+    stage.destination.always(|_| busy());
+    stage.log(&["shown", "shown", "x", "shown"]);
+    for pause in [1, 2, 4, 8, 16] {
+        assert_eq!(stage.run(), Some(pause));
+        stage.pass(pause);
+    }
+    assert_eq!(stage.run(), None);
+    assert_eq!(stage.outbox.fallback.counts, Counts { console: 0, stderr: 3, lost: 1 });
+    let health = stage.outbox.health();
+    assert_eq!((health.to_stderr, health.lost, health.waiting), (3, 1, 0));
+}
+
+#[test]
+fn a_full_spool_goes_on_in_bounded_memory_and_then_elsewhere_and_order_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new(Some(folder.path()), 4000);
+    stage.destination.always(|_| busy());
+    let long = "x".repeat(1 << 20);
+    let mut lines: Vec<String> = (0..100).map(|number| format!("{number}")).collect();
+    lines.extend((0..6).map(|number| format!("{number}{long}")));
+    for line in &lines {
+        stage.log(&[line]);
+    }
+    let health = stage.outbox.health();
+    assert_eq!(health.waiting + health.lost, 106);
+    assert!((2..=4).contains(&health.lost), "{health:?}");
+    let lost = health.lost as usize;
+    stage.destination.peer(|peer| peer.always = None);
+    stage.pass(7);
+    while let Some(rest) = stage.run() {
+        stage.pass(rest);
+    }
+    assert_eq!(stage.destination.arrived(), lines[..106 - lost]);
+    // There is room again, on disk.
+    stage.log(&["again"]);
+    assert_eq!((stage.outbox.memory.entries.len(), stage.outbox.health().waiting), (0, 1));
+}
+
+#[test]
+fn a_destination_that_is_off_is_asked_no_more_until_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new(Some(folder.path()), 1 << 20);
+    stage.destination.always(|_| Err(DeliverError::off("401 unauthorized")));
+    stage.log(&["a", "b", "c", "d"]);
+    stage.log(&["e", "f", "g", "h"]);
+    assert_eq!(stage.run(), None);
+    stage.pass(100_000);
+    assert_eq!((stage.run(), stage.destination.attempts()), (None, 1));
+    assert_eq!((stage.outbox.health().waiting, stage.outbox.health().failing), (8, true));
+    drop(stage.outbox);
+    let mut next = Stage::new(Some(folder.path()), 1 << 20);
+    assert_eq!(next.run(), None);
+    assert_eq!(next.destination.arrived().len(), 8);
+}
+
+#[test]
+fn the_end_tries_once_more_and_leaves_the_rest_in_the_spool() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new(Some(folder.path()), 1 << 20);
+    stage.destination.answer([busy(), Ok(()), busy()]);
+    stage.log(&["a", "b", "c", "d", "e"]);
+    assert_eq!(stage.run(), Some(1));
+    stage.outbox.close(Instant::now() + Duration::from_secs(60)).unwrap();
+    assert_eq!((stage.destination.arrived().len(), stage.destination.attempts()), (4, 3));
+    assert_eq!((stage.outbox.health().waiting, stage.outbox.health().lost), (1, 0));
+    drop(stage.outbox);
+    let mut next = Stage::new(Some(folder.path()), 1 << 20);
+    next.pass(7);
+    next.run();
+    assert_eq!(next.destination.arrived(), ["e"]);
+}
+
+#[test]
+fn a_flush_delivers_what_there_is_without_waiting_for_more() {
+    let mut stage = Stage::new(None, 0);
+    stage.log(&["a"]);
+    stage.outbox.flush().unwrap();
+    assert_eq!(stage.destination.arrived(), ["a"]);
+    stage.log(&["b"]);
+    assert_eq!(stage.run(), Some(7));
+}
