@@ -236,6 +236,21 @@ fn production_sinks_writes_what_each_file_is_for() {
 }
 
 #[test]
+fn alerts_arrive_but_for_the_one_that_the_server_does_not_take() {
+    let run = run("alerts");
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    let expected = [
+        "ERROR db: connection lost, attempt 1",
+        "ERROR db: connection lost, attempt 2",
+        "ERROR db: connection lost, attempt 3",
+        "CRITICAL app: giving up",
+        "not taken: ERROR app: the kitchen is on 🔥",
+    ];
+    assert_eq!(lines, expected, "{}", run.stderr);
+    assert!(run.stderr.contains("alerts: the webhook answers 429"), "{}", run.stderr);
+}
+
+#[test]
 fn fields_are_written_as_the_example_says() {
     let run = run("fields");
     let log = run.log("app.log");

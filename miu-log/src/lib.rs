@@ -37,7 +37,7 @@
 //! - [`Recovery`] says what an opening has brought into the files after a crash; [`recover()`] does it alone.
 //! - [`inspect()`] looks at a log folder from outside; the program `miu-log` shows what it finds.
 //! - [`Pattern`], [`Json`], [`Logfmt`] and [`OtelJson`] say what a line looks like; [`Layout`] is for layouts of your own.
-//! - [`Sink`] is for destinations of your own; [`testing`] for tests without a thread and without waiting.
+//! - [`Sink`] is for destinations of your own, [`Remote`] and [`Deliver`] for those that are far away; [`testing`] for tests without a thread and without waiting.
 
 extern crate self as miu_log;
 

@@ -52,6 +52,7 @@ mod processes;
 mod programs;
 mod puppet;
 mod recover;
+mod remote;
 mod restart;
 mod rotation;
 mod signals;

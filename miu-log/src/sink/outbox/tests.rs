@@ -1,3 +1,5 @@
+//! Tests of the outbox against a destination that the test speaks for, by a clock that it turns.
+
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -23,6 +23,7 @@ mod limits;
 mod load;
 mod panics;
 mod processes;
+mod remote;
 mod signals;
 mod simple;
 mod sinks;
@@ -111,6 +112,7 @@ fn main() {
         "signal-ignored" => signals::ignored(folder),
         "signal-hanging" => signals::hanging(folder),
         "hanging-sink" => sinks::hanging(folder),
+        "remote" => remote::remote(folder, more),
         "logging-sink" => sinks::logging(folder),
         "flooded-sink" => sinks::flooded(folder),
         "captured-facades" => simple::captured_facades(),

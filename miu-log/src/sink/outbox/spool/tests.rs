@@ -1,3 +1,5 @@
+//! Tests of the spool: what is appended is read in order, whatever becomes of its files.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,0 +1,73 @@
+//! Roles with a remote sink, whose destination is a file that takes a line a record: its id and its text.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::time::Duration;
+
+use miu_log::{Batch, Deliver, DeliverError, Pattern, Remote, Timeouts};
+use miu_log_tests::logs;
+
+use crate::{FLUSH, config};
+
+/// How the destination is doing.
+enum Mood {
+    Up,
+    Down,
+    /// It takes a batch, and the process is killed before it knows.
+    Deadly,
+}
+
+struct Destination(File, Mood);
+
+impl Deliver for Destination {
+    fn deliver(&mut self, batch: &Batch<'_>, _timeouts: Timeouts) -> Result<(), DeliverError> {
+        // What a crate under the deliverer logs must not come back to it.
+        log::error!("from within the delivery");
+        if matches!(self.1, Mood::Down) {
+            return Err(DeliverError::retry("the destination is down"));
+        }
+        let mut text = String::new();
+        for line in batch.iter() {
+            text.push_str(&format!("{} {}", line.id(), String::from_utf8_lossy(line.as_bytes())));
+        }
+        self.0.write_all(text.as_bytes()).map_err(|error| DeliverError::retry(error.to_string()))?;
+        if matches!(self.1, Mood::Deadly) {
+            kill();
+        }
+        Ok(())
+    }
+}
+
+fn kill() -> ! {
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Logs the numbers from `from` to `to`, to a destination of this mood; then is `killed` after a flush, or `ends`.
+pub(crate) fn remote(folder: &str, more: &[String]) {
+    let [path, mood, from, to, end] = more else {
+        panic!("usage: remote <folder> <file> <mood> <from> <to> <end>")
+    };
+    let mood = match mood.as_str() {
+        "up" => Mood::Up,
+        "down" => Mood::Down,
+        _ => Mood::Deadly,
+    };
+    let file = OpenOptions::new().append(true).create(true).open(path).unwrap();
+    let far = Remote::new("far", Destination(file, mood))
+        .layout(Pattern::parse("{message}").unwrap())
+        .batch_age(Duration::from_secs(3600));
+    let repo = logs::Repository::open(config(folder).sink(far)).unwrap();
+    for number in from.parse::<u32>().unwrap()..to.parse().unwrap() {
+        miu_log::info!(repo.app, "n {number}");
+    }
+    repo.flush(FLUSH).unwrap();
+    let stats = repo.stats();
+    let sink = stats.sinks.iter().find(|sink| sink.name == "far").unwrap();
+    println!("held={} dropped={} written={}", sink.held, sink.dropped, sink.written);
+    if end == "killed" {
+        kill();
+    }
+}

@@ -1,0 +1,141 @@
+//! A remote sink: an outage loses nothing, also not over the death of the process; what is delivered twice has the same id.
+// P-41, P-51, P-53, F19, F64, F68
+
+use std::collections::HashMap;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use miu_log::{Batch, Deliver, DeliverError, Level, Remote, SinkState, Timeouts};
+use miu_log_tests::{Outcome, Place, logs, run, wait_until};
+
+use crate::{FLUSH, child};
+
+fn destination(place: &Place) -> PathBuf {
+    place.root().join("destination")
+}
+
+/// The child with a destination of this mood logs these numbers.
+fn log(place: &Place, mood: &str, numbers: std::ops::Range<u32>, end: &str) -> Outcome {
+    let path = destination(place);
+    let mut command = child(place, "remote");
+    command.arg(path).arg(mood).args([numbers.start.to_string(), numbers.end.to_string(), end.to_owned()]);
+    run(&mut command)
+}
+
+/// What the destination has got, as ids and numbers; only what the program has logged itself.
+fn arrived(place: &Place) -> Vec<(String, u32)> {
+    let text = std::fs::read_to_string(destination(place)).unwrap();
+    assert!(!text.contains("from within the delivery"), "{text}");
+    let of_program = text.lines().filter_map(|line| line.split_once(" n "));
+    of_program.map(|(id, number)| (id.to_owned(), number.parse().unwrap())).collect()
+}
+
+/// The same without those whose id was there before.
+fn arrived_once(place: &Place) -> Vec<u32> {
+    let mut seen = HashMap::new();
+    let mut numbers = Vec::new();
+    for (id, number) in arrived(place) {
+        match seen.insert(id, number) {
+            None => numbers.push(number),
+            Some(before) => assert_eq!(before, number, "one id, two records"),
+        }
+    }
+    numbers
+}
+
+#[test]
+fn an_outage_with_a_kill_and_a_restart_in_it_loses_nothing_and_keeps_the_order() {
+    let place = Place::new();
+    let killed = log(&place, "down", 0..2_000, "killed");
+    assert_eq!(killed.status.signal(), Some(9), "{killed:?}");
+    assert!(killed.stdout.contains("held=2000 dropped=0 written=0"), "{killed:?}");
+    let ended = log(&place, "down", 2_000..2_100, "ends");
+    ended.printed();
+    assert!(ended.stderr.contains("records are not delivered; they are in its spool"), "{ended:?}");
+    assert!(arrived(&place).is_empty());
+    let up = log(&place, "up", 2_100..2_200, "ends");
+    assert_eq!((up.number("held"), up.number("dropped")), (0, 0), "{up:?}");
+    let numbers: Vec<u32> = arrived(&place).into_iter().map(|(_, number)| number).collect();
+    assert_eq!(numbers, (0..2_200).collect::<Vec<_>>());
+    assert_eq!(arrived_once(&place), numbers);
+    let spool = place.logs().join(".outbox/far");
+    let left: Vec<String> =
+        miu_log_tests::names(&spool).into_iter().filter(|name| name.ends_with(".spool")).collect();
+    let empty = left.iter().all(|name| std::fs::metadata(spool.join(name)).unwrap().len() < 64 * 1024);
+    assert!(left.len() <= 1 && empty, "{left:?}");
+}
+
+#[test]
+fn what_arrived_before_the_answer_got_lost_comes_again_with_the_same_id() {
+    let place = Place::new();
+    let killed = log(&place, "deadly", 0..50, "ends");
+    assert_eq!(killed.status.signal(), Some(9), "{killed:?}");
+    let before = arrived(&place);
+    assert!(!before.is_empty());
+    log(&place, "up", 50..60, "ends").printed();
+    let after = arrived(&place);
+    assert!(after.len() >= 60 + before.len(), "{} {}", after.len(), before.len());
+    assert_eq!(arrived_once(&place), (0..60).collect::<Vec<_>>());
+}
+
+/// Takes what it gets, but for the first few times.
+#[derive(Clone, Default)]
+struct Slow {
+    failures: Arc<Mutex<u32>>,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Deliver for Slow {
+    fn deliver(&mut self, batch: &Batch<'_>, timeouts: Timeouts) -> Result<(), DeliverError> {
+        assert!(timeouts.connect <= Duration::from_secs(10));
+        let mut failures = self.failures.lock().unwrap();
+        if *failures > 0 {
+            *failures -= 1;
+            return Err(DeliverError::retry_after("not yet", Duration::from_millis(1)));
+        }
+        let lines = batch.iter().map(|line| String::from_utf8(line.as_bytes().to_vec()).unwrap());
+        self.lines.lock().unwrap().extend(lines);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_batch_that_is_full_is_delivered_by_itself_and_retried_until_it_arrives() {
+    let place = Place::new();
+    let slow = Slow { failures: Arc::new(Mutex::new(3)), ..Slow::default() };
+    let far = Remote::new("far", slow.clone())
+        .batch_records(10)
+        .batch_age(Duration::from_secs(3600))
+        .first_pause(Duration::from_millis(1))
+        .min_level(Level::Error);
+    let repo = logs::Repository::open(place.config().sink(far)).unwrap();
+    for number in 0..10 {
+        repo.app.error(&format!("error {number}"));
+        repo.app.info("not for it");
+    }
+    wait_until("the batch has arrived", || slow.lines.lock().unwrap().len() == 10);
+    repo.flush(FLUSH).unwrap();
+    let stats = repo.stats();
+    let sink = stats.sinks.iter().find(|sink| sink.name == "far").unwrap();
+    assert_eq!(
+        (sink.written, sink.retries, sink.errors, sink.state),
+        (10, 3, 3, SinkState::Working),
+        "{sink:?}"
+    );
+    repo.shutdown();
+    let lines = slow.lines.lock().unwrap();
+    assert!(lines.iter().enumerate().all(|(at, line)| line.ends_with(&format!("error {at}\n"))), "{lines:?}");
+}
+
+#[test]
+fn two_sinks_of_one_name_or_a_name_that_is_no_folder_s_are_refused() {
+    let place = Place::new();
+    let far = || Remote::new("far", Slow::default());
+    let open = |config| logs::Repository::open(config).map(drop).unwrap_err().to_string();
+    let text = open(place.config().sink(far()).sink(far()));
+    assert!(text.contains("the sink \"far\": another sink has this name"), "{text}");
+    let text = open(place.config().sink(Remote::new("a/b", Slow::default())));
+    assert!(text.contains("its name is that of a folder"), "{text}");
+}
