@@ -514,7 +514,11 @@ impl Sink for Outbox {
         let left = self.spool.as_ref().map_or(0, Spool::pending);
         if left > 0 {
             let text = format!("{}: {left} records are not delivered", self.name);
-            notice(&self.name, &format!("{text}; they are in its spool, for the next start"));
+            // Under a key of its own: it must not be held back for what was said a moment ago.
+            notice(
+                &format!("{} at its end", self.name),
+                &format!("{text}; they are in its spool, for the next start"),
+            );
         }
         Ok(())
     }
