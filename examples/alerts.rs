@@ -1,4 +1,4 @@
-//! Errors of a service to a webhook: in batches, again where the server is busy, and without the one record that it does not take.
+//! Errors of a service to a webhook: equal ones in one message, again where the server is busy, and without the one record that it does not take.
 //!
 //! The server is part of the example, and answers as such servers do.
 
@@ -6,55 +6,16 @@
 
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use miu_log::{Batch, Deliver, DeliverError, Level, LogConfig, Pattern, Remote, Timeouts, log_domains};
+use miu_log::{LogConfig, Remote, Webhook, log_domains};
 use miu_log_examples::log_folder;
 
 /// The areas of this service.
 #[log_domains(app, db)]
 pub mod logs {}
-
-/// Posts a batch as text to a server in the same network, without TLS.
-struct Webhook(SocketAddr);
-
-impl Deliver for Webhook {
-    fn deliver(&mut self, batch: &Batch<'_>, timeouts: Timeouts) -> Result<(), DeliverError> {
-        let mut body = Vec::new();
-        for line in batch.iter() {
-            body.extend_from_slice(line.as_bytes());
-        }
-        let (status, retry_after) = post(self.0, &body, timeouts)
-            .map_err(|error| DeliverError::retry(format!("the webhook: {error}")))?;
-        match status {
-            200..=299 => Ok(()),
-            400 | 413 | 422 => Err(DeliverError::refused(format!("the webhook answers {status}"))),
-            401 | 403 | 404 => Err(DeliverError::off(format!("the webhook answers {status}"))),
-            _ => Err(DeliverError::retry_after(format!("the webhook answers {status}"), retry_after)),
-        }
-    }
-}
-
-/// The status, and how long the server asks to be left alone.
-fn post(server: SocketAddr, body: &[u8], timeouts: Timeouts) -> io::Result<(u16, Duration)> {
-    let mut stream = TcpStream::connect_timeout(&server, timeouts.connect)?;
-    stream.set_read_timeout(Some(timeouts.request))?;
-    stream.set_write_timeout(Some(timeouts.request))?;
-    let length = body.len();
-    write!(
-        stream,
-        "POST /alerts HTTP/1.1\r\nHost: {server}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
-    )?;
-    stream.write_all(body)?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-    let seconds = answer.lines().find_map(|line| line.strip_prefix("Retry-After: ")?.parse().ok());
-    let status = status.ok_or_else(|| io::Error::other("no answer that is one of HTTP"))?;
-    Ok((status, Duration::from_secs(seconds.unwrap_or(0))))
-}
 
 /// A server that is busy at first, takes no message with an emoji, and hands on what it takes.
 fn serve(listener: &TcpListener, arrived: &mpsc::Sender<String>) -> io::Result<()> {
@@ -91,24 +52,26 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (sender, arrived) = mpsc::channel();
     std::thread::spawn(move || serve(&listener, &sender));
 
-    let alerts = Remote::new("alerts", Webhook(server))
-        .min_level(Level::Error)
-        .layout(Pattern::parse("{level} {domain}: {message}")?)
-        .batch_age(Duration::from_millis(50));
+    let hook = Webhook::json(format!("http://{server}/alerts/secret-token"))?;
+    let alerts = Remote::webhook("alerts", hook).batch_age(Duration::from_millis(50));
     let folder = log_folder();
     let repo = logs::Repository::open(LogConfig::new(&folder).console(false).sink(alerts))?;
     repo.app.info("service starting");
-    for attempt in 1..=3 {
-        miu_log::error!(repo.db, "connection lost, attempt {attempt}");
+    for _ in 0..300 {
+        repo.db.error("connection lost");
     }
     repo.app.error("the kitchen is on 🔥");
     repo.app.critical("giving up");
 
-    let mut lines = 0;
-    while lines < 4 {
-        let body = arrived.recv_timeout(Duration::from_secs(60))?;
-        lines += body.lines().count();
-        print!("{body}");
+    let mut records = 0;
+    while records < 301 {
+        let message = arrived.recv_timeout(Duration::from_secs(60))?;
+        let message: serde_json::Value = serde_json::from_str(&message)?;
+        for record in message["records"].as_array().into_iter().flatten() {
+            let count = record["count"].as_u64().unwrap_or_default();
+            println!("{count} × {}", record["text"].as_str().unwrap_or_default());
+            records += count;
+        }
     }
     repo.shutdown();
     let dead = std::fs::read_to_string(folder.join(".outbox/alerts/dead-letters"))?;

@@ -37,7 +37,7 @@
 //! - [`Recovery`] says what an opening has brought into the files after a crash; [`recover()`] does it alone.
 //! - [`inspect()`] looks at a log folder from outside; the program `miu-log` shows what it finds.
 //! - [`Pattern`], [`Json`], [`Logfmt`] and [`OtelJson`] say what a line looks like; [`Layout`] is for layouts of your own.
-//! - [`Sink`] is for destinations of your own, [`Remote`] and [`Deliver`] for those that are far away; [`testing`] for tests without a thread and without waiting.
+//! - [`Sink`] is for destinations of your own; [`Remote`] and [`Deliver`] are for those that are far away; [`testing`] for tests without a thread and without waiting.
 
 extern crate self as miu_log;
 
@@ -112,6 +112,8 @@ mod router;
 #[cfg(not(loom))]
 mod runtime;
 #[cfg(not(loom))]
+mod secret;
+#[cfg(not(loom))]
 mod sink;
 mod spare;
 #[cfg(not(loom))]
@@ -151,6 +153,8 @@ pub use miu_log_macros::{diagnose, main};
 
 #[cfg(all(feature = "tracing", not(loom)))]
 pub use self::bridge::{tracing_layer, tracing_subscriber};
+#[cfg(all(feature = "webhook", not(loom)))]
+pub use self::sink::outbox::webhook::Webhook;
 #[cfg(not(loom))]
 pub use self::{
     bytes::Bytes,
@@ -172,6 +176,7 @@ pub use self::{
     repository::{Endpoint, QueueHandle, ShutdownReport, recover},
     rotate::{Compression, CompressionChoice, Period, Retention, Room, Rotation, Size},
     router::Durability,
+    secret::Secret,
     sink::outbox::deliver::{Deliver, DeliverError, Timeouts},
     sink::{Batch, FilePosition, Line, Sink, SinkError},
     stats::{DomainStats, DropReason, RingStats, SinkState, SinkStats, Stats},

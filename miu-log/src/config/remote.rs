@@ -14,6 +14,8 @@ use crate::error::Error;
 use crate::layout::AnyLayout;
 use crate::sink::outbox::deliver::{Deliver, Timeouts};
 use crate::sink::outbox::{Backoff, Batching, Options};
+#[cfg(feature = "webhook")]
+use crate::{layout::Pattern, level::Level, sink::outbox::webhook::Webhook};
 
 /// Bytes of lines that may wait for the sink's thread while that waits for an answer; a quarter more for ERROR and CRITICAL.
 const QUEUE: usize = 16 << 20;
@@ -92,6 +94,17 @@ impl Remote {
             timeouts: Timeouts::new(Duration::from_secs(10), Duration::from_secs(15)),
             spool: Some(256 << 20),
         }
+    }
+
+    /// Messages to a web service: of records from ERROR on, at most 1000 in a message, as `LEVEL domain: message`, without the time, so that equal ones are
+    /// told once with their number. All of it can be said otherwise afterwards.
+    #[cfg(feature = "webhook")]
+    pub fn webhook(name: impl Into<String>, webhook: Webhook) -> Remote {
+        Remote::new(name, webhook)
+            .min_level(Level::Error)
+            // It parses: there is a scenario that reads such lines.
+            .layout(Pattern::parse("{level} {domain}: {message}").unwrap_or_default())
+            .batch_records(1000)
     }
 
     /// What the lines look like that it is given. Default: as in the files.

@@ -54,7 +54,7 @@ pub(super) fn push_escaped(text: &str, out: &mut Vec<u8>) {
 
 /// Appends the text as a string.
 #[inline]
-pub(super) fn push_string(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn push_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     push_escaped(text, out);
     out.push(b'"');

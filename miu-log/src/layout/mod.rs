@@ -37,6 +37,8 @@ pub use colour::ColourChoice;
 pub(crate) use colour::enabled;
 pub use custom::Layout;
 pub use json::{Json, JsonKey};
+#[cfg(feature = "webhook")]
+pub(crate) use json_text::push_string as push_json_string;
 pub use logfmt::Logfmt;
 pub use otel::OtelJson;
 pub(crate) use pattern::nearest;

@@ -18,6 +18,8 @@ mod dead_letters;
 pub(crate) mod deliver;
 mod fallback;
 mod spool;
+#[cfg(feature = "webhook")]
+pub(crate) mod webhook;
 
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};

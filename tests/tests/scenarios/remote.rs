@@ -2,12 +2,14 @@
 // P-41, P-51, P-53, F19, F64, F68
 
 use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use miu_log::{Batch, Deliver, DeliverError, Level, Remote, SinkState, Timeouts};
+use miu_log::{Batch, Deliver, DeliverError, Level, Remote, SinkState, Timeouts, Webhook};
 use miu_log_tests::{Outcome, Place, logs, run, wait_until};
 
 use crate::{FLUSH, child};
@@ -138,4 +140,82 @@ fn two_sinks_of_one_name_or_a_name_that_is_no_folder_s_are_refused() {
     assert!(text.contains("the sink \"far\": another sink has this name"), "{text}");
     let text = open(place.config().sink(Remote::new("a/b", Slow::default())));
     assert!(text.contains("its name is that of a folder"), "{text}");
+}
+
+/// A server that answers each request with this; how many bytes of each body there were, and which.
+fn server(answer: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/canary", listener.local_addr().unwrap());
+    let bodies = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&bodies);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut reader = BufReader::new(stream.unwrap());
+            let mut length = 0;
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).unwrap();
+                if let Some(rest) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
+                    length = rest.trim().parse().unwrap();
+                }
+                if line.trim().is_empty() {
+                    break;
+                }
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            seen.lock().unwrap().push(String::from_utf8(body).unwrap());
+            let _ = write!(
+                reader.get_mut(),
+                "HTTP/1.1 {answer}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+            );
+        }
+    });
+    (address, bodies)
+}
+
+// F19, F64
+#[test]
+fn a_burst_of_errors_is_one_message_with_their_number_and_the_client_s_own_records_make_no_more() {
+    let place = Place::new();
+    let (address, bodies) = server("204 No Content");
+    let alerts =
+        Remote::webhook("alerts", Webhook::discord(address).unwrap()).batch_age(Duration::from_secs(3600));
+    let repo = logs::Repository::open(place.config().level(Level::Trace).sink(alerts)).unwrap();
+    for _ in 0..999 {
+        repo.db.error("connection lost");
+        repo.db.info("not for it");
+    }
+    repo.app.critical("@everyone run");
+    wait_until("the batch has arrived", || !bodies.lock().unwrap().is_empty());
+    repo.flush(FLUSH).unwrap();
+    repo.shutdown();
+    let bodies = bodies.lock().unwrap();
+    let [body] = &bodies[..] else { panic!("{bodies:?}") };
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(body["allowed_mentions"], serde_json::json!({"parse": []}));
+    let texts: Vec<&str> =
+        body["embeds"].as_array().unwrap().iter().map(|it| it["description"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["ERROR db\\: connection lost (×999)", "CRITICAL app\\: \\@everyone run"]);
+}
+
+// F61, F64
+#[test]
+fn a_webhook_that_is_gone_is_asked_once_and_told_once_without_its_address() {
+    let place = Place::new();
+    let (address, bodies) = server("404 Not Found");
+    let alerts = Remote::webhook("alerts", Webhook::json(address).unwrap()).batch_age(Duration::ZERO);
+    let repo = logs::Repository::open(place.config().sink(alerts)).unwrap();
+    for number in 0..10 {
+        repo.app.error(&format!("error {number}"));
+        repo.flush(FLUSH).unwrap();
+    }
+    let stats = repo.stats();
+    let sink = stats.sinks.iter().find(|sink| sink.name == "alerts").unwrap();
+    assert_eq!((sink.held, sink.errors, sink.state), (10, 1, SinkState::Failing), "{sink:?}");
+    assert_eq!(bodies.lock().unwrap().len(), 1);
+    assert!(!format!("{stats:?} {repo:?}").contains("canary"));
+    repo.shutdown();
+    assert_eq!(bodies.lock().unwrap().len(), 1);
+    assert!(!crate::everything(&place.logs()).contains("canary"));
 }

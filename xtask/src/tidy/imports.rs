@@ -127,6 +127,7 @@ const LAYERS: &[Layer] = &[
         ]),
         because: "the upkeep sees names and files, and neither records nor who writes them",
     },
+    Layer { who: "secret", may: May::Only(&[]), because: "what must not be shown is given to nobody" },
     Layer {
         who: "sink",
         may: May::AllBut(&["ring", "queue", "logger", "encode", "message", "listener"]),
