@@ -151,11 +151,18 @@ impl Site {
             && same(self.module, origin.module.text())
     }
 
-    /// Whether a record from here, which came through the `log` facade, is told by an event as well, which comes here too.
+    /// Whether a record from here, which came through the `log` facade, is told by an event as well, which comes here too. An event is kept in mind for
+    /// this: where several threads reach a statement at its first time, `tracing` has the others go on before it has told anybody of it.
     #[inline]
     pub(super) fn repeats_an_event(&self, facade: Facade) -> bool {
-        let is_known = facade == Facade::Log && self.makes_events.load(Ordering::Relaxed);
-        is_known && super::events_come_here()
+        let makes_events = self.makes_events.load(Ordering::Relaxed);
+        if facade == Facade::Tracing {
+            if !makes_events {
+                self.makes_events.store(true, Ordering::Relaxed);
+            }
+            return false;
+        }
+        makes_events && super::events_come_here()
     }
 
     /// The route that the routes of this number give it: asked for at its first record, and when there are others.

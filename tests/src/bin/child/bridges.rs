@@ -289,6 +289,28 @@ pub(crate) fn doubles(folder: &str) {
     repo.shutdown();
 }
 
+/// Eight threads reach each of ten statements for the first time at once.
+pub(crate) fn doubles_of_threads(folder: &str) {
+    let repo = open(config(folder).level(Level::Trace));
+    let barrier = std::sync::Barrier::new(8);
+    macro_rules! statements {
+        ($($number:literal)*) => {
+            $(
+                barrier.wait();
+                tracing::info!("statement {}", $number);
+            )*
+        };
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                statements!(0 1 2 3 4 5 6 7 8 9);
+            });
+        }
+    });
+    repo.shutdown();
+}
+
 /// The `log` facade leads to `tracing`, which leads here.
 pub(crate) fn log_tracer(folder: &str) {
     tracing_log::LogTracer::init().unwrap();
