@@ -464,10 +464,8 @@ mod tests {
 
     #[test]
     fn a_level_that_is_set_at_run_time_stands_before_the_configured_one_unless_that_has_the_longer_prefix() {
-        let routes = routes(&[
-            ("sqlx", Some(1), Some(Level::Error)),
-            ("sqlx::query", None, Some(Level::Critical)),
-        ]);
+        let routes =
+            routes(&[("sqlx", Some(1), Some(Level::Error)), ("sqlx::query", None, Some(Level::Critical))]);
         let gate = |target: &str| routes.resolve(target).gate;
         routes.queue.set_target_level("sqlx", Level::Debug).unwrap();
         assert_eq!(gate("sqlx::pool"), Gate::Alone(Level::Debug));
@@ -481,7 +479,7 @@ mod tests {
         routes.queue.reset_target_levels();
         assert_eq!(gate("sqlx::pool"), Gate::Alone(Level::Error));
         assert_eq!(routes.level_of("hyper::client"), (2, Level::Info), "the level of the table");
-        assert_eq!(routes.level_of("tungstenite"), (0, Level::Info));
+        assert_eq!(routes.level_of("shop"), (0, Level::Trace));
     }
 
     #[test]

@@ -16,7 +16,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::temporary::{Changed, LAST_END, LEVEL_AT, LevelChange, Temporary, UNIT, complain_of_room, take_away};
+use super::temporary::{
+    Changed, LAST_END, LEVEL_AT, LevelChange, Temporary, UNIT, complain_of_room, take_away,
+};
 use super::{Page, Queue};
 use crate::level::Level;
 use crate::ring::control::{TARGET_WORDS, TARGETS};
@@ -345,7 +347,10 @@ mod tests {
         }
         assert!(queue.set_target_level("one::more", Level::Debug).is_none());
         assert!(queue.set_target_level(&target(3), Level::Error).is_some(), "in place of its own");
-        assert_eq!([3, 4].map(|number| level(&queue, &target(number))), [Some(Level::Error), Some(Level::Debug)]);
+        assert_eq!(
+            [3, 4].map(|number| level(&queue, &target(number))),
+            [Some(Level::Error), Some(Level::Debug)]
+        );
         assert!(queue.reset_target_level(&target(0)));
         assert!(queue.set_target_level("one::more", Level::Debug).is_some());
         assert!(queue.set_target_level(&"x".repeat(LONGEST_TARGET + 1), Level::Debug).is_none());
