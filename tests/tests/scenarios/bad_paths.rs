@@ -131,7 +131,9 @@ fn nobody(place: &Place, role: &str) -> Command {
     );
     // The program may lie where only its owner can go.
     let program = place.root().join("program");
-    std::fs::copy(env!("CARGO_BIN_EXE_child"), &program).unwrap();
+    // By another program: what this one has open for writing when another test starts a process could not be run.
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_child")).arg(&program).status();
+    assert!(copied.unwrap().success());
     std::fs::set_permissions(place.root(), PermissionsExt::from_mode(0o755)).unwrap();
     std::fs::set_permissions(place.runtime(), PermissionsExt::from_mode(0o777)).unwrap();
     let mut command = Command::new("setpriv");
@@ -219,6 +221,29 @@ fn a_folder_that_becomes_read_only_has_its_lines_waiting_until_it_is_not() {
     process.end();
     assert_eq!(place.messages("success.log"), ["number 0", "number 1", "number 2", "number 3"]);
     assert_eq!(place.messages("app.log").len(), 4);
+}
+
+#[test]
+fn a_rotation_in_a_folder_that_became_read_only_is_an_error_that_names_the_file() {
+    let place = place_with_folder();
+    std::os::unix::fs::chown(place.logs(), Some(65534), Some(65534)).unwrap();
+    let mut command = nobody(&place, "rotate-on-command");
+    command.arg(place.logs());
+    let mut process = OnCommand::start(command);
+    assert_eq!(process.log(), "Working written=1 rotated / \n");
+    std::fs::set_permissions(place.logs(), PermissionsExt::from_mode(0o555)).unwrap();
+    for written in 2..=3 {
+        let answer = process.log();
+        let start = format!("Working written={written} not every log file was rotated: ");
+        assert!(answer.starts_with(&start), "{answer}");
+        // In the error, and in the counters of the sink.
+        assert_eq!(answer.matches("cannot rotate").count(), 2, "{answer}");
+        assert!(answer.contains("app.log: Permission denied") && !answer.contains("db.log"), "{answer}");
+    }
+    std::fs::set_permissions(place.logs(), PermissionsExt::from_mode(0o755)).unwrap();
+    assert_eq!(process.log(), "Working written=4 rotated / \n");
+    process.end();
+    assert_eq!(place.text("app.log"), "");
 }
 
 #[test]

@@ -140,6 +140,17 @@ pub(crate) fn success_on_command(folder: &str) {
     }
 }
 
+/// For each line on stdin a record and a rotation, and what has become of them.
+pub(crate) fn rotate_on_command(folder: &str) {
+    let repo = logs::Repository::open(config(folder).level_files(false)).unwrap();
+    for (number, _) in std::io::stdin().lines().enumerate() {
+        repo.app.info(format_args!("number {number}"));
+        let rotated = repo.rotate().map_or_else(|error| error.to_string(), |()| "rotated".to_owned());
+        let SinkStats { state, written, fault, .. } = sink(&repo, "app.log");
+        println!("{state:?} written={written} {rotated} / {}", fault.unwrap_or_default());
+    }
+}
+
 /// The files come to the limit of their size, which is then raised again.
 pub(crate) fn file_size_limit(folder: &str) {
     let repo = logs::Repository::open(config(folder).overflow(miu_log::OverflowPolicy::Block)).unwrap();

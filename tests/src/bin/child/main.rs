@@ -91,6 +91,7 @@ fn main() {
         "killed-while-held" => disks::killed_while_held(folder),
         "numbers-until-told" => disks::numbers_until_told(folder, more),
         "success-on-command" => disks::success_on_command(folder),
+        "rotate-on-command" => disks::rotate_on_command(folder),
         "file-size-limit" => disks::file_size_limit(folder),
         "durable-twice" => simple::durable_twice(folder),
         "full-disk" => disks::full_disk(folder, more),
