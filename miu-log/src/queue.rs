@@ -28,6 +28,7 @@ mod rings;
 mod shuttle_tests;
 mod signal;
 mod slow;
+mod targets;
 mod temporary;
 
 use std::collections::HashMap;
@@ -43,6 +44,7 @@ use membership::Membership;
 use signal::ForSignals;
 pub use signal::SignalSite;
 use slow::Slow;
+pub(crate) use targets::{EndedTarget, LONGEST_TARGET, MOST_TARGETS, is_within};
 pub(crate) use temporary::Ended;
 pub use temporary::LevelChange;
 

@@ -125,6 +125,7 @@ fn main() {
         "bridge-thread-end" => bridges::at_a_threads_end(folder),
         "bridge-worker" => bridges::worker(),
         "bridge-worker-levels" => bridges::worker_levels(),
+        "bridge-target-levels" => bridges::target_levels(folder),
         "bridge-hostile" => bridges::hostile(folder),
         "bridge-sinks" => bridges::sinks_that_log(folder),
         "bridge-doubles" => bridges::doubles(folder),
