@@ -233,9 +233,9 @@ impl Queue {
         let mut words = self.page().temporary.iter().map(|slot| slot.load(Ordering::SeqCst));
         let Some(first) = words.find(|word| *word != 0) else {
             self.page().any_temporary.store(0, Ordering::SeqCst);
-            // One may have come since its slot was looked at.
+            // One may have come since its slot was looked at; a thread that has made its thresholds without it makes them again.
             if self.temporaries().next().is_some() {
-                self.page().any_temporary.store(1, Ordering::SeqCst);
+                self.change_levels(|page| page.any_temporary.store(1, Ordering::SeqCst));
             }
             return false;
         };
