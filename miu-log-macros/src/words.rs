@@ -57,7 +57,7 @@ pub(crate) const LEVELS_SENTENCE: &str =
 pub(crate) const OPTIONS: [&str; 3] = ["level", "max_level", "file"];
 
 /// What a repository has of its own, so that a domain of this name would read as something else.
-pub(crate) const RESERVED: [&str; 21] = [
+pub(crate) const RESERVED: [&str; 23] = [
     "open",
     "worker",
     "try_worker",
@@ -74,6 +74,8 @@ pub(crate) const RESERVED: [&str; 21] = [
     "set_debug_enabled",
     "debug_enabled",
     "set_level",
+    "set_target_level",
+    "reset_target_level",
     "startup_report",
     "stats",
     "init",

@@ -28,6 +28,7 @@ mod rings;
 mod shuttle_tests;
 mod signal;
 mod slow;
+mod targets;
 mod temporary;
 
 use std::collections::HashMap;
@@ -43,6 +44,7 @@ use membership::Membership;
 use signal::ForSignals;
 pub use signal::SignalSite;
 use slow::Slow;
+pub(crate) use targets::{EndedTarget, LONGEST_TARGET, MOST_TARGETS, is_within};
 pub(crate) use temporary::Ended;
 pub use temporary::LevelChange;
 
@@ -64,6 +66,7 @@ use crate::stats::{Counters, DropReason};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, Waker, futex_wait, futex_wake, lock};
 
 /// How long a flush that cannot fail waits.
+#[cfg(feature = "log")]
 const FLUSH: Duration = Duration::from_secs(2);
 /// Segments kept for the next threads.
 const MAX_POOLED: usize = 64;
@@ -550,6 +553,7 @@ impl Queue {
     }
 
     /// Asks for a flush and waits for it, at most two seconds, where somebody answers by himself.
+    #[cfg(feature = "log")]
     pub(crate) fn flush_briefly(&self) {
         if self.state() == RUNNING && self.has_listener() && !matches!(self.clock, Clock::Manual(_)) {
             let request = self.request_flush();

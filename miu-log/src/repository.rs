@@ -258,6 +258,7 @@ impl Core {
         if let Some(source) = config.source.take() {
             listener.set_upkeep(Box::new(Reloader::new(*source, inner.queue.clone(), specs)));
         }
+        listener.set_level_of_target(intercepting.level_of_target(&inner.queue));
         if records_panics {
             panic_hook::tell(Arc::downgrade(inner));
         }

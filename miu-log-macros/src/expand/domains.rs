@@ -419,6 +419,31 @@ fn methods(p: &TokenStream, core: &TokenStream, specs: &TokenStream) -> TokenStr
             #p::Core::set_level(&self.__core, level)
         }
 
+        /// Sets the lowest level that is taken of other crates' records whose target begins so: `repo.set_target_level("sqlx::query", Level::Debug)?`. For good, or by
+        /// `for_` for a limited time: `repo.set_target_level(target, level)?.for_(time)`. It is in force at once, in all processes.
+        ///
+        /// It stands in place of the level of the domain that the records go to, as a `target_level` of the configuration does: the debug switch, and what
+        /// `max_level` has removed from the program, count all the same. Of several targets that fit the longest counts, whether it was set here or in the
+        /// configuration; of two that are the same, the one that was set here. It ends by `for_`, by `reset_target_level`, by another level for the same target,
+        /// and with a new start of the repository. Records that are logged by this repository's own loggers have no target, and do not ask.
+        ///
+        /// # Errors
+        ///
+        /// When the text is not the path of a module, such as `sqlx` or `sqlx::query`, or is longer than 120 bytes; or when 32 levels of targets are set already.
+        pub fn set_target_level(
+            &self,
+            target: &#core::primitive::str,
+            level: #p::Level,
+        ) -> #core::result::Result<#p::LevelChange, #p::Error> {
+            #p::Core::set_target_level(&self.__core, target, level)
+        }
+
+        /// Takes the level of a target back that was set by `set_target_level`, with all that were set for it for a limited time: the configuration counts again,
+        /// in all processes. `false` where there was none for this very target.
+        pub fn reset_target_level(&self, target: &#core::primitive::str) -> #core::primitive::bool {
+            #p::Core::reset_target_level(&self.__core, target)
+        }
+
         /// What was logged before which stage of the start: before `early_init`, and before this repository was opened.
         #[must_use]
         pub fn startup_report(&self) -> #p::StartupReport {

@@ -221,7 +221,8 @@ pub(crate) fn least() -> Least {
     level.map_or(Least::Nothing, Least::From)
 }
 
-/// Waits a little until everything logged so far is handed on: a facade's `flush`.
+/// Waits a little until everything logged so far is handed on: the `flush` of `log`.
+#[cfg(feature = "log")]
 pub(crate) fn flush() {
     if let Some(Destination::Routes(routes)) = current()
         && !OwnThread::is_current()

@@ -1,7 +1,8 @@
 //! Which domain a record of another crate belongs to, and from which level on it is taken.
 //!
 //! Both go by the record's target, and the longest prefix that ends at a module's border wins: `sqlx` stands for `sqlx` and `sqlx::query`, not for
-//! `sqlxtra`. What the configuration says stands before the built-in table in [`common`]. A statement's route is found once and kept with its call site.
+//! `sqlxtra`. What the configuration says stands before the built-in table in [`common`]; a level that was set while the program runs (`queue::targets`) stands before
+//! that of the configuration where neither prefix is longer. A statement's route is found once and kept with its call site, until the level of a target changes.
 //!
 //! Built by the repository; asked by `receiver`.
 
@@ -20,7 +21,7 @@ use crate::codec::{Args, Value};
 use crate::encode::extra::WithExtra;
 use crate::encode::{Cut, Encode, Out, Plain, Raw, Rendered, Scratch};
 use crate::level::Level;
-use crate::queue::{CLOSED, Queue};
+use crate::queue::{CLOSED, Queue, is_within};
 use crate::record::FieldValue;
 use crate::stats::DropReason;
 use crate::sync::{AtomicU32, Ordering};
@@ -54,6 +55,9 @@ enum Gate {
 }
 
 impl Route {
+    /// How many bits of the number are used.
+    pub(super) const BITS: u32 = 13;
+
     /// As a number that is not 0, for a place to keep it in.
     pub(super) fn to_bits(self) -> u32 {
         let (kind, level) = match self.gate {
@@ -61,13 +65,13 @@ impl Route {
             Gate::AtLeast(level) => (2, level),
             Gate::Alone(level) => (3, level),
         };
-        u32::from(self.domain) | kind << 8 | (level as u32) << 16
+        u32::from(self.domain) | kind << 8 | (level as u32) << 10
     }
 
     #[inline]
     pub(super) fn from_bits(bits: u32) -> Route {
-        let level = Level::from_index((bits >> 16) as u8).unwrap_or(Level::Trace);
-        let gate = match bits >> 8 & 0xff {
+        let level = Level::from_index((bits >> 10) as u8 & 0b111).unwrap_or(Level::Trace);
+        let gate = match bits >> 8 & 0b11 {
             2 => Gate::AtLeast(level),
             3 => Gate::Alone(level),
             _ => Gate::Domain,
@@ -147,13 +151,32 @@ impl Routes {
     /// The route of a target.
     fn resolve(&self, target: &str) -> Route {
         let mut found = Found::default();
+        let mut longest = 0;
         for (prefix, rule) in &self.rules {
-            if is_within(target, prefix) {
+            if is_within(target.as_bytes(), prefix.as_bytes()) {
                 found.domain = found.domain.or(rule.domain);
-                found.gate = found.gate.or(rule.gate);
+                if found.gate.is_none() && rule.gate.is_some() {
+                    (found.gate, longest) = (rule.gate, prefix.len());
+                }
             }
         }
+        if let Some((len, level)) = self.queue.target_level(target)
+            && len >= longest
+        {
+            found.gate = Some(Gate::Alone(level));
+        }
         Route { domain: found.domain.unwrap_or(self.default), gate: found.gate.unwrap_or(Gate::Domain) }
+    }
+
+    /// The domain of a target's records, and from which level on they are taken; the debug switch left aside.
+    pub(crate) fn level_of(&self, target: &str) -> (u8, Level) {
+        let Route { domain, gate } = self.resolve(target);
+        let level = match gate {
+            Gate::Domain => self.queue.level(domain),
+            Gate::AtLeast(least) => least.max(self.queue.level(domain)),
+            Gate::Alone(level) => level,
+        };
+        (domain, level)
     }
 
     /// Whether a record is taken, leaving aside that the queue may be closed: then it is, as far as being counted.
@@ -182,10 +205,18 @@ impl Routes {
         is_context || self.takes(route, level)
     }
 
+    /// What a route is kept under: other routes have another key, and so have these when the level of a target was changed. Both numbers wrap after so many
+    /// changes that no statement remembers them.
+    #[inline]
+    fn key(&self) -> u64 {
+        const CHANGES: u32 = 27;
+        u64::from(self.number) << CHANGES | u64::from(self.queue.target_changes() & ((1 << CHANGES) - 1))
+    }
+
     #[inline]
     fn route(&self, site: Option<&'static Site>, origin: &Origin<'_>) -> Route {
         match site {
-            Some(site) => site.route(self.number, || self.resolve(origin.target)),
+            Some(site) => site.route(self.key(), || self.resolve(origin.target)),
             None => self.resolve(origin.target),
         }
     }
@@ -280,11 +311,13 @@ impl Routes {
     pub(super) fn least(&self) -> Option<Level> {
         let domains =
             std::iter::once(self.default).chain(self.rules.iter().filter_map(|(_, found)| found.domain));
+        let live = self.queue.target_levels();
         let taken = |level: &Level| {
             let by_domain = domains.clone().any(|domain| self.queue.takes(domain, *level, None));
             by_domain
-                || self.rules.iter().any(|(_, found)| match found.gate {
-                    Some(Gate::Alone(alone)) => {
+                || live.iter().any(|(target, _)| self.wants_target(target, *level))
+                || self.rules.iter().any(|(prefix, found)| match found.gate {
+                    Some(Gate::Alone(alone)) if live.iter().all(|(target, _)| target != prefix) => {
                         self.queue.takes(found.domain.unwrap_or(self.default), *level, Some(alone))
                     }
                     _ => false,
@@ -292,11 +325,6 @@ impl Routes {
         };
         Level::ALL.into_iter().find(taken)
     }
-}
-
-/// Whether a target is the one that the prefix names, or within it.
-fn is_within(target: &str, prefix: &str) -> bool {
-    target.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 /// One value or several, in the wire format already.
@@ -362,6 +390,7 @@ fn in_words(record: &ForeignRecord<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::receiver::{Facade, Place};
     use super::*;
     use crate::clock::Clock;
     use crate::domain::DomainSpec;
@@ -434,10 +463,78 @@ mod tests {
     }
 
     #[test]
+    fn a_level_that_is_set_at_run_time_stands_before_the_configured_one_unless_that_has_the_longer_prefix() {
+        let routes =
+            routes(&[("sqlx", Some(1), Some(Level::Error)), ("sqlx::query", None, Some(Level::Critical))]);
+        let gate = |target: &str| routes.resolve(target).gate;
+        routes.queue.set_target_level("sqlx", Level::Debug).unwrap();
+        assert_eq!(gate("sqlx::pool"), Gate::Alone(Level::Debug));
+        assert_eq!(gate("sqlx::query"), Gate::Alone(Level::Critical), "the longer one");
+        routes.queue.set_target_level("sqlx::query::slow", Level::Trace).unwrap();
+        assert_eq!(routes.resolve("sqlx::query::slow"), Route { domain: 1, gate: Gate::Alone(Level::Trace) });
+        // The built-in table is a configuration too.
+        routes.queue.set_target_level("hyper", Level::Trace).unwrap();
+        assert!(routes.wants_target("hyper::client", Level::Trace));
+        assert_eq!(routes.level_of("hyper::client"), (2, Level::Trace));
+        routes.queue.reset_target_levels();
+        assert_eq!(gate("sqlx::pool"), Gate::Alone(Level::Error));
+        assert_eq!(routes.level_of("hyper::client"), (2, Level::Info), "the level of the table");
+        assert_eq!(routes.level_of("shop"), (0, Level::Trace));
+    }
+
+    #[test]
+    fn the_debug_switch_stands_above_a_level_that_is_set_at_run_time_and_the_domains_does_not() {
+        let routes = routes(&[]);
+        routes.queue.set_level(1, Level::Critical);
+        routes.queue.set_target_level("sqlx::query", Level::Debug).unwrap();
+        let wants = |level: Level| routes.wants_target("sqlx::query", level);
+        assert!(wants(Level::Debug) && !routes.wants_target("sqlx", Level::Error));
+        routes.queue.set_debug_enabled(false);
+        assert!(!wants(Level::Debug) && wants(Level::Info));
+    }
+
+    #[test]
+    fn the_lowest_level_follows_those_that_are_set_at_run_time() {
+        let routes = routes(&[("quiet", None, Some(Level::Debug))]);
+        routes.queue.set_all_levels(Level::Error);
+        assert_eq!(routes.least(), Some(Level::Debug));
+        routes.queue.set_target_level("quiet", Level::Critical).unwrap();
+        assert_eq!(routes.least(), Some(Level::Error), "nobody has the configured one any more");
+        routes.queue.set_target_level("loud", Level::Trace).unwrap();
+        assert_eq!(routes.least(), Some(Level::Trace));
+        routes.queue.reset_target_level("loud");
+        assert_eq!(routes.least(), Some(Level::Error));
+    }
+
+    #[test]
+    fn a_route_that_is_kept_with_a_statement_is_found_anew_when_the_level_of_a_target_changes() {
+        let routes = routes(&[]);
+        let place = Place::Static("src/routes_test.rs");
+        let origin = Origin {
+            facade: Facade::Log,
+            level: Level::Trace,
+            target: "kept::routes",
+            module: place,
+            file: place,
+            line: 1,
+        };
+        let site = sites::find(&origin);
+        let gate = || routes.route(site, &origin).gate;
+        assert_eq!((site.is_some(), gate()), (true, Gate::Domain));
+        routes.queue.set_target_level("kept", Level::Error).unwrap();
+        assert_eq!([gate(), gate()], [Gate::Alone(Level::Error); 2]);
+        routes.queue.reset_target_level("kept");
+        assert_eq!(gate(), Gate::Domain);
+        let others = Routes::new(routes.queue.clone(), &[], 2);
+        assert_eq!((others.route(site, &origin).domain, routes.route(site, &origin).domain), (2, 0));
+    }
+
+    #[test]
     fn a_route_is_read_back_from_its_bits() {
         for gate in [Gate::Domain, Gate::AtLeast(Level::Info), Gate::Alone(Level::Critical)] {
             let route = Route { domain: 255, gate };
             assert_eq!(Route::from_bits(route.to_bits()), route);
+            assert!(route.to_bits() < 1 << Route::BITS);
         }
     }
 

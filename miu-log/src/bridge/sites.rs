@@ -35,7 +35,7 @@ pub(super) struct Site {
     module: &'static str,
     file: &'static str,
     line: u32,
-    /// Number of the routes that were asked last, and what they said: see [`Route::to_bits`].
+    /// The key of the routes that were asked last, and in the lowest bits what they said: see [`Route::to_bits`].
     route: AtomicU64,
     /// It makes events of the `tracing` facade.
     makes_events: AtomicBool,
@@ -151,22 +151,29 @@ impl Site {
             && same(self.module, origin.module.text())
     }
 
-    /// Whether a record from here, which came through the `log` facade, is told by an event as well, which comes here too.
+    /// Whether a record from here, which came through the `log` facade, is told by an event as well, which comes here too. An event is kept in mind for
+    /// this: where several threads reach a statement at its first time, `tracing` has the others go on before it has told anybody of it.
     #[inline]
     pub(super) fn repeats_an_event(&self, facade: Facade) -> bool {
-        let is_known = facade == Facade::Log && self.makes_events.load(Ordering::Relaxed);
-        is_known && super::events_come_here()
+        let makes_events = self.makes_events.load(Ordering::Relaxed);
+        if facade == Facade::Tracing {
+            if !makes_events {
+                self.makes_events.store(true, Ordering::Relaxed);
+            }
+            return false;
+        }
+        makes_events && super::events_come_here()
     }
 
-    /// The route that the routes of this number give it: asked for at its first record, and when there are others.
+    /// The route that the routes of this key give it: asked for at its first record, and when the key is another one.
     #[inline]
-    pub(super) fn route(&self, routes: u32, ask: impl FnOnce() -> Route) -> Route {
-        let known = self.route.load(Ordering::Relaxed);
-        if (known >> 32) as u32 == routes {
+    pub(super) fn route(&self, key: u64, ask: impl FnOnce() -> Route) -> Route {
+        let (known, key) = (self.route.load(Ordering::Relaxed), key << Route::BITS);
+        if known >> Route::BITS << Route::BITS == key {
             return Route::from_bits(known as u32);
         }
         let route = ask();
-        self.route.store(u64::from(routes) << 32 | u64::from(route.to_bits()), Ordering::Relaxed);
+        self.route.store(key | u64::from(route.to_bits()), Ordering::Relaxed);
         route
     }
 

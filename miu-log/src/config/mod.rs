@@ -40,7 +40,7 @@ use document::Source;
 pub use env::CommandExt;
 pub use file::File;
 use levels::{DomainLevel, Overrides};
-pub(crate) use other_crates::{CheckedRoutes, OtherCrates};
+pub(crate) use other_crates::{CheckedRoutes, OtherCrates, TARGET_EXPECTED, is_target};
 pub use remote::Remote;
 
 /// Default of [`LogConfig::ring_limit`]: 2 MiB. The records of all rings are merged by time, so a full ring may have to wait until

@@ -73,6 +73,8 @@ impl LogConfig {
     ///
     /// Without it the domain's level decides; of the crates that a runtime or a web service is made of (`tokio`, `mio`, `hyper`, `h2`, `reqwest`,
     /// `rustls`, `tonic`, `tower`, `serenity` and such) nothing below INFO is taken.
+    ///
+    /// While the service runs, [`set_target_level`](crate::generated::Repository::set_target_level) changes it.
     pub fn target_level(mut self, target: impl Into<String>, level: Level) -> LogConfig {
         let (prefix, level) = (target.into(), Some(level));
         self.other_crates.routes.push(RouteOption { prefix, domain: None, level, origin: String::new() });
@@ -114,8 +116,7 @@ impl OtherCrates {
             let origin = if origin.is_empty() { String::new() } else { format!("{origin}: ") };
             if !is_target(prefix) {
                 return Err(Error::config(format!(
-                    "{origin}the route {prefix:?} is no target; the path of a module is expected, such as \"sqlx\" or \"sqlx::query\", without a \
-                     \"::\" at its end"
+                    "{origin}the route {prefix:?} is no target; {TARGET_EXPECTED}"
                 )));
             }
             let whose = format!("{origin}the route {prefix:?} leads to");
@@ -136,8 +137,12 @@ fn unknown_domain(whose: &str, name: &str, specs: &[DomainSpec]) -> String {
     format!("{whose} the unknown domain {name:?}{hint}; the domains are {}", known.join(", "))
 }
 
+/// What is said where something else was given.
+pub(crate) const TARGET_EXPECTED: &str =
+    "the path of a module is expected, such as \"sqlx\" or \"sqlx::query\", without a \"::\" at its end";
+
 /// Whether a text can stand at the beginning of a target, up to a module's border. Targets can be any text: a service may well route by its own.
-fn is_target(prefix: &str) -> bool {
+pub(crate) fn is_target(prefix: &str) -> bool {
     !prefix.is_empty()
         && !prefix.ends_with(':')
         && !prefix.starts_with(':')

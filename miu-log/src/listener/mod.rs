@@ -41,7 +41,7 @@ use crate::failpoint;
 use crate::level::Level;
 use crate::notice::notice;
 use crate::own_thread::OwnThread;
-use crate::queue::{Ended, Queue};
+use crate::queue::{Ended, EndedTarget, Queue};
 use crate::record::{Extra, Origin, Record, RecordId, Site};
 use crate::ring::signal_action;
 use crate::router::{FlushState, Router};
@@ -80,6 +80,9 @@ pub(crate) trait Upkeep: Send {
     /// What is to be said of it in records.
     fn look(&mut self, at_once: bool, router: &mut Router) -> Vec<(Level, String)>;
 }
+
+/// Says where a target's records go, and from which level on they are taken.
+pub(crate) type LevelOfTarget = Box<dyn Fn(&str) -> (u8, Level) + Send>;
 
 /// See the module's description.
 pub(crate) struct Listener {
@@ -127,6 +130,7 @@ pub(crate) struct Listener {
     rotated: u64,
     unrotated: Vec<String>,
     upkeep: Option<Box<dyn Upkeep>>,
+    level_of_target: Option<LevelOfTarget>,
     /// When that was called last, on the monotonic clock.
     upkept: u64,
 }
@@ -178,6 +182,7 @@ impl Listener {
             rotated: 0,
             unrotated: Vec::new(),
             upkeep: None,
+            level_of_target: None,
             upkept: 0,
             queue,
         };
@@ -248,10 +253,7 @@ impl Listener {
                 break;
             }
         }
-        for Ended { domain, was, is } in self.queue.end_temporary_levels(monotonic) {
-            let text = format!("level is {is} again: the time for which {was} was set is over");
-            self.say(domain.into(), Level::Info, &text);
-        }
+        self.end_levels(monotonic);
         let unix = self.calibration.unix(now);
         let files_changed = self.router.tick(monotonic, unix, at_once, &mut |files| {
             _ = save(&mut self.checkpoint, &self.calibration, files);
@@ -531,6 +533,26 @@ impl Listener {
         for ring in rings {
             self.say(0, Level::Error, &format!("a ring is corrupt; what it held is given up: {ring}"));
         }
+    }
+
+    /// Ends levels whose time is over, and says so.
+    fn end_levels(&mut self, monotonic: u64) {
+        for Ended { domain, was, is } in self.queue.end_temporary_levels(monotonic) {
+            let text = format!("level is {is} again: the time for which {was} was set is over");
+            self.say(domain.into(), Level::Info, &text);
+        }
+        for EndedTarget { target, was } in self.queue.end_target_levels(monotonic) {
+            let now = self.level_of_target.as_ref().map(|level_of| level_of(&target));
+            let (domain, is) = now.unwrap_or_else(|| (0, self.queue.level(0)));
+            let text =
+                format!("level of target {target} is {is} again: the time for which {was} was set is over");
+            self.say(domain.into(), Level::Info, &text);
+        }
+    }
+
+    /// What is asked where a level of a target is over.
+    pub(crate) fn set_level_of_target(&mut self, level_of: LevelOfTarget) {
+        self.level_of_target = Some(level_of);
     }
 
     /// From now on this is called as [`Upkeep`] says, for as long as the listener runs.

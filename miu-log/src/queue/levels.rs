@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::temporary::{LevelChange, Replaced};
+use super::temporary::{Changed, LevelChange, Replaced};
 use super::{CLOSED, Page, Queue, lock};
 use crate::level::Level;
 use crate::ring::signal_frame::in_signal_handler;
@@ -43,7 +43,7 @@ impl Queue {
 
     pub(crate) fn set_level(self: &Arc<Queue>, domain: u8, level: Level) -> LevelChange {
         let replaced = self.change_levels(|_| vec![self.replace_level(domain, level)]);
-        LevelChange::new(self.clone(), level, replaced)
+        LevelChange::new(self.clone(), level, Changed::Domains(replaced))
     }
 
     fn replace_level(&self, domain: u8, level: Level) -> Replaced {
@@ -60,7 +60,7 @@ impl Queue {
         let domains = (0..self.domains.len()).map(|domain| domain as u8);
         let replaced =
             self.change_levels(|_| domains.map(|domain| self.replace_level(domain, level)).collect());
-        LevelChange::new(self.clone(), level, replaced)
+        LevelChange::new(self.clone(), level, Changed::Domains(replaced))
     }
 
     /// Whether a record that did not come by a logger is taken: its domain's level decides, or, where `alone` is given, that level in its place. The debug

@@ -12,64 +12,73 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Queue;
+use super::targets::Placed;
 use crate::clock::nanos;
 use crate::level::Level;
 use crate::notice::notice;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Unit of the end, in nanoseconds: 10 ms.
-const UNIT: u64 = 10_000_000;
-/// The word: domain, level, order and end, from its lowest bit on.
-const LEVEL_AT: u32 = 8;
+pub(super) const UNIT: u64 = 10_000_000;
+/// The word: what it is for, level, order and end, from its lowest bit on.
+pub(super) const LEVEL_AT: u32 = 8;
 const ORDER_AT: u32 = 11;
 const ORDER_BITS: u32 = 14;
 const END_AT: u32 = ORDER_AT + ORDER_BITS;
-const LAST_END: u64 = (1 << (u64::BITS - END_AT)) - 1;
+pub(super) const LAST_END: u64 = (1 << (u64::BITS - END_AT)) - 1;
 
-/// A level that is set for a limited time.
+/// A level that is set until a certain time, as it stands in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Temporary {
-    domain: u8,
-    level: Level,
+pub(super) struct Temporary {
+    /// Number of the domain; in [`targets`](super::targets), the length of the target's text.
+    pub(super) what: u8,
+    pub(super) level: Level,
     /// Goes up with each one; wraps.
-    order: u32,
+    pub(super) order: u32,
     /// In units of the monotonic clock; never 0.
-    end: u64,
+    pub(super) end: u64,
 }
 
 impl Temporary {
     /// None where the slot is free, or holds nonsense.
-    fn of_word(word: u64) -> Option<Temporary> {
+    pub(super) fn of_word(word: u64) -> Option<Temporary> {
         let end = word >> END_AT;
         let level = Level::from_index((word >> LEVEL_AT) as u8 & 0b111)?;
         let order = (word >> ORDER_AT) as u32 & ((1 << ORDER_BITS) - 1);
-        (end > 0).then_some(Temporary { domain: word as u8, level, order, end })
+        (end > 0).then_some(Temporary { what: word as u8, level, order, end })
     }
 
-    fn word(self) -> u64 {
-        let Temporary { domain, level, order, end } = self;
+    pub(super) fn word(self) -> u64 {
+        let Temporary { what, level, order, end } = self;
         let order = u64::from(order) & ((1 << ORDER_BITS) - 1);
-        u64::from(domain) | (level as u64) << LEVEL_AT | order << ORDER_AT | end.clamp(1, LAST_END) << END_AT
+        u64::from(what) | (level as u64) << LEVEL_AT | order << ORDER_AT | end.clamp(1, LAST_END) << END_AT
     }
 
-    fn is_over(self, now: u64) -> bool {
+    pub(super) fn is_over(self, now: u64) -> bool {
         self.end <= now / UNIT
     }
 
-    fn is_newer_than(self, other: Temporary) -> bool {
+    pub(super) fn is_newer_than(self, other: Temporary) -> bool {
         let ahead = self.order.wrapping_sub(other.order) & ((1 << ORDER_BITS) - 1);
         ahead != 0 && ahead < 1 << (ORDER_BITS - 1)
     }
 }
 
-/// A level that has just been set, for one domain or for all of them.
+/// A level that has just been set, for one domain, for all of them or for a target.
 ///
 /// It is in force already. [`for_`](LevelChange::for_) makes it one for a limited time.
 #[derive(Debug)]
 pub struct LevelChange {
     queue: Arc<Queue>,
     level: Level,
-    replaced: Vec<Replaced>,
+    changed: Changed,
+}
+
+/// What a level was set for.
+#[derive(Debug)]
+pub(super) enum Changed {
+    Domains(Vec<Replaced>),
+    Target(Placed),
 }
 
 /// What was in force in a domain before.
@@ -83,18 +92,19 @@ pub(super) struct Replaced {
 }
 
 impl LevelChange {
-    pub(super) fn new(queue: Arc<Queue>, level: Level, replaced: Vec<Replaced>) -> LevelChange {
-        LevelChange { queue, level, replaced }
+    pub(super) fn new(queue: Arc<Queue>, level: Level, changed: Changed) -> LevelChange {
+        LevelChange { queue, level, changed }
     }
 
     /// The level is for this time only: after it, what was in force before is in force again, in all processes, and an INFO record of each
-    /// domain says so. The end is exact to 10 ms and to the listener's next pass.
+    /// domain, or of the domain that the target's records go to, says so. The end is exact to 10 ms and to the listener's next pass.
     ///
     /// Of several levels that are set for a limited time, the one set last is in force until its time is over, then the one set before it if its own
     /// is not over yet, and so on; at last the one that was set for good. Setting a level without a limit ends them all at once. So does a new start of the
     /// repository; while no process has the log files, nothing ends.
     ///
-    /// There is room for 256 such levels in all, one for each domain that they are set in. Where there is none, the change is undone at once, and a
+    /// There is room for 256 such levels of domains in all, one for each domain that they are set in, and for 32 levels of targets, whether for a limited time or
+    /// not. Where there is none, the change is undone at once, and a
     /// line on stderr says so.
     ///
     /// # Examples
@@ -107,7 +117,10 @@ impl LevelChange {
     /// repo.db.set_level(miu_log::Level::Trace).for_(Duration::from_secs(600));
     /// ```
     pub fn for_(self, time: Duration) {
-        self.queue.limit(self.level, time, &self.replaced);
+        match &self.changed {
+            Changed::Domains(replaced) => self.queue.limit(self.level, time, replaced),
+            Changed::Target(placed) => self.queue.limit_target(placed, time),
+        }
     }
 }
 
@@ -126,7 +139,7 @@ impl Queue {
     }
 
     fn newest_temporary(&self, domain: u8) -> Option<Temporary> {
-        let of_domain = self.temporaries().filter(|temporary| temporary.domain == domain);
+        let of_domain = self.temporaries().filter(|temporary| temporary.what == domain);
         of_domain.reduce(|newest, next| if next.is_newer_than(newest) { next } else { newest })
     }
 
@@ -140,7 +153,7 @@ impl Queue {
         let mut removed = Vec::new();
         for slot in &self.page().temporary {
             let word = slot.load(Ordering::SeqCst);
-            if Temporary::of_word(word).is_some_and(|temporary| temporary.domain == domain)
+            if Temporary::of_word(word).is_some_and(|temporary| temporary.what == domain)
                 && take_away(slot, word)
             {
                 removed.push(word);
@@ -161,14 +174,19 @@ impl Queue {
         kept
     }
 
+    /// When this time from now is over, in units of a word.
+    pub(super) fn end_after(&self, time: Duration) -> u64 {
+        self.clock().monotonic().saturating_add(nanos(time)).div_ceil(UNIT)
+    }
+
     /// Makes a level that was just set one for a limited time.
     fn limit(&self, level: Level, time: Duration, replaced: &[Replaced]) {
-        let end = self.clock().monotonic().saturating_add(nanos(time)).div_ceil(UNIT);
+        let end = self.end_after(time);
         let order = self.page().level_order.fetch_add(1, Ordering::SeqCst);
         let is_kept = self.change_levels(|page| {
             let mut is_kept = true;
             for Replaced { domain, level: before, temporary } in replaced {
-                is_kept &= self.keep_temporary(Temporary { domain: *domain, level, order, end }.word());
+                is_kept &= self.keep_temporary(Temporary { what: *domain, level, order, end }.word());
                 // Not where somebody has set another one meanwhile.
                 let _ = page.levels[usize::from(*domain)].compare_exchange(
                     level as u8,
@@ -181,10 +199,7 @@ impl Queue {
             is_kept
         });
         if !is_kept {
-            let text = format!(
-                "there is no room for another level for a limited time: {level} is not in force everywhere"
-            );
-            notice("levels", &text);
+            complain_of_room(level);
         }
     }
 
@@ -218,9 +233,9 @@ impl Queue {
         let mut words = self.page().temporary.iter().map(|slot| slot.load(Ordering::SeqCst));
         let Some(first) = words.find(|word| *word != 0) else {
             self.page().any_temporary.store(0, Ordering::SeqCst);
-            // One may have come since its slot was looked at.
+            // One may have come since its slot was looked at; a thread that has made its thresholds without it makes them again.
             if self.temporaries().next().is_some() {
-                self.page().any_temporary.store(1, Ordering::SeqCst);
+                self.change_levels(|page| page.any_temporary.store(1, Ordering::SeqCst));
             }
             return false;
         };
@@ -230,8 +245,15 @@ impl Queue {
     }
 }
 
+/// Says on stderr that a level could not be kept.
+pub(super) fn complain_of_room(level: Level) {
+    let text =
+        format!("there is no room for another level for a limited time: {level} is not in force everywhere");
+    notice("levels", &text);
+}
+
 /// Empties a slot that has this word. False where it has another one by now.
-fn take_away(slot: &AtomicU64, word: u64) -> bool {
+pub(super) fn take_away(slot: &AtomicU64, word: u64) -> bool {
     slot.compare_exchange(word, 0, Ordering::SeqCst, Ordering::SeqCst).is_ok()
 }
 
@@ -261,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_word_is_what_it_was_made_of() {
-        let temporary = Temporary { domain: 255, level: Level::Critical, order: 16_383, end: LAST_END };
+        let temporary = Temporary { what: 255, level: Level::Critical, order: 16_383, end: LAST_END };
         assert_eq!(Temporary::of_word(temporary.word()), Some(temporary));
         assert_eq!(Temporary::of_word(0), None);
         assert_eq!(Temporary::of_word(u64::MAX), None, "no level has this number");

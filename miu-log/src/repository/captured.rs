@@ -65,6 +65,7 @@ impl Core {
         let mut listener =
             Listener::new(queue.clone(), router, None, inner.published.clone(), config.sink_timeout);
         listener.set_defaults(config.default_fields.clone());
+        listener.set_level_of_target(intercepting.level_of_target(queue));
         manual.show_to(queue);
         // Before the listener's first pass, as elsewhere.
         intercepting.begin(queue).inspect_err(|_| queue.end())?;

@@ -60,6 +60,7 @@ pub(super) fn prepare(
     for (number, level) in (0..).zip(levels) {
         queue.set_level(number, level);
     }
+    queue.reset_target_levels();
     queue.set_debug_enabled(config.debug_enabled);
     Ok(prepared)
 }

@@ -24,7 +24,7 @@ use crate::sync::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, Space, Wa
 /// The first eight bytes of the file: `miulogC1`.
 pub(crate) const MAGIC: [u8; 8] = *b"miulogC1";
 /// Length of the page. What follows it in the file is written once and read, never mapped.
-pub(crate) const PAGE: usize = 4096;
+pub(crate) const PAGE: usize = 8192;
 /// Domains that a page has room for: as many as a record's header can name.
 pub(crate) const DOMAINS: usize = 256;
 /// Threshold of a queue that is shut down: every level passes it, so that a call gets as far as being counted, and a call
@@ -37,6 +37,10 @@ static SHUT: Thresholds = [const { AtomicU8::new(CLOSED.cast_unsigned()) }; DOMA
 
 /// Levels that can be set for a limited time at once.
 const TEMPORARY: usize = 256;
+/// Levels of targets that can be set at once.
+pub(crate) const TARGETS: usize = 32;
+/// Length of the longest text of one, in words.
+pub(crate) const TARGET_WORDS: usize = 15;
 
 /// What the processes share. All zeros is a page that takes every level.
 #[derive(Debug)]
@@ -50,7 +54,9 @@ pub(crate) struct Page {
     pub(crate) next_member: AtomicU32,
     /// Goes up with each change of a level, in whichever process.
     pub(crate) level_changes: AtomicU32,
-    _reserved: [AtomicU32; 58],
+    /// Goes up with each change of a target's level, before `level_changes` does.
+    pub(crate) target_changes: AtomicU32,
+    _reserved: [AtomicU32; 57],
     /// Effective threshold per domain: the hot path's one load.
     pub(crate) thresholds: Thresholds,
     /// What the thresholds are made from: the level set for each domain, and what `max_level` leaves of it.
@@ -67,6 +73,17 @@ pub(crate) struct Page {
     pub(crate) level_order: AtomicU32,
     /// 0 where the listener has seen that there are none.
     pub(crate) any_temporary: AtomicU32,
+    pub(crate) targets: Targets,
+}
+
+/// Levels of targets: see `queue::targets`.
+#[derive(Debug)]
+#[repr(C, align(128))]
+pub(crate) struct Targets {
+    /// The state of each slot; 0: it is free.
+    pub(crate) words: [AtomicU64; TARGETS],
+    /// The target of each slot.
+    pub(crate) texts: [[AtomicU64; TARGET_WORDS]; TARGETS],
 }
 
 /// Whether the listener sleeps.
@@ -108,7 +125,8 @@ impl Page {
             debug_off: AtomicU32::new(0),
             next_member: AtomicU32::new(0),
             level_changes: AtomicU32::new(0),
-            _reserved: [const { AtomicU32::new(0) }; 58],
+            target_changes: AtomicU32::new(0),
+            _reserved: [const { AtomicU32::new(0) }; 57],
             thresholds: zeros(),
             levels: zeros(),
             floors: zeros(),
@@ -128,6 +146,10 @@ impl Page {
             temporary: [const { AtomicU64::new(0) }; TEMPORARY],
             level_order: AtomicU32::new(0),
             any_temporary: AtomicU32::new(0),
+            targets: Targets {
+                words: [const { AtomicU64::new(0) }; TARGETS],
+                texts: [const { [const { AtomicU64::new(0) }; TARGET_WORDS] }; TARGETS],
+            },
         }
     }
 }

@@ -35,7 +35,7 @@ use crate::sync::{Ordering, fence};
 /// The first eight bytes of every segment: `miulogS1`.
 pub(crate) const MAGIC: [u8; 8] = *b"miulogS1";
 /// Version of everything in a segment: identity, lines, record header and argument tags.
-pub(crate) const LAYOUT_VERSION: u32 = 3;
+pub(crate) const LAYOUT_VERSION: u32 = 4;
 /// Where the data begins: one page, so that it can be mapped on its own.
 pub(crate) const DATA: usize = 4096;
 /// Length of the longest record.

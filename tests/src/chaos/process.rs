@@ -47,6 +47,8 @@ pub(super) struct Process {
     pub(super) endpoint: Option<String>,
     /// How many records its start has brought back, once it has opened the repository.
     pub(super) open: Option<u64>,
+    /// It has joined the repository of another process.
+    pub(super) joined: bool,
     /// When it had logged all that it was to log.
     pub(super) done: Option<Instant>,
     /// Once it has ended.
@@ -79,6 +81,7 @@ impl Process {
             tag: tag.to_owned(),
             endpoint: None,
             open: None,
+            joined: false,
             done: None,
             status: None,
             armed,
@@ -101,6 +104,8 @@ impl Process {
                 self.open = number.parse().ok();
             } else if let Some(endpoint) = line.strip_prefix("endpoint=") {
                 self.endpoint = Some(endpoint.to_owned());
+            } else if line == "joined" {
+                self.joined = true;
             } else if line == "done" {
                 self.done = Some(Instant::now());
             }

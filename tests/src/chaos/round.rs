@@ -167,6 +167,7 @@ impl Stage<'_> {
         match end {
             End::Orderly(time) => {
                 self.wait(time, |_| false)?;
+                self.see_joins()?;
                 if let Some(mut listener) = self.listener.take().filter(|_| victim.has_listener()) {
                     listener.ask_to_end();
                     self.see_end(vec![listener])?;
@@ -306,6 +307,7 @@ impl Stage<'_> {
             }
             Farewell::Listener => {
                 self.former = guests;
+                self.see_joins()?;
                 self.see_end(listener)?;
                 let guests = std::mem::take(&mut self.former);
                 self.see_end(guests)?;
@@ -336,6 +338,19 @@ impl Stage<'_> {
             }
             std::thread::park_timeout(LOOK);
         }
+    }
+
+    /// Waits for those who are about to join: a repository that ends properly with nobody in it is gone.
+    fn see_joins(&mut self) -> io::Result<()> {
+        let is_about_to = |worker: &Process| !worker.joined && !worker.has_ended();
+        self.wait(DEADLINE, |stage| {
+            !stage
+                .workers
+                .iter()
+                .flatten()
+                .chain(stage.former.iter().filter(|it| it.open.is_none()))
+                .any(is_about_to)
+        })
     }
 
     /// Takes out whoever has died.

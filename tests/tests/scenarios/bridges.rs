@@ -230,6 +230,19 @@ fn an_event_that_is_told_to_both_facades_is_one_record() {
 }
 
 #[test]
+fn threads_that_reach_an_event_together_at_its_first_time_make_one_record_each() {
+    // L-13
+    for _ in 0..10 {
+        let place = Place::new();
+        printed(&place, "bridge-doubles-of-threads");
+        let mut messages = place.messages("app.log");
+        messages.sort();
+        let expected: Vec<String> = (0..80).map(|number| format!("statement {}", number / 8)).collect();
+        assert_eq!(messages, expected);
+    }
+}
+
+#[test]
 fn log_by_way_of_tracing_is_one_record_from_where_it_was_logged() {
     // L-13, L-16
     let place = Place::new();

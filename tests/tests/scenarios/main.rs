@@ -59,6 +59,7 @@ mod signals;
 mod sinks;
 mod small_memory;
 mod take_over;
+mod target_levels;
 mod time_order;
 mod workers;
 

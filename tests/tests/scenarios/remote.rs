@@ -114,7 +114,7 @@ fn a_batch_that_is_full_is_delivered_by_itself_and_retried_until_it_arrives() {
         .min_level(Level::Error);
     let repo = logs::Repository::open(place.config().sink(far)).unwrap();
     for number in 0..10 {
-        repo.app.error(&format!("error {number}"));
+        repo.app.error(format!("error {number}"));
         repo.app.info("not for it");
     }
     wait_until("the batch has arrived", || slow.lines.lock().unwrap().len() == 10);
@@ -207,7 +207,7 @@ fn a_webhook_that_is_gone_is_asked_once_and_told_once_without_its_address() {
     let alerts = Remote::webhook("alerts", Webhook::json(address).unwrap()).batch_age(Duration::ZERO);
     let repo = logs::Repository::open(place.config().sink(alerts)).unwrap();
     for number in 0..10 {
-        repo.app.error(&format!("error {number}"));
+        repo.app.error(format!("error {number}"));
         repo.flush(FLUSH).unwrap();
     }
     let stats = repo.stats();

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use miu_log::testing::ManualListener;
 use miu_log::{Batch, DropReason, Json, Level, LogConfig, Sink, SinkError};
 use miu_log_tests::{logs, wait_until};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -96,6 +97,45 @@ pub(crate) fn levels(folder: &str) {
     after(&|| _ = repo.db.set_level(Level::Info));
     after(&|| _ = repo.shutdown());
     println!("{}", seen.join(" "));
+}
+
+/// Levels of targets, changed while the program runs.
+pub(crate) fn target_levels(folder: &str) {
+    fn log_all(step: &str) {
+        log::trace!(target: "sqlx::query", "{step}: log trace of a query");
+        log::debug!(target: "sqlx::query", "{step}: log debug of a query");
+        log::debug!(target: "sqlx::pool", "{step}: log debug of the pool");
+        log::error!(target: "sqlxtra", "{step}: log error beside it");
+        tracing::trace!(target: "sqlx::query", "{step}: tracing trace of a query");
+        tracing::debug!(target: "sqlx::query", "{step}: tracing debug of a query");
+        tracing::debug!(target: "sqlx::pool", "{step}: tracing debug of the pool");
+    }
+    let listener = ManualListener::new();
+    let config = config(folder).level(Level::Error).target_level("sqlx::pool", Level::Critical);
+    let repo = open(config.manual_listener(&listener));
+    let mut levels = vec![log::max_level().to_string()];
+    let mut step = |name: &str| {
+        log_all(name);
+        levels.push(format!("{name}={}", log::max_level()));
+    };
+    step("before");
+    repo.set_target_level("sqlx", Level::Debug).unwrap();
+    step("debug");
+    repo.set_target_level("sqlx::query", Level::Trace).unwrap().for_(Duration::from_secs(60));
+    step("trace");
+    repo.set_debug_enabled(false);
+    step("no-debug");
+    repo.set_debug_enabled(true);
+    listener.advance(Duration::from_secs(60));
+    listener.step();
+    step("over");
+    assert!(repo.reset_target_level("sqlx"));
+    assert!(!repo.reset_target_level("sqlx"));
+    step("back");
+    repo.set_target_level("sqlx::pool", Level::Debug).unwrap();
+    step("pool");
+    println!("{}", levels.join(" "));
+    repo.shutdown();
 }
 
 /// A logger of the program's own.
@@ -286,6 +326,28 @@ pub(crate) fn doubles(folder: &str) {
     let span = tracing::info_span!("a span", inside = true);
     span.in_scope(|| tracing::warn!(target: "other", "inside"));
     drop(span);
+    repo.shutdown();
+}
+
+/// Eight threads reach each of ten statements for the first time at once.
+pub(crate) fn doubles_of_threads(folder: &str) {
+    let repo = open(config(folder).level(Level::Trace));
+    let barrier = std::sync::Barrier::new(8);
+    macro_rules! statements {
+        ($($number:literal)*) => {
+            $(
+                barrier.wait();
+                tracing::info!("statement {}", $number);
+            )*
+        };
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                statements!(0 1 2 3 4 5 6 7 8 9);
+            });
+        }
+    });
     repo.shutdown();
 }
 

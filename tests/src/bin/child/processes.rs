@@ -246,6 +246,31 @@ fn with_repository(repo: &logs::Repository, threads: &mut Threads, command: &str
             repo.db.set_level(Level::from_str(level).unwrap());
             "ok".to_owned()
         }
+        // set-target <target> <level>, and for a limited time: set-target-for <target> <level> <seconds>
+        ("set-target", [target, level]) => {
+            match repo.set_target_level(target, Level::from_str(level).unwrap()) {
+                Ok(_) => "ok".to_owned(),
+                Err(error) => format!("error: {error}"),
+            }
+        }
+        ("set-target-for", [target, level, seconds]) => {
+            let time = Duration::from_secs(seconds.parse().unwrap());
+            repo.set_target_level(target, Level::from_str(level).unwrap()).unwrap().for_(time);
+            "ok".to_owned()
+        }
+        ("reset-target", [target]) => repo.reset_target_level(target).to_string(),
+        // foreign <text>: a debug record of each facade, as another crate logs it
+        ("foreign", [text]) => {
+            log::debug!(target: "sqlx::query", "log {text}");
+            tracing::debug!(target: "sqlx::query", "tracing {text}");
+            "ok".to_owned()
+        }
+        // what the facades are asked for, and whether they take these records
+        ("foreign-levels", _) => {
+            let log = log::log_enabled!(target: "sqlx::query", log::Level::Debug);
+            let tracing = tracing::enabled!(target: "sqlx::query", tracing::Level::DEBUG);
+            format!("{} log={log} tracing={tracing}", log::max_level())
+        }
         ("flush", _) => match repo.flush(FLUSH) {
             Ok(()) => "ok".to_owned(),
             Err(error) => format!("error: {error}"),

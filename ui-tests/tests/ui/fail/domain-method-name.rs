@@ -1,4 +1,4 @@
-#[miu_log::log_domains(app, flush, queue)]
+#[miu_log::log_domains(app, flush, queue, set_target_level)]
 mod logs {}
 
 // What can be understood is there all the same: these lines must not add errors of their own.

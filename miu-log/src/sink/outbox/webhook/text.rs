@@ -29,7 +29,7 @@ pub(super) fn groups<'a>(batch: &Batch<'a>) -> Vec<Group<'a>> {
         match groups.iter_mut().find(|it| it.text == text && it.level == level && it.domain == domain) {
             Some(group) => group.count += 1,
             None => {
-                groups.push(Group { id: line.id(), time: line.unix_nanos(), level, domain, text, count: 1 })
+                groups.push(Group { id: line.id(), time: line.unix_nanos(), level, domain, text, count: 1 });
             }
         }
     }
