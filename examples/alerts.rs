@@ -27,8 +27,9 @@ fn serve(listener: &TcpListener, arrived: &mpsc::Sender<String>) -> io::Result<(
             if reader.read_line(&mut line)? == 0 || line == "\r\n" {
                 break;
             }
+            let line = line.to_ascii_lowercase();
             length =
-                line.strip_prefix("Content-Length: ").map_or(length, |it| it.trim().parse().unwrap_or(0));
+                line.strip_prefix("content-length: ").map_or(length, |it| it.trim().parse().unwrap_or(0));
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
