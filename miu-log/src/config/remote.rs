@@ -36,7 +36,8 @@ const SMALLEST_SPOOL: u64 = 64 << 10;
 /// - **When the destination fails:** its records stay in the spool, `.outbox/<name>/` in the log folder, up to 256 MiB, and are delivered in order later, also
 ///   after a restart. What has no room there waits in memory, up to 4 MiB, then goes to the console, else to stderr, else it is dropped; each is counted
 ///   ([`SinkStats`](crate::SinkStats)). Without a spool a batch goes that way after its last retry.
-/// - **Durability:** what is in the spool survives the end of the process, and is delivered at least once. A second delivery, after an answer that got
+/// - **Durability:** what is in the spool survives the end of the process, and is delivered at least once. What waits in the queue for the thread when the process is killed,
+///   a moment's records or those of the time for which a request hangs, is in the log files only. A second delivery, after an answer that got
 ///   lost or a crash, has the same [`Line::id`](crate::Line::id). [`recover`](crate::recover()) delivers nothing.
 ///
 /// A flush makes a batch of what waits and tries it; so does the end of the program, which waits for it no longer than
@@ -200,6 +201,8 @@ impl Remote {
 
     /// How its outbox works, in this log folder.
     pub(crate) fn options(&self, folder: Option<&Path>) -> Options {
+        // Wherever the program goes later, the spool stays where it is.
+        let folder = folder.map(|folder| std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()));
         let spool = folder.zip(self.spool);
         Options {
             batching: self.batching,
@@ -297,7 +300,8 @@ mod tests {
     fn a_spool_is_below_the_log_folder_if_there_is_one() {
         let at = |remote: Remote, folder| remote.options(folder).spool;
         let logs = Some(Path::new("logs"));
-        assert_eq!(at(far(), logs), Some(("logs/.outbox/far".into(), 256 << 20)));
+        let (path, limit) = at(far(), logs).unwrap();
+        assert!(path.is_absolute() && path.ends_with("logs/.outbox/far") && limit == 256 << 20, "{path:?}");
         assert_eq!(at(far(), None), None);
         assert_eq!(at(far().without_spool(), logs), None);
     }
