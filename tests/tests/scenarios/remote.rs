@@ -219,3 +219,26 @@ fn a_webhook_that_is_gone_is_asked_once_and_told_once_without_its_address() {
     assert_eq!(bodies.lock().unwrap().len(), 1);
     assert!(!crate::everything(&place.logs()).contains("canary"));
 }
+
+#[test]
+fn a_record_that_is_read_again_from_its_ring_after_a_crash_has_the_same_id() {
+    // Whether the sink's thread is quicker than the kill is a matter of chance, so there are rounds until it has been.
+    let (mut again, mut rounds) = (0, 0);
+    while rounds < 16 || again == 0 {
+        rounds += 1;
+        assert!(rounds < 500, "in no round had a record that was read again been in the spool");
+        let arrival = rounds % 40;
+        let place = Place::new();
+        let step = ["delivered", "checkpoint-half"][arrival % 2];
+        let mut command = child(&place, "remote");
+        command.env("MIU_LOG_FAILPOINT", format!("{step}:{}", 1 + arrival / 8));
+        command.arg(destination(&place)).args(["down", "0", "3000", "killed"]);
+        let killed = run(&mut command);
+        assert_eq!(killed.status.signal(), Some(9), "{killed:?}");
+        log(&place, "up", 3_000..3_001, "ends").printed();
+        let mut numbers = arrived_once(&place);
+        again += arrived(&place).len() - numbers.len();
+        numbers.sort_unstable();
+        assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "one record, two ids, at {step}");
+    }
+}
