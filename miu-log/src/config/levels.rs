@@ -5,8 +5,8 @@
 
 use std::ffi::OsStr;
 
-use super::LogConfig;
 use super::select::{did_you_mean, unknown_domain};
+use super::{LogConfig, OtherCrates};
 use crate::domain::DomainSpec;
 use crate::error::Error;
 use crate::level::Level;
@@ -87,11 +87,13 @@ pub(crate) fn unknown_level(given: &str) -> String {
 }
 
 /// Everything that is said of levels.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Levels {
     pub(crate) all: Level,
     pub(crate) domains: Vec<DomainLevel>,
     pub(crate) overrides: Overrides,
+    /// The routes of a configuration that leaves wrong ones out: these are told together with wrong levels. None: a wrong one is an error elsewhere.
+    lenient_routes: Option<OtherCrates>,
 }
 
 impl Levels {
@@ -124,6 +126,7 @@ impl Levels {
             levels.fill(all);
         }
         set(&mut levels, &self.overrides.domains);
+        problems.extend(self.lenient_routes.iter().flat_map(|routes| routes.problems(specs)));
         (levels, problems)
     }
 }
@@ -131,7 +134,12 @@ impl Levels {
 impl LogConfig {
     /// What it says of levels.
     pub(crate) fn levels(&self) -> Levels {
-        Levels { all: self.level, domains: self.domain_levels.clone(), overrides: self.overrides.clone() }
+        Levels {
+            all: self.level,
+            domains: self.domain_levels.clone(),
+            overrides: self.overrides.clone(),
+            lenient_routes: self.other_crates.is_lenient.then(|| self.other_crates.clone()),
+        }
     }
 }
 

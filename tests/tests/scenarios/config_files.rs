@@ -159,6 +159,31 @@ fn a_lenient_service_starts_with_defaults_and_warnings() {
     assert!(ConfigFile::new(place.root().join("nothing.yml")).lenient(true).load().is_ok());
 }
 
+// P-60
+#[test]
+fn a_lenient_service_starts_also_where_only_domains_are_unknown() {
+    for (text, says) in [
+        ("domains: {bd: info}\n", ": domains.bd: the unknown domain \"bd\""),
+        ("routes: {sqlx: bd}\n", ": routes.sqlx: the route \"sqlx\" leads to the unknown domain \"bd\""),
+        ("routes: {\"sqlx::\": db}\n", "the route \"sqlx::\" is no target"),
+        ("default_route: nope\n", "the default route leads to the unknown domain \"nope\""),
+    ] {
+        let place = Place::new();
+        let path = write(&place, &format!("console: false\nintercept: false\n{text}"));
+        let strict = LogConfig::from_file(&path).unwrap().manual_listener(&ManualListener::new());
+        assert!(logs::Repository::open(strict).unwrap_err().to_string().contains(says), "{text}");
+        let listener = ManualListener::new();
+        let config = ConfigFile::new(&path).lenient(true).load().unwrap().manual_listener(&listener);
+        let repo = logs::Repository::open(config).unwrap_or_else(|error| panic!("{text}: {error}"));
+        repo.app.info("started");
+        drop(repo);
+        let messages = place.messages("warning.log");
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        assert!(messages[0].contains(says) && messages[0].ends_with("; it is left out"), "{messages:?}");
+        assert_eq!(place.messages("app.log").last().unwrap(), "started");
+    }
+}
+
 #[test]
 fn levels_change_with_the_file_and_everything_else_waits_for_a_restart() {
     let service = Service::open("level: info\nconsole: false\n");

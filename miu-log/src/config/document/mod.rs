@@ -150,7 +150,10 @@ impl ConfigFile {
     }
 
     /// Whether what is wrong falls back to defaults, instead of being an error. Each mistake becomes a WARNING record, with the key and the default. That includes
-    /// a file that is not there or cannot be understood at all, and a wrong `MIU_LOG`. Default: `false`.
+    /// a file that is not there or cannot be understood at all, a wrong `MIU_LOG`, and levels and routes for domains that there are not. Default: `false`.
+    ///
+    /// What only shows when the files are planned stays an error of `open`: a sink for a domain that there is not, two files of one name, and a
+    /// `domain_file_name` or `level_file_name` without what tells its files apart. So do a folder and files that cannot be made.
     pub fn lenient(self, wanted: bool) -> ConfigFile {
         ConfigFile { lenient: wanted, ..self }
     }
@@ -351,14 +354,13 @@ fn canonical(values: &mut [(String, String)]) {
 
 /// D1.
 fn finish(mut document: Document, problems: Problems, lenient: bool) -> Result<Document, Error> {
-    if problems.is_empty() {
-        return Ok(document);
-    }
-    if !lenient {
+    if !lenient && !problems.is_empty() {
         return Err(problems.into_error());
     }
     document.config.remarks.extend(problems.into_remarks());
-    document.config.is_lenient = true;
+    // Also where nothing is wrong so far: which domains there are is known when a repository is opened.
+    document.config.is_lenient = lenient;
+    document.config.other_crates.is_lenient = lenient;
     Ok(document)
 }
 

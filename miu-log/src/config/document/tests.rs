@@ -454,6 +454,22 @@ fn who_asks_for_it_gets_defaults_and_is_told_of_each() {
 }
 
 #[test]
+fn who_asks_for_it_gets_defaults_also_where_only_domains_are_wrong() {
+    const SPECS: &[DomainSpec] = &[DomainSpec { name: "app", file: "app", level: None }];
+    let config = read("level: info", Notation::Yaml, Some("bd=error"), true).unwrap().config;
+    assert!(config.is_lenient && config.remarks.is_empty());
+    let (levels, problems) = config.levels().with_problems(SPECS);
+    assert_eq!(levels, [Level::Info]);
+    assert!(problems[0].contains("MIU_LOG, column 1: the unknown domain \"bd\""), "{problems:?}");
+    let text = "routes: {a: app, b: bd, c: nope}\ndefault_route: bd";
+    let config = read(text, Notation::Yaml, None, true).unwrap().config;
+    assert_eq!(config.other_crates.check(SPECS).unwrap().rules.len(), 1);
+    assert_eq!(config.levels().with_problems(SPECS).1.len(), 3);
+    let strict = read(text, Notation::Yaml, None, false).unwrap().config;
+    assert!(strict.other_crates.check(SPECS).is_err() && strict.levels().with_problems(SPECS).1.is_empty());
+}
+
+#[test]
 fn the_variable_overrides_the_document() {
     const SPECS: &[DomainSpec] = &[
         DomainSpec { name: "app", file: "app", level: None },
