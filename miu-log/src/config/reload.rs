@@ -1,6 +1,7 @@
 //! A configuration file that is read again while the program runs.
 //!
 //! H1. A new state of the file is taken as a whole or not at all: what is wrong changes nothing, and the last good state stays in force.
+//!     An empty file is wrong as well: it is what a full disk or a slip leaves, and nobody means the defaults by it.
 //! H2. What changes is what the file says differently than before. A level that the program has set since stays, unless the file changes that very level.
 //! H3. Every outcome is a record. The same one is told once, however often the file is touched.
 //! H4. A state is read when two looks in a row have seen it, a second apart: what an editor has written half of is not at rest. SIGHUP has it read at once.
@@ -14,6 +15,7 @@ use super::document::{ConfigFile, Document, LIVE, Source, Stamp};
 use super::levels::Levels;
 use super::{AnySink, LogConfig};
 use crate::domain::DomainSpec;
+use crate::error::Error;
 use crate::filter::LevelSet;
 use crate::level::Level;
 use crate::listener::Upkeep;
@@ -72,6 +74,10 @@ impl Reloader {
     fn read(&mut self, router: &mut Router) -> Option<(Level, String)> {
         let lookup = |name: &str| self.overrides.clone().filter(|_| name == super::levels::VARIABLE);
         let document = self.file.read(&lookup).and_then(|document| {
+            if document.values.is_empty() && !self.values.is_empty() {
+                let path = self.file.path().display();
+                return Err(Error::config(format!("{path}: the file is empty, or says nothing")));
+            }
             let levels = Said::by(&document.config).levels.of(self.specs)?;
             // H1: also what only the next start would look at.
             document.config.other_crates.check(self.specs)?;

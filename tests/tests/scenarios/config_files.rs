@@ -242,6 +242,26 @@ fn a_file_that_is_wrong_changes_nothing_and_is_told_once() {
 }
 
 #[test]
+fn a_file_that_was_emptied_changes_nothing_and_is_told_once() {
+    let service = Service::open("level: error\nconsole: false\n");
+    let path = service.place.root().join("config.yml");
+    for text in ["", "# level: error\n", "\n"] {
+        std::fs::write(&path, text).unwrap();
+        service.look();
+        service.look();
+    }
+    assert_eq!(service.repo.app.level(), Level::Error);
+    service.change("level: error\nconsole: false\n");
+    assert_eq!(
+        service.told(),
+        [
+            "configuration not changed, the former one stays in force: FILE: the file is empty, or says nothing",
+            "configuration read again from FILE: nothing has changed",
+        ]
+    );
+}
+
+#[test]
 fn what_an_editor_has_written_half_of_is_not_read() {
     let service = Service::open("level: info\nconsole: false\n");
     let path = service.place.root().join("config.yml");

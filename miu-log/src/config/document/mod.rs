@@ -96,7 +96,7 @@ impl LogConfig {
     ///
     /// The file is looked at once a second, and when SIGHUP comes and [`handle_signals`](LogConfig::handle_signals) is on. When it has changed, levels change with it:
     /// those of all domains, of single ones and of the console, and `debug_enabled`. A record says what has changed, and what needs a restart. A file that
-    /// is wrong changes nothing, and a record says what is wrong. `reload: false` in it turns that off.
+    /// is wrong or empty changes nothing, and a record says what is wrong. `reload: false` in it turns that off.
     ///
     /// The cargo features `yaml` and `toml` are on by default; without one the notation is refused.
     ///
