@@ -57,6 +57,8 @@ pub(crate) struct Reloader {
     /// What the last good state said.
     said: Said,
     values: Vec<(String, String)>,
+    /// What was said at the start: what only the next start looks at is in force as it is here.
+    running: Vec<(String, String)>,
     /// What was last told of a bad one.
     told: Option<String>,
     is_on: bool,
@@ -67,7 +69,20 @@ impl Reloader {
         let Source { file, stamp, values, said, overrides } = source;
         // What is wrong at a start may be forgiven; nobody needs that of a program that runs.
         let file = file.lenient(false);
-        Reloader { file, queue, specs, overrides, stamp, seen: None, said, values, told: None, is_on: true }
+        let running = values.clone();
+        Reloader {
+            file,
+            queue,
+            specs,
+            overrides,
+            stamp,
+            seen: None,
+            said,
+            values,
+            running,
+            told: None,
+            is_on: true,
+        }
     }
 
     /// Reads the file and does what it says.
@@ -133,21 +148,15 @@ impl Reloader {
             router.set_levels(CONSOLE, LevelSet::from(level));
             changes.push(format!("level of the console {before} -> {level}"));
         }
-        let mut restart: Vec<&str> = Vec::new();
-        let (old, new) = (&self.values, &document.values);
-        let gone = old.iter().filter(|value| !new.contains(value));
-        for (path, _) in gone.chain(new.iter().filter(|value| !old.contains(value))) {
-            // The first part says enough: `sinks[2].file` is one of the sinks.
-            let top = path.split(['.', '[']).next().unwrap_or(path);
-            let is_live = LIVE.iter().any(|live| {
-                path.strip_prefix(live).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            });
-            if !is_live && !restart.contains(&top) {
-                restart.push(top);
-            }
-        }
+        // What the file has said before is not told again.
+        let (restart, as_it_runs): (Vec<&str>, Vec<&str>) = keys_that_differ(&self.values, &document.values)
+            .into_iter()
+            .partition(|key| keys_that_differ(&self.running, &document.values).contains(key));
         if !restart.is_empty() {
             changes.push(format!("needs a restart: {}", restart.join(", ")));
+        }
+        if !as_it_runs.is_empty() {
+            changes.push(format!("as it runs again, without a restart: {}", as_it_runs.join(", ")));
         }
         if !document.reload && self.is_on {
             changes.push("changes are not looked for any more".to_owned());
@@ -157,6 +166,23 @@ impl Reloader {
         self.values = document.values;
         changes.join("; ")
     }
+}
+
+/// The keys of which two documents say something else, but for those that can be changed while the program runs.
+fn keys_that_differ<'a>(old: &'a [(String, String)], new: &'a [(String, String)]) -> Vec<&'a str> {
+    let mut keys = Vec::new();
+    let gone = old.iter().filter(|value| !new.contains(value));
+    for (path, _) in gone.chain(new.iter().filter(|value| !old.contains(value))) {
+        // The first part says enough: `sinks[2].file` is one of the sinks.
+        let top = path.split(['.', '[']).next().unwrap_or(path);
+        let is_live = LIVE
+            .iter()
+            .any(|live| path.strip_prefix(live).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
+        if !is_live && !keys.contains(&top) {
+            keys.push(top);
+        }
+    }
+    keys
 }
 
 impl Upkeep for Reloader {

@@ -211,6 +211,25 @@ fn levels_change_with_the_file_and_everything_else_waits_for_a_restart() {
 }
 
 #[test]
+fn what_needs_a_restart_is_what_differs_from_what_runs() {
+    let service = Service::open("rotation: 5 MB\nconsole: {level: info}\n");
+    service.change("rotation: 6 MB\nconsole: {level: info, colour: never}\n");
+    // Still another one, and one that is as it was.
+    service.change("rotation: 7 MB\nconsole: {level: info}\n");
+    service.change("console: {level: info}\n");
+    service.change("rotation: 5 MB\nconsole: {level: info}\n");
+    assert_eq!(
+        service.told(),
+        [
+            "configuration read again from FILE: needs a restart: rotation, console",
+            "configuration read again from FILE: needs a restart: rotation; as it runs again, without a restart: console",
+            "configuration read again from FILE: needs a restart: rotation",
+            "configuration read again from FILE: as it runs again, without a restart: rotation",
+        ]
+    );
+}
+
+#[test]
 fn a_file_that_is_wrong_changes_nothing_and_is_told_once() {
     let service = Service::open("level: info\nconsole: false\n");
     for _ in 0..3 {
