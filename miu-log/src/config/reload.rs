@@ -2,7 +2,8 @@
 //!
 //! H1. A new state of the file is taken as a whole or not at all: what is wrong changes nothing, and the last good state stays in force.
 //!     An empty file is wrong as well: it is what a full disk or a slip leaves, and nobody means the defaults by it.
-//! H2. What changes is what the file says differently than before. A level that the program has set since stays, unless the file changes that very level.
+//! H2. What changes is what the file says differently than before. A level that the program has set since stays, unless the file changes that very level:
+//!     that of all domains is another one.
 //! H3. Every outcome is a record. The same one is told once, however often the file is touched.
 //! H4. A state is read when two looks in a row have seen it, a second apart: what an editor has written half of is not at rest. SIGHUP has it read at once.
 //!
@@ -12,7 +13,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use super::document::{ConfigFile, Document, LIVE, Source, Stamp};
-use super::levels::Levels;
+use super::levels::{Levels, VARIABLE};
 use super::{AnySink, LogConfig};
 use crate::domain::DomainSpec;
 use crate::error::Error;
@@ -87,7 +88,7 @@ impl Reloader {
 
     /// Reads the file and does what it says.
     fn read(&mut self, router: &mut Router) -> Option<(Level, String)> {
-        let lookup = |name: &str| self.overrides.clone().filter(|_| name == super::levels::VARIABLE);
+        let lookup = |name: &str| self.overrides.clone().filter(|_| name == VARIABLE);
         let document = self.file.read(&lookup).and_then(|document| {
             if document.values.is_empty() && !self.values.is_empty() {
                 let path = self.file.path().display();
@@ -133,10 +134,26 @@ impl Reloader {
         let before = self.said.levels.of(self.specs).unwrap_or_default();
         for (number, (spec, level)) in (0..).zip(self.specs.iter().zip(levels)) {
             let before = before.get(usize::from(number)).unwrap_or(level);
-            if before != level {
-                self.queue.set_level(number, *level);
-                changes.push(format!("level of {} {before} -> {level}", spec.name));
+            if before == level {
+                continue;
             }
+            let present = self.queue.level(number);
+            // H2. The level of all domains is not that of this one, where the program has set another.
+            let is_named = [&self.said, &said].into_iter().any(|said| said.levels.name(spec.name));
+            if present == *level {
+                // For good, where it was for a limited time.
+                self.queue.set_level(number, *level);
+                changes.push(format!("level of {} is {level} already", spec.name));
+            } else if present == *before || is_named {
+                self.queue.set_level(number, *level);
+                changes.push(format!("level of {} {present} -> {level}", spec.name));
+            } else {
+                changes.push(format!("level of {} stays {present}, which the program has set", spec.name));
+            }
+        }
+        let overridden = self.said.levels.overridden(&said.levels, self.specs);
+        if !overridden.is_empty() {
+            changes.push(format!("{VARIABLE} overrides the level of {}", overridden.join(", ")));
         }
         if self.said.debug_enabled != said.debug_enabled {
             self.queue.set_debug_enabled(said.debug_enabled);

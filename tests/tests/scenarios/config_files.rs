@@ -301,9 +301,23 @@ fn what_the_program_has_set_stays_unless_the_file_changes_that_very_thing() {
     service.change("level: info\nconsole: false\ndomains: {db: error}\n");
     assert_eq!(service.repo.app.level(), Level::Critical);
     assert_eq!(service.repo.db.level(), Level::Error);
+    // That of all domains is another level than that of this one.
+    service.repo.redis.set_level(Level::Debug);
     service.change("level: debug\nconsole: false\ndomains: {db: error}\n");
-    assert_eq!(service.repo.app.level(), Level::Debug);
+    assert_eq!((service.repo.app.level(), service.repo.task.level()), (Level::Critical, Level::Debug));
     assert_eq!(service.repo.db.level(), Level::Error);
+    // What the record names is what was in force.
+    service.change("level: debug\nconsole: false\ndomains: {db: error, app: warning}\n");
+    assert_eq!(service.repo.app.level(), Level::Warning);
+    assert_eq!(
+        service.told(),
+        [
+            "configuration read again from FILE: level of db INFO -> ERROR",
+            "configuration read again from FILE: level of app stays CRITICAL, which the program has set; level of redis is DEBUG already; \
+             level of task INFO -> DEBUG",
+            "configuration read again from FILE: level of app CRITICAL -> WARNING",
+        ]
+    );
 }
 
 #[test]
@@ -324,6 +338,7 @@ fn a_running_process_takes_up_its_file_by_itself_and_at_once_by_sighup() {
     let text = "handle_signals: true\nlevel: debug\nlayout: '%(levelname)s %(message)s'\n";
     let path = write(&place, &format!("{text}console: {{stream: stderr, level: error}}\n"));
     let mut command = child(&place, "file-reload");
+    command.env("MIU_LOG", "redis=debug");
     command.arg(&path).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().unwrap();
     let mut stdin = process.stdin.take().unwrap();
@@ -345,6 +360,10 @@ fn a_running_process_takes_up_its_file_by_itself_and_at_once_by_sighup() {
     kill_process(Pid::from_child(&process), Signal::HUP).unwrap();
     wait_until("the change is taken up", || log().contains("level of the console DEBUG -> CRITICAL"));
     say("three");
+    // Of a level that `MIU_LOG` overrides nothing comes, but that is said.
+    let text = text.replace("level: debug", "level: error");
+    write(&place, &format!("{text}console: {{stream: stderr, level: critical}}\n"));
+    wait_until("the change is told", || log().contains("; MIU_LOG overrides the level of redis\n"));
     drop(stdin);
     assert!(wait(&mut process).success());
     let mut shown = String::new();
