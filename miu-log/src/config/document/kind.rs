@@ -81,7 +81,11 @@ impl<T: Clone> Kind for Word<T> {
         };
         let found = self.0.iter().find(|(name, _)| name == text && (*is_plain || !is_truth(name)));
         if found.is_none() {
-            let hint = did_you_mean(text, names());
+            let hint = if !*is_plain && is_truth(text) && names().any(|name| name == text) {
+                "; write it without quotes".to_owned()
+            } else {
+                did_you_mean(text, names())
+            };
             problems.add(
                 node.at,
                 path,

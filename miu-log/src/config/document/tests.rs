@@ -435,6 +435,30 @@ fn hostile_yaml_is_refused_with_its_place_at_once() {
 }
 
 #[test]
+fn quotes_too_many_and_too_few_are_told_as_such() {
+    assert_eq!(
+        wrong("debug_enabled: 'true'", Notation::Yaml),
+        [
+            "config.yml:1:16: debug_enabled: here is the text \"true\"; write it without quotes; accepted are true, false"
+        ]
+    );
+    for (text, says) in [
+        ("level = info", "config.toml:1:9: no TOML: here is info without quotes; a text is written \"info\""),
+        (
+            "a = 1\nlevel = debug # x",
+            "config.toml:2:9: no TOML: here is debug without quotes; a text is written \"debug\"",
+        ),
+        (
+            "console = {level=error}",
+            "config.toml:1:18: no TOML: here is error without quotes; a text is written \"error\"",
+        ),
+    ] {
+        assert_eq!(wrong(text, Notation::Toml)[0], says);
+    }
+    assert!(!wrong("level = ", Notation::Toml)[0].contains("quotes"));
+}
+
+#[test]
 fn who_asks_for_it_gets_defaults_and_is_told_of_each() {
     let text = "level: inof\nretention: 0\nconsole: {level: lout}\nwhat: is this\nring_limit: 1 MiB\n";
     let config = read(text, Notation::Yaml, Some("db=lout"), true).unwrap().config;
