@@ -88,7 +88,8 @@ fn levels() -> Keys {
             MapOf(LevelName),
             domains,
         )
-        .or("components"),
+        .or("components")
+        .by_method("domain_level"),
         key(
             "console",
             "stdout, every level",
@@ -240,7 +241,8 @@ fn files() -> Keys {
             |draft: &mut Draft, sinks: Vec<SinkDraft>| {
                 draft.config.sinks.extend(sinks.into_iter().filter_map(SinkDraft::into_sink));
             },
-        ),
+        )
+        .by_method("sink"),
     ]
 }
 
@@ -263,7 +265,8 @@ fn other_crates() -> Keys {
                 let option = |(prefix, origin, domain)| route(prefix, Some(domain), None, origin);
                 draft.config.other_crates.routes.extend(routes.into_iter().map(option));
             },
-        ),
+        )
+        .by_method("route"),
         key(
             "target_levels",
             "",
@@ -273,7 +276,8 @@ fn other_crates() -> Keys {
                 let option = |(prefix, origin, level)| route(prefix, None, Some(level), origin);
                 draft.config.other_crates.routes.extend(levels.into_iter().map(option));
             },
-        ),
+        )
+        .by_method("target_level"),
         key(
             "default_route",
             "the first domain",

@@ -435,6 +435,20 @@ fn hostile_yaml_is_refused_with_its_place_at_once() {
 }
 
 #[test]
+fn who_writes_a_method_is_told_the_key() {
+    for (method, key) in [
+        ("domain_level", "domains"),
+        ("route", "routes"),
+        ("target_level", "target_levels"),
+        ("sink", "sinks"),
+    ] {
+        let text = &wrong(&format!("{method}: {{}}"), Notation::Yaml)[0];
+        let says = format!("the unknown key {method:?}; did you mean {key:?}?; accepted are level, ");
+        assert!(text.contains(&says), "{text}");
+    }
+}
+
+#[test]
 fn quotes_too_many_and_too_few_are_told_as_such() {
     assert_eq!(
         wrong("debug_enabled: 'true'", Notation::Yaml),
