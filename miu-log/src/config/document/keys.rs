@@ -14,6 +14,7 @@ use super::values::{
 use crate::config::levels::DomainLevel;
 use crate::config::other_crates::RouteOption;
 use crate::config::{LogConfig, SHORTEST_HEARTBEAT};
+use crate::layout::Pattern;
 use crate::level::Level;
 
 /// What a document says, on its way to a configuration.
@@ -187,8 +188,9 @@ fn files() -> Keys {
         ),
         key(
             "layout",
-            "the project's own pattern",
-            "What a line looks like: a pattern, a preset's name, json, logfmt or otel, or a table.",
+            Pattern::DEFAULT,
+            "What a line looks like: a pattern, a preset's name, json, logfmt or otel, or a table. In a section `logging` without it the console has the \
+             preset classic.",
             layout(),
             |draft: &mut Draft, layout| {
                 draft.config.layout = layout;

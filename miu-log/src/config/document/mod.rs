@@ -90,7 +90,8 @@ pub(crate) struct Document {
 
 impl LogConfig {
     /// The configuration that a file says, in YAML (`.yml`, `.yaml`) or TOML (`.toml`). Its keys are named after the methods of `LogConfig`, with `domains` for
-    /// `domain_level`, `routes` for `route`, `target_levels` for `target_level` and `sinks` for `sink`; what it does not say is as by default, with the log folder `logs`; [`ConfigFile::schema`] lists them all. In an application's own file they stand in a section `logging`.
+    /// `domain_level`, `routes` for `route`, `target_levels` for `target_level` and `sinks` for `sink`; what it does not say is as by default, with the log folder `logs`; [`ConfigFile::schema`] lists them all. In an application's own file they stand in a section `logging`; without a
+    /// `layout` there, the console has [`Pattern::classic`](crate::Pattern::classic).
     ///
     /// Levels in the environment variable `MIU_LOG`, such as `info,db=debug`, have the last word.
     ///

@@ -434,6 +434,29 @@ fn hostile_yaml_is_refused_with_its_place_at_once() {
     }
 }
 
+// P-34
+#[test]
+fn the_layouts_that_hold_without_one_are_those_that_the_schema_names() {
+    let console = |text: &str| format!("{:?}", yaml(text).console.unwrap().layout);
+    let classic = format!("{:?}", Some(AnyLayout::from(Pattern::classic())));
+    assert_eq!(console("logging: {level: info}"), classic);
+    assert_eq!(console("logging: {layout: json}"), "None");
+    assert_eq!(console("level: info"), "None");
+    let files = format!("{:?}", yaml("logging: {level: info}").layout);
+    assert_eq!(files, format!("{:?}", AnyLayout::from(Pattern::parse(Pattern::DEFAULT).unwrap())));
+    let schema: serde_json::Value = serde_json::from_str(&ConfigFile::schema()).unwrap();
+    let keys = &schema["definitions"]["logging"]["properties"];
+    let about = keys["layout"]["description"].as_str().unwrap();
+    assert!(
+        about.contains("the console has the preset classic") && about.contains(Pattern::DEFAULT),
+        "{about}"
+    );
+    assert!(
+        keys.to_string()
+            .contains("that of the files; in a section `logging` without any, the preset classic")
+    );
+}
+
 #[test]
 fn who_writes_a_method_is_told_the_key() {
     for (method, key) in [
