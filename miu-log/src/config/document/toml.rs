@@ -33,16 +33,11 @@ mod enabled {
         for error in &errors {
             let start = error.span().map_or(0, |span| span.start);
             let at = places.at(start);
-            match bare_word(text, start) {
-                Some(word) => problems.add(
-                    at,
-                    "",
-                    format_args!("no TOML: here is {word} without quotes; a text is written {word:?}"),
-                ),
-                None => {
-                    problems.add(at, "", format_args!("no TOML: {}", error.message().replace('\n', "; ")))
-                }
-            }
+            let problem = match bare_word(text, start) {
+                Some(word) => format!("here is {word} without quotes; a text is written {word:?}"),
+                None => error.message().replace('\n', "; "),
+            };
+            problems.add(at, "", format_args!("no TOML: {problem}"));
         }
         if !errors.is_empty() {
             return None;
