@@ -92,7 +92,8 @@ impl LogConfig {
     /// Whether the begin and the end of each span of the `tracing` facade is a record too, of the span's level: `request: new`, and `request: close`
     /// with the fields `busy`, how long it was entered, and `idle`, how long it was not. Default: `false`.
     ///
-    /// The fields of spans are in the records inside them in any case.
+    /// The fields of spans are in the records inside them in any case, if these come through `tracing`; those of `log` and of the loggers have the fields of the
+    /// [context](crate::context) instead. Where both have a field of one name in an event, the span's counts.
     pub fn span_events(mut self, wanted: bool) -> LogConfig {
         self.other_crates.span_events = wanted;
         self
