@@ -22,7 +22,7 @@ thread_local! {
     static LAST: Cell<Option<Event>> = const { Cell::new(None) };
 }
 
-/// How records about spans begin.
+/// How records about spans begin, before the span's name; those of new values have nothing there.
 const OF_SPANS: [&[u8]; 4] = [b"++ ", b"-> ", b"<- ", b"-- "];
 
 /// What is kept in mind of an event.
@@ -65,7 +65,7 @@ pub(super) fn tells_once_more(origin: &Origin<'_>, site: Option<&Site>, text: Op
         return false;
     }
     let Some(text) = text else { return false };
-    if site.is_some_and(Site::makes_spans) && OF_SPANS.iter().any(|begin| text.starts_with(begin)) {
+    if site.and_then(Site::span).is_some_and(|name| is_about(name, text)) {
         return true;
     }
     let Some(event) = event_before(origin) else { return false };
@@ -76,6 +76,12 @@ pub(super) fn tells_once_more(origin: &Origin<'_>, site: Option<&Site>, text: Op
         forget(site);
     }
     is_same
+}
+
+/// Whether a text is what `tracing` logs about a span of this name.
+fn is_about(name: &str, text: &[u8]) -> bool {
+    let text = OF_SPANS.iter().find_map(|begin| text.strip_prefix(*begin)).unwrap_or(text);
+    text.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b";"))
 }
 
 /// The event that came last on this thread, if it came from the same place.

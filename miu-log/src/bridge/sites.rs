@@ -16,7 +16,7 @@ use super::routes::Route;
 use crate::callsite::{self, Description};
 use crate::level::Level;
 use crate::reading::Reading;
-use crate::sync::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 /// Most call sites, statements and lists of names together.
 const MOST: u32 = 6144;
@@ -38,8 +38,8 @@ pub(super) struct Site {
     line: u32,
     /// The key of the routes that were asked last, and in the lowest bits what they said: see [`Route::to_bits`].
     route: AtomicU64,
-    /// It makes spans of the `tracing` facade.
-    makes_spans: AtomicBool,
+    /// It makes spans of the `tracing` facade, of this name.
+    span: OnceLock<&'static str>,
     /// It makes events of this level, by its number and one, and whether they were repeated behind them: see [`repeats`](super::repeats).
     events: AtomicU8,
     /// The lists of names so far.
@@ -116,7 +116,7 @@ fn add(table: &'static [OnceLock<Box<Site>>], first: usize, origin: &Origin<'_>)
                 file: kept(origin.file),
                 line: origin.line,
                 route: AtomicU64::new(0),
-                makes_spans: AtomicBool::new(false),
+                span: OnceLock::new(),
                 events: AtomicU8::new(0),
                 shapes: Shapes::default(),
             })
@@ -126,10 +126,10 @@ fn add(table: &'static [OnceLock<Box<Site>>], first: usize, origin: &Origin<'_>)
 
 /// Keeps in mind what comes from there.
 #[cfg(feature = "tracing")]
-pub(super) fn mark(origin: &Origin<'_>, is_span: bool) {
+pub(super) fn mark(origin: &Origin<'_>, span: Option<&'static str>) {
     if let Some(site) = find(origin) {
-        if is_span {
-            site.makes_spans.store(true, Ordering::Relaxed);
+        if let Some(name) = span {
+            let _ = site.span.set(name);
         } else {
             let _ =
                 site.events.compare_exchange(0, origin.level as u8 + 1, Ordering::Relaxed, Ordering::Relaxed);
@@ -173,9 +173,10 @@ impl Site {
         self.events.fetch_or(BEHIND, Ordering::Relaxed);
     }
 
+    /// The name of the spans that it makes.
     #[inline]
-    pub(super) fn makes_spans(&self) -> bool {
-        self.makes_spans.load(Ordering::Relaxed)
+    pub(super) fn span(&self) -> Option<&'static str> {
+        self.span.get().copied()
     }
 
     /// The route that the routes of this key give it: asked for at its first record, and when the key is another one.
