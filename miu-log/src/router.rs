@@ -244,9 +244,15 @@ impl Router {
         let at = usize::from(domain) * LEVELS + record.level as usize;
         let Router { table, layouts, diagnosing, slots, leads, selection, .. } = self;
         let mut route = table.get(at).ok_or(Corrupt)?;
-        let plain = Record { extra: record.extra.without_captured(), ..*record };
+        let without;
+        let plain = if record.extra.has_captured() {
+            without = Record { extra: record.extra.without_captured(), ..*record };
+            &without
+        } else {
+            record
+        };
         if route.is_selective {
-            self.unreported.dropped += selection.choose(route, slots, &plain)?;
+            self.unreported.dropped += selection.choose(route, slots, plain)?;
             route = &selection.route;
         }
         // All layouts first, so that a record that does not decode can be taken back (T1).
@@ -257,7 +263,7 @@ impl Router {
             let Some(lead) = lead else { continue };
             let text = &mut slots[lead].held.text;
             let layout = &mut layouts[group.layout];
-            let record = if diagnosing.contains(&group.layout) { record } else { &plain };
+            let record = if diagnosing.contains(&group.layout) { record } else { plain };
             match catch_unwind(AssertUnwindSafe(|| layout.write(record, text))) {
                 Ok(Ok(())) if u32::try_from(text.len()).is_ok() => {}
                 Ok(Err(Unwritten::Corrupt)) => {

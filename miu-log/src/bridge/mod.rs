@@ -24,6 +24,7 @@ mod fields;
 #[cfg(feature = "log")]
 mod log;
 pub(crate) mod receiver;
+mod repeats;
 pub(crate) mod routes;
 mod sites;
 mod staging;

@@ -13,6 +13,7 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 
+use super::repeats::{repeats, tells_once_more};
 use super::routes::Routes;
 use super::sites;
 use super::staging::Staging;
@@ -158,11 +159,14 @@ pub(crate) fn receive(origin: &Origin<'_>, stage: impl FnOnce(&mut Staging)) {
     with_destination(|destination| match destination {
         Destination::Routes(routes) => routes.receive(origin, OwnThread::is_current(), stage),
         Destination::Collector(collector) => {
-            let collect =
-                |staged: &mut Staging| staged.with_context(origin, |record| collector.collect(record));
-            let repeats = || sites::find(origin).is_some_and(|site| site.repeats_an_event(origin.facade));
+            let site = sites::find(origin);
+            let collect = |staged: &mut Staging| {
+                if !tells_once_more(origin, site, Some(staged.text())) {
+                    staged.with_context(origin, |record| collector.collect(record));
+                }
+            };
             if collector.wants(origin)
-                && !repeats()
+                && !repeats(origin, site)
                 && (OwnThread::is_current() || Staging::with(stage, collect).is_err())
             {
                 collector.lose(origin);

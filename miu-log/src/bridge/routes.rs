@@ -14,6 +14,7 @@ use std::sync::Arc;
 use common::Common;
 
 use super::receiver::{ForeignRecord, Origin};
+use super::repeats::{repeats, tells_once_more};
 use super::sites::{self, Site};
 use super::staging::Staging;
 use crate::bytes::Bytes;
@@ -227,19 +228,28 @@ impl Routes {
         self.queue.notice_levels();
         let site = sites::find(origin);
         let route = self.route(site, origin);
-        if !self.takes(route, origin.level) || site.is_some_and(|site| site.repeats_an_event(origin.facade)) {
+        if !self.takes(route, origin.level) || repeats(origin, site) {
             return;
         }
         let Route { domain, .. } = route;
-        if self.queue.threshold(domain) == CLOSED {
+        let is_closed = self.queue.threshold(domain) == CLOSED;
+        if is_closed || own_thread {
+            tells_once_more(origin, site, None);
+        }
+        if is_closed {
             return self.queue.refuse(domain, origin.level);
         }
         if own_thread {
             return self.queue.drop_one(DropReason::OwnThread, domain, origin.level);
         }
-        let written = Staging::with(stage, |staged| match site.and_then(|site| site.id(staged.names())) {
-            Some(id) => self.write(id, domain, staged, origin),
-            None => staged.with_context(origin, |record| self.write_generally(domain, record)),
+        let written = Staging::with(stage, |staged| {
+            if tells_once_more(origin, site, Some(staged.text())) {
+                return;
+            }
+            match site.and_then(|site| site.id(staged.names())) {
+                Some(id) => self.write(id, domain, staged, origin),
+                None => staged.with_context(origin, |record| self.write_generally(domain, record)),
+            }
         });
         if let Err(cut) = written {
             let reason = if cut == Cut::InHandler { DropReason::Signal } else { DropReason::Reentrant };

@@ -14,8 +14,9 @@ use std::sync::OnceLock;
 use super::receiver::{Facade, Origin, Place};
 use super::routes::Route;
 use crate::callsite::{self, Description};
+use crate::level::Level;
 use crate::reading::Reading;
-use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 /// Most call sites, statements and lists of names together.
 const MOST: u32 = 6144;
@@ -37,8 +38,10 @@ pub(super) struct Site {
     line: u32,
     /// The key of the routes that were asked last, and in the lowest bits what they said: see [`Route::to_bits`].
     route: AtomicU64,
-    /// It makes events of the `tracing` facade.
-    makes_events: AtomicBool,
+    /// It makes spans of the `tracing` facade, of this name.
+    span: OnceLock<&'static str>,
+    /// It makes events of this level, by its number and one, and whether they were repeated behind them: see [`repeats`](super::repeats).
+    events: AtomicU8,
     /// The lists of names so far.
     shapes: Shapes,
 }
@@ -113,20 +116,29 @@ fn add(table: &'static [OnceLock<Box<Site>>], first: usize, origin: &Origin<'_>)
                 file: kept(origin.file),
                 line: origin.line,
                 route: AtomicU64::new(0),
-                makes_events: AtomicBool::new(false),
+                span: OnceLock::new(),
+                events: AtomicU8::new(0),
                 shapes: Shapes::default(),
             })
         }))
     })?
 }
 
-/// Keeps in mind that events come from there: see [`Site::repeats_an_event`].
+/// Keeps in mind what comes from there.
 #[cfg(feature = "tracing")]
-pub(super) fn mark_as_events(origin: &Origin<'_>) {
+pub(super) fn mark(origin: &Origin<'_>, span: Option<&'static str>) {
     if let Some(site) = find(origin) {
-        site.makes_events.store(true, Ordering::Relaxed);
+        if let Some(name) = span {
+            let _ = site.span.set(name);
+        } else {
+            let _ =
+                site.events.compare_exchange(0, origin.level as u8 + 1, Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
 }
+
+/// Its events are repeated behind them.
+const BEHIND: u8 = 0x80;
 
 fn kept(text: Place<'_>) -> &'static str {
     match text {
@@ -151,18 +163,20 @@ impl Site {
             && same(self.module, origin.module.text())
     }
 
-    /// Whether a record from here, which came through the `log` facade, is told by an event as well, which comes here too. An event is kept in mind for
-    /// this: where several threads reach a statement at its first time, `tracing` has the others go on before it has told anybody of it.
+    /// Whether a record of this level may be an event's repetition before it.
+    pub(super) fn is_repeated_before(&self, level: Level) -> bool {
+        self.events.load(Ordering::Relaxed) == level as u8 + 1
+    }
+
+    /// Its events are repeated, and that behind them.
+    pub(super) fn is_repeated_behind(&self) {
+        self.events.fetch_or(BEHIND, Ordering::Relaxed);
+    }
+
+    /// The name of the spans that it makes.
     #[inline]
-    pub(super) fn repeats_an_event(&self, facade: Facade) -> bool {
-        let makes_events = self.makes_events.load(Ordering::Relaxed);
-        if facade == Facade::Tracing {
-            if !makes_events {
-                self.makes_events.store(true, Ordering::Relaxed);
-            }
-            return false;
-        }
-        makes_events && super::events_come_here()
+    pub(super) fn span(&self) -> Option<&'static str> {
+        self.span.get().copied()
     }
 
     /// The route that the routes of this key give it: asked for at its first record, and when the key is another one.

@@ -88,6 +88,12 @@ impl Staging {
         }
     }
 
+    /// The message, as it was written down.
+    #[inline]
+    pub(super) fn text(&self) -> &[u8] {
+        self.message.get(TEXT_HEAD..).unwrap_or_default()
+    }
+
     /// The names of the record's own fields.
     #[inline]
     pub(super) fn names(&self) -> &[u8] {

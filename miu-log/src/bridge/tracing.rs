@@ -184,7 +184,7 @@ where
         // A layer that does not decide is told of what its filter wants, and of nothing else.
         let interest = if self.alone { interest(metadata) } else { Interest::always() };
         if !interest.is_never() {
-            sites::mark_as_events(&origin(metadata));
+            sites::mark(&origin(metadata), metadata.is_span().then(|| metadata.name()));
         }
         interest
     }

@@ -35,6 +35,10 @@ const NODE_ENV: &str = "NODE_ENV";
 
 /// Default of `LOG_MAX_SIZE`: 5 MB.
 const DEFAULT_SIZE: u64 = 5_000_000;
+/// Below it a file has a few lines: somebody has left out the unit.
+const SMALLEST_SIZE: u64 = 1024;
+/// Digits of the largest number of bytes that a file can have.
+const LONGEST_NUMBER: usize = 19;
 /// Default of `LOG_MAX_FILES`.
 const DEFAULT_FILES: usize = 5;
 /// More rotated files than anybody wants to look through.
@@ -62,7 +66,7 @@ impl LogConfig {
     /// | `NAME_APP` | the service's name: its file is `{NAME_APP}.log` | needed |
     /// | `RUN_ENVIRONMENT` | `development`, `testing` or `production` | needed |
     /// | `PATH_TO_LOGS` | the log folder | needed but for development |
-    /// | `LOG_MAX_SIZE` | the file is rotated before it grows past this: `5 MB`, `5 MiB`, or a number of bytes | default `5 MB` |
+    /// | `LOG_MAX_SIZE` | the file is rotated before it grows past this: `5 MB`, `5 MiB`, or a number of bytes; under 1 KiB a WARNING asks for the unit | default `5 MB` |
     /// | `LOG_MAX_FILES` | so many rotated files are kept beside the current one | default 5 |
     /// | `MIU_LOG` | levels that have the last word: `info,db=debug` | default none |
     ///
@@ -145,6 +149,11 @@ fn read(lookup: Lookup<'_>) -> Result<LogConfig, Vec<String>> {
         _ => LogConfig::console_only().level(Level::Debug).layout(Pattern::service_console()),
     };
     config.overrides = overrides;
+    if config.has_folder && size < SMALLEST_SIZE {
+        config.remarks.push(format!(
+            "the environment variable {LOG_MAX_SIZE} is {size} bytes: every few records make a file of their own; is a unit missing, as in \"5 MB\"?"
+        ));
+    }
     Ok(config.app(app))
 }
 
@@ -219,6 +228,15 @@ impl Variables<'_> {
 
     fn size(&mut self) -> u64 {
         let Some(given) = self.text(LOG_MAX_SIZE) else { return DEFAULT_SIZE };
+        // A number that no word of the machine holds is not one that cannot be understood.
+        let digits = given.trim().trim_start_matches('0');
+        if digits.len() > LONGEST_NUMBER && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            let shown: String = digits.chars().take(64).collect();
+            self.problems.push(format!(
+                "the environment variable {LOG_MAX_SIZE} is {shown:?}: no file can be so large; a size such as \"5 MB\" is expected"
+            ));
+            return DEFAULT_SIZE;
+        }
         words::size(&given).unwrap_or_else(|problem| {
             self.problems.push(format!("the environment variable {LOG_MAX_SIZE} is {problem}"));
             DEFAULT_SIZE

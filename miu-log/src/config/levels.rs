@@ -5,8 +5,8 @@
 
 use std::ffi::OsStr;
 
-use super::LogConfig;
 use super::select::{did_you_mean, unknown_domain};
+use super::{LogConfig, OtherCrates};
 use crate::domain::DomainSpec;
 use crate::error::Error;
 use crate::level::Level;
@@ -87,11 +87,13 @@ pub(crate) fn unknown_level(given: &str) -> String {
 }
 
 /// Everything that is said of levels.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Levels {
     pub(crate) all: Level,
     pub(crate) domains: Vec<DomainLevel>,
     pub(crate) overrides: Overrides,
+    /// The routes of a configuration that leaves wrong ones out: these are told together with wrong levels. None: a wrong one is an error elsewhere.
+    lenient_routes: Option<OtherCrates>,
 }
 
 impl Levels {
@@ -105,7 +107,23 @@ impl Levels {
         if problems.is_empty() { Ok(levels) } else { Err(Error::config(problems.join("\n"))) }
     }
 
-    /// The same, with what is wrong beside it.
+    /// Whether something is said of this very domain.
+    pub(crate) fn name(&self, domain: &str) -> bool {
+        self.domains.iter().chain(&self.overrides.domains).any(|it| it.domain == domain)
+    }
+
+    /// The domains for which `new` asks for another level than these do, in vain: the variable overrides both.
+    pub(crate) fn overridden<'a>(&self, new: &Levels, specs: &'a [DomainSpec]) -> Vec<&'a str> {
+        let asked = |levels: &Levels| {
+            Levels { overrides: Overrides::default(), ..levels.clone() }.with_problems(specs).0
+        };
+        let (before, wanted, taken) = (asked(self), asked(new), new.with_problems(specs).0);
+        let in_vain =
+            |number: &usize| before[*number] != wanted[*number] && wanted[*number] != taken[*number];
+        (0..specs.len()).filter(in_vain).map(|number| specs[number].name).collect()
+    }
+
+    /// The level of each domain, with what is wrong beside it.
     pub(crate) fn with_problems(&self, specs: &[DomainSpec]) -> (Vec<Level>, Vec<String>) {
         let mut levels: Vec<Level> = specs.iter().map(|spec| spec.level.unwrap_or(self.all)).collect();
         let mut problems = Vec::new();
@@ -124,6 +142,7 @@ impl Levels {
             levels.fill(all);
         }
         set(&mut levels, &self.overrides.domains);
+        problems.extend(self.lenient_routes.iter().flat_map(|routes| routes.problems(specs)));
         (levels, problems)
     }
 }
@@ -131,7 +150,12 @@ impl Levels {
 impl LogConfig {
     /// What it says of levels.
     pub(crate) fn levels(&self) -> Levels {
-        Levels { all: self.level, domains: self.domain_levels.clone(), overrides: self.overrides.clone() }
+        Levels {
+            all: self.level,
+            domains: self.domain_levels.clone(),
+            overrides: self.overrides.clone(),
+            lenient_routes: self.other_crates.is_lenient.then(|| self.other_crates.clone()),
+        }
     }
 }
 
@@ -164,6 +188,17 @@ mod tests {
             assert_eq!(config.levels().of(SPECS).unwrap(), levels, "{text:?}");
         }
         assert_eq!(overridden("").levels().of(SPECS).unwrap(), [Level::Error, Level::Warning]);
+    }
+
+    #[test]
+    fn what_the_variable_overrides_is_known() {
+        let said = |variable: &str, level| overridden(variable).level(level).levels();
+        let (before, new) = (said("app=info", Level::Error), said("app=info", Level::Debug));
+        // `db` has a level of its own, by the macro.
+        assert_eq!(before.overridden(&new, SPECS), ["app"]);
+        assert_eq!(before.overridden(&said("app=info", Level::Info), SPECS), [""; 0], "they agree");
+        assert_eq!(said("", Level::Error).overridden(&said("", Level::Debug), SPECS), [""; 0]);
+        assert!(new.name("app") && !new.name("db"));
     }
 
     #[test]

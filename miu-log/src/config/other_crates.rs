@@ -15,6 +15,8 @@ pub(crate) struct OtherCrates {
     pub(crate) routes: Vec<RouteOption>,
     pub(crate) default: Option<String>,
     pub(crate) span_events: bool,
+    /// Routes that are wrong are left out, and told by a WARNING.
+    pub(crate) is_lenient: bool,
 }
 
 /// A target, and one thing said of it.
@@ -90,7 +92,8 @@ impl LogConfig {
     /// Whether the begin and the end of each span of the `tracing` facade is a record too, of the span's level: `request: new`, and `request: close`
     /// with the fields `busy`, how long it was entered, and `idle`, how long it was not. Default: `false`.
     ///
-    /// The fields of spans are in the records inside them in any case.
+    /// The fields of spans are in the records inside them in any case, if these come through `tracing`; those of `log` and of the loggers have the fields of the
+    /// [context](crate::context) instead. Where both have a field of one name in an event, the span's counts.
     pub fn span_events(mut self, wanted: bool) -> LogConfig {
         self.other_crates.span_events = wanted;
         self
@@ -104,29 +107,56 @@ impl OtherCrates {
     }
 
     /// Checks what is said against the domains that there are.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong, unless that is to be left out.
     pub(crate) fn check(&self, specs: &[DomainSpec]) -> Result<CheckedRoutes, Error> {
+        let (checked, mut problems) = self.with_problems(specs);
+        if self.is_lenient || problems.is_empty() {
+            return Ok(checked);
+        }
+        Err(Error::config(problems.swap_remove(0)))
+    }
+
+    /// What is wrong with the routes.
+    pub(crate) fn problems(&self, specs: &[DomainSpec]) -> Vec<String> {
+        self.with_problems(specs).1
+    }
+
+    /// What is good of it, and what is wrong with the rest.
+    fn with_problems(&self, specs: &[DomainSpec]) -> (CheckedRoutes, Vec<String>) {
         let number_of = |name: &str, whose: &str| {
             let position = specs.iter().position(|spec| spec.name == name);
             position
                 .and_then(|number| u8::try_from(number).ok())
-                .ok_or_else(|| Error::config(unknown_domain(whose, name, specs)))
+                .ok_or_else(|| unknown_domain(whose, name, specs))
         };
         let check = |option: &RouteOption| {
             let RouteOption { prefix, domain, level, origin } = option;
             let origin = if origin.is_empty() { String::new() } else { format!("{origin}: ") };
             if !is_target(prefix) {
-                return Err(Error::config(format!(
-                    "{origin}the route {prefix:?} is no target; {TARGET_EXPECTED}"
-                )));
+                return Err(format!("{origin}the route {prefix:?} is no target; {TARGET_EXPECTED}"));
             }
             let whose = format!("{origin}the route {prefix:?} leads to");
             let domain = domain.as_deref().map(|name| number_of(name, &whose)).transpose()?;
             Ok(Rule { prefix: prefix.clone(), domain, level: *level })
         };
-        let rules = self.routes.iter().map(check).collect::<Result<_, _>>()?;
-        let default = self.default.as_deref().map(|name| number_of(name, "the default route leads to"));
-        let default = default.transpose()?.unwrap_or(0);
-        Ok(CheckedRoutes { rules, default, span_events: self.span_events })
+        let mut checked = CheckedRoutes { span_events: self.span_events, ..CheckedRoutes::default() };
+        let mut problems = Vec::new();
+        for option in &self.routes {
+            match check(option) {
+                Ok(rule) => checked.rules.push(rule),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if let Some(name) = &self.default {
+            match number_of(name, "the default route leads to") {
+                Ok(number) => checked.default = number,
+                Err(problem) => problems.push(problem),
+            }
+        }
+        (checked, problems)
     }
 }
 

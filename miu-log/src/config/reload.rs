@@ -1,7 +1,9 @@
 //! A configuration file that is read again while the program runs.
 //!
 //! H1. A new state of the file is taken as a whole or not at all: what is wrong changes nothing, and the last good state stays in force.
-//! H2. What changes is what the file says differently than before. A level that the program has set since stays, unless the file changes that very level.
+//!     An empty file is wrong as well: it is what a full disk or a slip leaves, and nobody means the defaults by it.
+//! H2. What changes is what the file says differently than before. A level that the program has set since stays, unless the file changes that very level:
+//!     that of all domains is another one.
 //! H3. Every outcome is a record. The same one is told once, however often the file is touched.
 //! H4. A state is read when two looks in a row have seen it, a second apart: what an editor has written half of is not at rest. SIGHUP has it read at once.
 //!
@@ -11,9 +13,10 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use super::document::{ConfigFile, Document, LIVE, Source, Stamp};
-use super::levels::Levels;
+use super::levels::{Levels, VARIABLE};
 use super::{AnySink, LogConfig};
 use crate::domain::DomainSpec;
+use crate::error::Error;
 use crate::filter::LevelSet;
 use crate::level::Level;
 use crate::listener::Upkeep;
@@ -55,6 +58,8 @@ pub(crate) struct Reloader {
     /// What the last good state said.
     said: Said,
     values: Vec<(String, String)>,
+    /// What was said at the start: what only the next start looks at is in force as it is here.
+    running: Vec<(String, String)>,
     /// What was last told of a bad one.
     told: Option<String>,
     is_on: bool,
@@ -65,13 +70,30 @@ impl Reloader {
         let Source { file, stamp, values, said, overrides } = source;
         // What is wrong at a start may be forgiven; nobody needs that of a program that runs.
         let file = file.lenient(false);
-        Reloader { file, queue, specs, overrides, stamp, seen: None, said, values, told: None, is_on: true }
+        let running = values.clone();
+        Reloader {
+            file,
+            queue,
+            specs,
+            overrides,
+            stamp,
+            seen: None,
+            said,
+            values,
+            running,
+            told: None,
+            is_on: true,
+        }
     }
 
     /// Reads the file and does what it says.
     fn read(&mut self, router: &mut Router) -> Option<(Level, String)> {
-        let lookup = |name: &str| self.overrides.clone().filter(|_| name == super::levels::VARIABLE);
+        let lookup = |name: &str| self.overrides.clone().filter(|_| name == VARIABLE);
         let document = self.file.read(&lookup).and_then(|document| {
+            if document.values.is_empty() && !self.values.is_empty() {
+                let path = self.file.path().display();
+                return Err(Error::config(format!("{path}: the file is empty, or says nothing")));
+            }
             let levels = Said::by(&document.config).levels.of(self.specs)?;
             // H1: also what only the next start would look at.
             document.config.other_crates.check(self.specs)?;
@@ -112,10 +134,26 @@ impl Reloader {
         let before = self.said.levels.of(self.specs).unwrap_or_default();
         for (number, (spec, level)) in (0..).zip(self.specs.iter().zip(levels)) {
             let before = before.get(usize::from(number)).unwrap_or(level);
-            if before != level {
-                self.queue.set_level(number, *level);
-                changes.push(format!("level of {} {before} -> {level}", spec.name));
+            if before == level {
+                continue;
             }
+            let present = self.queue.level(number);
+            // H2. The level of all domains is not that of this one, where the program has set another.
+            let is_named = [&self.said, &said].into_iter().any(|said| said.levels.name(spec.name));
+            if present == *level {
+                // For good, where it was for a limited time.
+                self.queue.set_level(number, *level);
+                changes.push(format!("level of {} is {level} already", spec.name));
+            } else if present == *before || is_named {
+                self.queue.set_level(number, *level);
+                changes.push(format!("level of {} {present} -> {level}", spec.name));
+            } else {
+                changes.push(format!("level of {} stays {present}, which the program has set", spec.name));
+            }
+        }
+        let overridden = self.said.levels.overridden(&said.levels, self.specs);
+        if !overridden.is_empty() {
+            changes.push(format!("{VARIABLE} overrides the level of {}", overridden.join(", ")));
         }
         if self.said.debug_enabled != said.debug_enabled {
             self.queue.set_debug_enabled(said.debug_enabled);
@@ -127,21 +165,15 @@ impl Reloader {
             router.set_levels(CONSOLE, LevelSet::from(level));
             changes.push(format!("level of the console {before} -> {level}"));
         }
-        let mut restart: Vec<&str> = Vec::new();
-        let (old, new) = (&self.values, &document.values);
-        let gone = old.iter().filter(|value| !new.contains(value));
-        for (path, _) in gone.chain(new.iter().filter(|value| !old.contains(value))) {
-            // The first part says enough: `sinks[2].file` is one of the sinks.
-            let top = path.split(['.', '[']).next().unwrap_or(path);
-            let is_live = LIVE.iter().any(|live| {
-                path.strip_prefix(live).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            });
-            if !is_live && !restart.contains(&top) {
-                restart.push(top);
-            }
-        }
+        // What the file has said before is not told again.
+        let (restart, as_it_runs): (Vec<&str>, Vec<&str>) = keys_that_differ(&self.values, &document.values)
+            .into_iter()
+            .partition(|key| keys_that_differ(&self.running, &document.values).contains(key));
         if !restart.is_empty() {
             changes.push(format!("needs a restart: {}", restart.join(", ")));
+        }
+        if !as_it_runs.is_empty() {
+            changes.push(format!("as it runs again, without a restart: {}", as_it_runs.join(", ")));
         }
         if !document.reload && self.is_on {
             changes.push("changes are not looked for any more".to_owned());
@@ -151,6 +183,23 @@ impl Reloader {
         self.values = document.values;
         changes.join("; ")
     }
+}
+
+/// The keys of which two documents say something else, but for those that can be changed while the program runs.
+fn keys_that_differ<'a>(old: &'a [(String, String)], new: &'a [(String, String)]) -> Vec<&'a str> {
+    let mut keys = Vec::new();
+    let gone = old.iter().filter(|value| !new.contains(value));
+    for (path, _) in gone.chain(new.iter().filter(|value| !old.contains(value))) {
+        // The first part says enough: `sinks[2].file` is one of the sinks.
+        let top = path.split(['.', '[']).next().unwrap_or(path);
+        let is_live = LIVE
+            .iter()
+            .any(|live| path.strip_prefix(live).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
+        if !is_live && !keys.contains(&top) {
+            keys.push(top);
+        }
+    }
+    keys
 }
 
 impl Upkeep for Reloader {

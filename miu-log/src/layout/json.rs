@@ -15,7 +15,7 @@ use super::json_text::{
 use super::keys::Keys;
 use super::origin::{Kept, Origins, field_names};
 use super::rfc3339::{Rfc3339, TimePrecision};
-use super::{LineLayout, Unwritten};
+use super::{LineLayout, Unwritten, whole_or_nothing};
 
 /// A record as a JSON object on one line.
 ///
@@ -429,12 +429,7 @@ impl JsonLayout {
 
 impl LineLayout for JsonLayout {
     fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), Unwritten> {
-        let start = out.len();
-        let written = self.write_all(record, out);
-        if written.is_err() {
-            out.truncate(start);
-        }
-        Ok(written?)
+        Ok(whole_or_nothing(out, |out| self.write_all(record, out))?)
     }
 }
 

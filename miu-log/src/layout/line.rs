@@ -20,7 +20,7 @@ use super::colour::{Tag, codes_at_start, end, level_name};
 use super::pattern::{Field, Key, Pattern, Step};
 use super::stamp::Stamp;
 use super::time_format::TimeFormat;
-use super::{LineLayout, Unwritten};
+use super::{LineLayout, Unwritten, whole_or_nothing};
 
 /// Writes records in a pattern.
 #[derive(Debug)]
@@ -210,12 +210,7 @@ impl PatternLayout {
 
 impl LineLayout for PatternLayout {
     fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), Unwritten> {
-        let start = out.len();
-        let written = self.write_all(record, out);
-        if written.is_err() {
-            out.truncate(start);
-        }
-        Ok(written?)
+        Ok(whole_or_nothing(out, |out| self.write_all(record, out))?)
     }
 }
 

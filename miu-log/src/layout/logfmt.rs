@@ -14,7 +14,7 @@ use super::json_text::{escape_tail, push_integer, push_marked_base64, push_strin
 use super::keys::Keys;
 use super::origin::{Kept, Origins, field_names};
 use super::rfc3339::{Rfc3339, TimePrecision};
-use super::{LineLayout, Unwritten};
+use super::{LineLayout, Unwritten, whole_or_nothing};
 
 /// A record in logfmt: `key=value` pairs on one line, for people and for machines.
 ///
@@ -233,11 +233,6 @@ impl LogfmtLayout {
 
 impl LineLayout for LogfmtLayout {
     fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), Unwritten> {
-        let start = out.len();
-        let written = self.write_all(record, out);
-        if written.is_err() {
-            out.truncate(start);
-        }
-        Ok(written?)
+        Ok(whole_or_nothing(out, |out| self.write_all(record, out))?)
     }
 }

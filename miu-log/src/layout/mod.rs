@@ -65,6 +65,20 @@ pub(crate) enum Unwritten {
     Failed(String),
 }
 
+/// Has something appended; where that fails `out` is as it was.
+#[inline]
+fn whole_or_nothing(
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), Corrupt>,
+) -> Result<(), Corrupt> {
+    let start = out.len();
+    let written = write(out);
+    if written.is_err() {
+        out.truncate(start);
+    }
+    written
+}
+
 impl From<Corrupt> for Unwritten {
     fn from(_: Corrupt) -> Unwritten {
         Unwritten::Corrupt

@@ -15,7 +15,7 @@ use super::json_text::{
 };
 use super::keys::Keys;
 use super::origin::{Kept, Origins, field_names};
-use super::{LineLayout, Unwritten};
+use super::{LineLayout, Unwritten, whole_or_nothing};
 
 /// A record as an object of OpenTelemetry's JSON on one line: what the file exporter of a collector writes, and what its `otlpjsonfile` receiver
 /// reads.
@@ -303,11 +303,6 @@ impl OtelLayout {
 
 impl LineLayout for OtelLayout {
     fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), Unwritten> {
-        let start = out.len();
-        let written = self.write_all(record, out);
-        if written.is_err() {
-            out.truncate(start);
-        }
-        Ok(written?)
+        Ok(whole_or_nothing(out, |out| self.write_all(record, out))?)
     }
 }

@@ -61,6 +61,12 @@ impl<'a> Extra<'a> {
         Extra { defaults: Args::new(defaults), ..self }
     }
 
+    /// Whether there are values that were captured for a diagnosis.
+    #[inline]
+    pub(crate) fn has_captured(&self) -> bool {
+        !self.captured.is_empty()
+    }
+
     /// The same without captured values.
     pub(crate) fn without_captured(self) -> Extra<'a> {
         Extra { captured: Args::new(&[]), ..self }

@@ -230,6 +230,14 @@ fn an_event_that_is_told_to_both_facades_is_one_record() {
 }
 
 #[test]
+fn statements_of_both_facades_on_one_line_are_all_recorded() {
+    let place = Place::new();
+    printed(&place, "bridge-one-line");
+    let once = ["request begins | number=1", "payment failed", "payment failed", "a | number=1", "b", "b"];
+    assert_eq!(place.messages("app.log"), [once, once].concat());
+}
+
+#[test]
 fn threads_that_reach_an_event_together_at_its_first_time_make_one_record_each() {
     // L-13
     for _ in 0..10 {

@@ -159,6 +159,31 @@ fn a_lenient_service_starts_with_defaults_and_warnings() {
     assert!(ConfigFile::new(place.root().join("nothing.yml")).lenient(true).load().is_ok());
 }
 
+// P-60
+#[test]
+fn a_lenient_service_starts_also_where_only_domains_are_unknown() {
+    for (text, says) in [
+        ("domains: {bd: info}\n", ": domains.bd: the unknown domain \"bd\""),
+        ("routes: {sqlx: bd}\n", ": routes.sqlx: the route \"sqlx\" leads to the unknown domain \"bd\""),
+        ("routes: {\"sqlx::\": db}\n", "the route \"sqlx::\" is no target"),
+        ("default_route: nope\n", "the default route leads to the unknown domain \"nope\""),
+    ] {
+        let place = Place::new();
+        let path = write(&place, &format!("console: false\nintercept: false\n{text}"));
+        let strict = LogConfig::from_file(&path).unwrap().manual_listener(&ManualListener::new());
+        assert!(logs::Repository::open(strict).unwrap_err().to_string().contains(says), "{text}");
+        let listener = ManualListener::new();
+        let config = ConfigFile::new(&path).lenient(true).load().unwrap().manual_listener(&listener);
+        let repo = logs::Repository::open(config).unwrap_or_else(|error| panic!("{text}: {error}"));
+        repo.app.info("started");
+        drop(repo);
+        let messages = place.messages("warning.log");
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        assert!(messages[0].contains(says) && messages[0].ends_with("; it is left out"), "{messages:?}");
+        assert_eq!(place.messages("app.log").last().unwrap(), "started");
+    }
+}
+
 #[test]
 fn levels_change_with_the_file_and_everything_else_waits_for_a_restart() {
     let service = Service::open("level: info\nconsole: false\n");
@@ -183,6 +208,25 @@ fn levels_change_with_the_file_and_everything_else_waits_for_a_restart() {
     assert_eq!(service.place.messages("db.log"), ["db is at debug"]);
     assert_eq!(service.place.messages("app.log").len(), 2);
     assert!(!service.place.log("more.log").exists());
+}
+
+#[test]
+fn what_needs_a_restart_is_what_differs_from_what_runs() {
+    let service = Service::open("rotation: 5 MB\nconsole: {level: info}\n");
+    service.change("rotation: 6 MB\nconsole: {level: info, colour: never}\n");
+    // Still another one, and one that is as it was.
+    service.change("rotation: 7 MB\nconsole: {level: info}\n");
+    service.change("console: {level: info}\n");
+    service.change("rotation: 5 MB\nconsole: {level: info}\n");
+    assert_eq!(
+        service.told(),
+        [
+            "configuration read again from FILE: needs a restart: rotation, console",
+            "configuration read again from FILE: needs a restart: rotation; as it runs again, without a restart: console",
+            "configuration read again from FILE: needs a restart: rotation",
+            "configuration read again from FILE: as it runs again, without a restart: rotation",
+        ]
+    );
 }
 
 #[test]
@@ -217,6 +261,26 @@ fn a_file_that_is_wrong_changes_nothing_and_is_told_once() {
 }
 
 #[test]
+fn a_file_that_was_emptied_changes_nothing_and_is_told_once() {
+    let service = Service::open("level: error\nconsole: false\n");
+    let path = service.place.root().join("config.yml");
+    for text in ["", "# level: error\n", "\n"] {
+        std::fs::write(&path, text).unwrap();
+        service.look();
+        service.look();
+    }
+    assert_eq!(service.repo.app.level(), Level::Error);
+    service.change("level: error\nconsole: false\n");
+    assert_eq!(
+        service.told(),
+        [
+            "configuration not changed, the former one stays in force: FILE: the file is empty, or says nothing",
+            "configuration read again from FILE: nothing has changed",
+        ]
+    );
+}
+
+#[test]
 fn what_an_editor_has_written_half_of_is_not_read() {
     let service = Service::open("level: info\nconsole: false\n");
     let path = service.place.root().join("config.yml");
@@ -237,9 +301,23 @@ fn what_the_program_has_set_stays_unless_the_file_changes_that_very_thing() {
     service.change("level: info\nconsole: false\ndomains: {db: error}\n");
     assert_eq!(service.repo.app.level(), Level::Critical);
     assert_eq!(service.repo.db.level(), Level::Error);
+    // That of all domains is another level than that of this one.
+    service.repo.redis.set_level(Level::Debug);
     service.change("level: debug\nconsole: false\ndomains: {db: error}\n");
-    assert_eq!(service.repo.app.level(), Level::Debug);
+    assert_eq!((service.repo.app.level(), service.repo.task.level()), (Level::Critical, Level::Debug));
     assert_eq!(service.repo.db.level(), Level::Error);
+    // What the record names is what was in force.
+    service.change("level: debug\nconsole: false\ndomains: {db: error, app: warning}\n");
+    assert_eq!(service.repo.app.level(), Level::Warning);
+    assert_eq!(
+        service.told(),
+        [
+            "configuration read again from FILE: level of db INFO -> ERROR",
+            "configuration read again from FILE: level of app stays CRITICAL, which the program has set; level of redis is DEBUG already; \
+             level of task INFO -> DEBUG",
+            "configuration read again from FILE: level of app CRITICAL -> WARNING",
+        ]
+    );
 }
 
 #[test]
@@ -260,6 +338,7 @@ fn a_running_process_takes_up_its_file_by_itself_and_at_once_by_sighup() {
     let text = "handle_signals: true\nlevel: debug\nlayout: '%(levelname)s %(message)s'\n";
     let path = write(&place, &format!("{text}console: {{stream: stderr, level: error}}\n"));
     let mut command = child(&place, "file-reload");
+    command.env("MIU_LOG", "redis=debug");
     command.arg(&path).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().unwrap();
     let mut stdin = process.stdin.take().unwrap();
@@ -281,6 +360,10 @@ fn a_running_process_takes_up_its_file_by_itself_and_at_once_by_sighup() {
     kill_process(Pid::from_child(&process), Signal::HUP).unwrap();
     wait_until("the change is taken up", || log().contains("level of the console DEBUG -> CRITICAL"));
     say("three");
+    // Of a level that `MIU_LOG` overrides nothing comes, but that is said.
+    let text = text.replace("level: debug", "level: error");
+    write(&place, &format!("{text}console: {{stream: stderr, level: critical}}\n"));
+    wait_until("the change is told", || log().contains("; MIU_LOG overrides the level of redis\n"));
     drop(stdin);
     assert!(wait(&mut process).success());
     let mut shown = String::new();

@@ -14,6 +14,7 @@ use super::values::{
 use crate::config::levels::DomainLevel;
 use crate::config::other_crates::RouteOption;
 use crate::config::{LogConfig, SHORTEST_HEARTBEAT};
+use crate::layout::Pattern;
 use crate::level::Level;
 
 /// What a document says, on its way to a configuration.
@@ -88,7 +89,8 @@ fn levels() -> Keys {
             MapOf(LevelName),
             domains,
         )
-        .or("components"),
+        .or("components")
+        .by_method("domain_level"),
         key(
             "console",
             "stdout, every level",
@@ -186,8 +188,9 @@ fn files() -> Keys {
         ),
         key(
             "layout",
-            "the project's own pattern",
-            "What a line looks like: a pattern, a preset's name, json, logfmt or otel, or a table.",
+            Pattern::DEFAULT,
+            "What a line looks like: a pattern, a preset's name, json, logfmt or otel, or a table. In a section `logging` without it the console has the \
+             preset classic.",
             layout(),
             |draft: &mut Draft, layout| {
                 draft.config.layout = layout;
@@ -240,7 +243,8 @@ fn files() -> Keys {
             |draft: &mut Draft, sinks: Vec<SinkDraft>| {
                 draft.config.sinks.extend(sinks.into_iter().filter_map(SinkDraft::into_sink));
             },
-        ),
+        )
+        .by_method("sink"),
     ]
 }
 
@@ -263,7 +267,8 @@ fn other_crates() -> Keys {
                 let option = |(prefix, origin, domain)| route(prefix, Some(domain), None, origin);
                 draft.config.other_crates.routes.extend(routes.into_iter().map(option));
             },
-        ),
+        )
+        .by_method("route"),
         key(
             "target_levels",
             "",
@@ -273,7 +278,8 @@ fn other_crates() -> Keys {
                 let option = |(prefix, origin, level)| route(prefix, None, Some(level), origin);
                 draft.config.other_crates.routes.extend(levels.into_iter().map(option));
             },
-        ),
+        )
+        .by_method("target_level"),
         key(
             "default_route",
             "the first domain",

@@ -81,7 +81,11 @@ impl<T: Clone> Kind for Word<T> {
         };
         let found = self.0.iter().find(|(name, _)| name == text && (*is_plain || !is_truth(name)));
         if found.is_none() {
-            let hint = did_you_mean(text, names());
+            let hint = if !*is_plain && is_truth(text) && names().any(|name| name == text) {
+                "; write it without quotes".to_owned()
+            } else {
+                did_you_mean(text, names())
+            };
             problems.add(
                 node.at,
                 path,
@@ -284,6 +288,8 @@ pub(super) struct Key<T> {
     pub(super) name: &'static str,
     /// Another name for the same.
     alias: Option<&'static str>,
+    /// The method of `LogConfig`, where that is called otherwise: who writes it is told the key.
+    method: Option<&'static str>,
     about: &'static str,
     default: &'static str,
     setting: Box<dyn Setting<T>>,
@@ -297,12 +303,16 @@ pub(super) fn key<T: 'static, K: Kind + 'static>(
     kind: K,
     set: impl Fn(&mut T, K::Value) + 'static,
 ) -> Key<T> {
-    Key { name, alias: None, about, default, setting: Box::new(Set(kind, set)) }
+    Key { name, alias: None, method: None, about, default, setting: Box::new(Set(kind, set)) }
 }
 
 impl<T> Key<T> {
     pub(super) fn or(self, alias: &'static str) -> Key<T> {
         Key { alias: Some(alias), ..self }
+    }
+
+    pub(super) fn by_method(self, method: &'static str) -> Key<T> {
+        Key { method: Some(method), ..self }
     }
 
     fn is(&self, name: &str) -> bool {
@@ -334,7 +344,11 @@ impl<T> Table<T> {
             let Some(known) = self.keys.iter().find(|known| known.is(key)) else {
                 if !is_foreign(key) {
                     let names = || self.keys.iter().flat_map(|key| [Some(key.name), key.alias]).flatten();
-                    let hint = did_you_mean(key, names());
+                    let by_method = self.keys.iter().find(|known| known.method == Some(key));
+                    let hint = match by_method {
+                        Some(known) => format!("; did you mean {:?}?", known.name),
+                        None => did_you_mean(key, names()),
+                    };
                     let accepted = self.keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ");
                     problems.add(
                         *at,

@@ -89,14 +89,15 @@ pub(crate) struct Document {
 }
 
 impl LogConfig {
-    /// The configuration that a file says, in YAML (`.yml`, `.yaml`) or TOML (`.toml`). Its keys are named after the methods of `LogConfig`, and what it does not say
-    /// is as by default, with the log folder `logs`; [`ConfigFile::schema`] lists them all. In an application's own file they stand in a section `logging`.
+    /// The configuration that a file says, in YAML (`.yml`, `.yaml`) or TOML (`.toml`). Its keys are named after the methods of `LogConfig`, with `domains` for
+    /// `domain_level`, `routes` for `route`, `target_levels` for `target_level` and `sinks` for `sink`; what it does not say is as by default, with the log folder `logs`; [`ConfigFile::schema`] lists them all. In an application's own file they stand in a section `logging`; without a
+    /// `layout` there, the console has [`Pattern::classic`](crate::Pattern::classic).
     ///
     /// Levels in the environment variable `MIU_LOG`, such as `info,db=debug`, have the last word.
     ///
     /// The file is looked at once a second, and when SIGHUP comes and [`handle_signals`](LogConfig::handle_signals) is on. When it has changed, levels change with it:
     /// those of all domains, of single ones and of the console, and `debug_enabled`. A record says what has changed, and what needs a restart. A file that
-    /// is wrong changes nothing, and a record says what is wrong. `reload: false` in it turns that off.
+    /// is wrong or empty changes nothing, and a record says what is wrong. `reload: false` in it turns that off.
     ///
     /// The cargo features `yaml` and `toml` are on by default; without one the notation is refused.
     ///
@@ -150,7 +151,10 @@ impl ConfigFile {
     }
 
     /// Whether what is wrong falls back to defaults, instead of being an error. Each mistake becomes a WARNING record, with the key and the default. That includes
-    /// a file that is not there or cannot be understood at all, and a wrong `MIU_LOG`. Default: `false`.
+    /// a file that is not there or cannot be understood at all, a wrong `MIU_LOG`, and levels and routes for domains that there are not. Default: `false`.
+    ///
+    /// What only shows when the files are planned stays an error of `open`: a sink for a domain that there is not, two files of one name, and a
+    /// `domain_file_name` or `level_file_name` without what tells its files apart. So do a folder and files that cannot be made.
     pub fn lenient(self, wanted: bool) -> ConfigFile {
         ConfigFile { lenient: wanted, ..self }
     }
@@ -351,14 +355,13 @@ fn canonical(values: &mut [(String, String)]) {
 
 /// D1.
 fn finish(mut document: Document, problems: Problems, lenient: bool) -> Result<Document, Error> {
-    if problems.is_empty() {
-        return Ok(document);
-    }
-    if !lenient {
+    if !lenient && !problems.is_empty() {
         return Err(problems.into_error());
     }
     document.config.remarks.extend(problems.into_remarks());
-    document.config.is_lenient = true;
+    // Also where nothing is wrong so far: which domains there are is known when a repository is opened.
+    document.config.is_lenient = lenient;
+    document.config.other_crates.is_lenient = lenient;
     Ok(document)
 }
 

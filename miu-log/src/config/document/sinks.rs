@@ -79,7 +79,7 @@ pub(super) fn console() -> impl Kind<Value = ConsoleDraft> {
             .or("color"),
             key(
                 "layout",
-                "that of the files",
+                "that of the files; in a section `logging` without any, the preset classic",
                 "What a line looks like.",
                 layout(),
                 |draft: &mut ConsoleDraft, layout| {

@@ -434,6 +434,67 @@ fn hostile_yaml_is_refused_with_its_place_at_once() {
     }
 }
 
+// P-34
+#[test]
+fn the_layouts_that_hold_without_one_are_those_that_the_schema_names() {
+    let console = |text: &str| format!("{:?}", yaml(text).console.unwrap().layout);
+    let classic = format!("{:?}", Some(AnyLayout::from(Pattern::classic())));
+    assert_eq!(console("logging: {level: info}"), classic);
+    assert_eq!(console("logging: {layout: json}"), "None");
+    assert_eq!(console("level: info"), "None");
+    let files = format!("{:?}", yaml("logging: {level: info}").layout);
+    assert_eq!(files, format!("{:?}", AnyLayout::from(Pattern::parse(Pattern::DEFAULT).unwrap())));
+    let schema: serde_json::Value = serde_json::from_str(&ConfigFile::schema()).unwrap();
+    let keys = &schema["definitions"]["logging"]["properties"];
+    let about = keys["layout"]["description"].as_str().unwrap();
+    assert!(
+        about.contains("the console has the preset classic") && about.contains(Pattern::DEFAULT),
+        "{about}"
+    );
+    assert!(
+        keys.to_string()
+            .contains("that of the files; in a section `logging` without any, the preset classic")
+    );
+}
+
+#[test]
+fn who_writes_a_method_is_told_the_key() {
+    for (method, key) in [
+        ("domain_level", "domains"),
+        ("route", "routes"),
+        ("target_level", "target_levels"),
+        ("sink", "sinks"),
+    ] {
+        let text = &wrong(&format!("{method}: {{}}"), Notation::Yaml)[0];
+        let says = format!("the unknown key {method:?}; did you mean {key:?}?; accepted are level, ");
+        assert!(text.contains(&says), "{text}");
+    }
+}
+
+#[test]
+fn quotes_too_many_and_too_few_are_told_as_such() {
+    assert_eq!(
+        wrong("debug_enabled: 'true'", Notation::Yaml),
+        [
+            "config.yml:1:16: debug_enabled: here is the text \"true\"; write it without quotes; accepted are true, false"
+        ]
+    );
+    for (text, says) in [
+        ("level = info", "config.toml:1:9: no TOML: here is info without quotes; a text is written \"info\""),
+        (
+            "a = 1\nlevel = debug # x",
+            "config.toml:2:9: no TOML: here is debug without quotes; a text is written \"debug\"",
+        ),
+        (
+            "console = {level=error}",
+            "config.toml:1:18: no TOML: here is error without quotes; a text is written \"error\"",
+        ),
+    ] {
+        assert_eq!(wrong(text, Notation::Toml)[0], says);
+    }
+    assert!(!wrong("level = ", Notation::Toml)[0].contains("quotes"));
+}
+
 #[test]
 fn who_asks_for_it_gets_defaults_and_is_told_of_each() {
     let text = "level: inof\nretention: 0\nconsole: {level: lout}\nwhat: is this\nring_limit: 1 MiB\n";
@@ -451,6 +512,22 @@ fn who_asks_for_it_gets_defaults_and_is_told_of_each() {
     assert!(config.remarks[4].starts_with("the environment variable MIU_LOG, column 1: "));
     assert_eq!(config.remarks.len(), 5);
     assert!(read("level: [", Notation::Yaml, None, true).is_ok());
+}
+
+#[test]
+fn who_asks_for_it_gets_defaults_also_where_only_domains_are_wrong() {
+    const SPECS: &[DomainSpec] = &[DomainSpec { name: "app", file: "app", level: None }];
+    let config = read("level: info", Notation::Yaml, Some("bd=error"), true).unwrap().config;
+    assert!(config.is_lenient && config.remarks.is_empty());
+    let (levels, problems) = config.levels().with_problems(SPECS);
+    assert_eq!(levels, [Level::Info]);
+    assert!(problems[0].contains("MIU_LOG, column 1: the unknown domain \"bd\""), "{problems:?}");
+    let text = "routes: {a: app, b: bd, c: nope}\ndefault_route: bd";
+    let config = read(text, Notation::Yaml, None, true).unwrap().config;
+    assert_eq!(config.other_crates.check(SPECS).unwrap().rules.len(), 1);
+    assert_eq!(config.levels().with_problems(SPECS).1.len(), 3);
+    let strict = read(text, Notation::Yaml, None, false).unwrap().config;
+    assert!(strict.other_crates.check(SPECS).is_err() && strict.levels().with_problems(SPECS).1.is_empty());
 }
 
 #[test]

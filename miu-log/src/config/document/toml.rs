@@ -31,8 +31,13 @@ mod enabled {
         let (table, errors) = DeTable::parse_recoverable(text);
         let places = Places::of(text);
         for error in &errors {
-            let at = places.at(error.span().map_or(0, |span| span.start));
-            problems.add(at, "", format_args!("no TOML: {}", error.message().replace('\n', "; ")));
+            let start = error.span().map_or(0, |span| span.start);
+            let at = places.at(start);
+            let problem = match bare_word(text, start) {
+                Some(word) => format!("here is {word} without quotes; a text is written {word:?}"),
+                None => error.message().replace('\n', "; "),
+            };
+            problems.add(at, "", format_args!("no TOML: {problem}"));
         }
         if !errors.is_empty() {
             return None;
@@ -40,6 +45,15 @@ mod enabled {
         let at = At { line: 1, column: 1 };
         let value = table_of(table.get_ref(), &places, 1, problems)?;
         Some(Node { at, value })
+    }
+
+    /// The word behind a `=`, here, which may well be a text that lacks its quotes. The parser takes the one for a number that begins so, the other for nothing.
+    fn bare_word(text: &str, start: usize) -> Option<&str> {
+        let (before, rest) = text.split_at_checked(start)?;
+        let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
+        let word = &rest[..rest.find(|character| !fits(character)).unwrap_or(rest.len())];
+        let is_word = word.starts_with(|first: char| first.is_ascii_alphabetic()) && word.len() <= 64;
+        (is_word && before.trim_end_matches(' ').ends_with('=')).then_some(word)
     }
 
     fn table_of(

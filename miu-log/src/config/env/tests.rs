@@ -123,6 +123,29 @@ fn every_wrong_variable_is_told_at_once() {
     );
 }
 
+// V-25
+#[test]
+fn a_size_that_nobody_can_mean_is_told() {
+    for size in ["5", "1023", "5 B"] {
+        let remarks = with(&[("LOG_MAX_SIZE", size)]).unwrap().remarks;
+        assert!(
+            remarks.len() == 1 && remarks[0].contains("LOG_MAX_SIZE is ") && remarks[0].contains("unit"),
+            "{remarks:?}"
+        );
+    }
+    for size in ["1024", "5 MB", ""] {
+        assert!(with(&[("LOG_MAX_SIZE", size)]).unwrap().remarks.is_empty(), "{size}");
+    }
+    assert!(with(&[("LOG_MAX_SIZE", "5"), ("RUN_ENVIRONMENT", "development")]).unwrap().remarks.is_empty());
+    for size in ["99999999999999999999", "9999999999999999999", "100 EB"] {
+        assert!(
+            problem(&[("LOG_MAX_SIZE", size)]).contains("no file can be so large"),
+            "{}",
+            problem(&[("LOG_MAX_SIZE", size)])
+        );
+    }
+}
+
 #[test]
 fn sizes_and_numbers_are_read_and_nothing_is_the_default() {
     for (size, bytes) in [("5 MB", 5_000_000), ("5 MiB", 5 << 20), ("70000", 70_000), ("", 5_000_000)] {

@@ -329,6 +329,23 @@ pub(crate) fn doubles(folder: &str) {
     repo.shutdown();
 }
 
+/// Statements of both facades on one line, as a macro of the program's own makes them.
+pub(crate) fn one_line(folder: &str) {
+    macro_rules! notify {
+        ($event:expr, $record:expr) => {
+            tracing::info!(number = 1, "{}", $event);
+            log::error!("{}", $record);
+            log::info!("{}", $record);
+        };
+    }
+    let repo = open(config(folder).level(Level::Trace));
+    for _ in 0..2 {
+        notify!("request begins", "payment failed");
+        notify!("a", "b");
+    }
+    repo.shutdown();
+}
+
 /// Eight threads reach each of ten statements for the first time at once.
 pub(crate) fn doubles_of_threads(folder: &str) {
     let repo = open(config(folder).level(Level::Trace));

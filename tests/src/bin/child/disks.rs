@@ -1,7 +1,7 @@
 //! Roles whose log files fail while they log.
 
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -29,8 +29,8 @@ fn log_numbers(repo: &logs::Repository, numbers: std::ops::Range<u32>) {
     }
 }
 
-/// `app.log` is moved away and something is in its place; after a while it is put back. Many steps at which the process can be killed.
-pub(crate) fn file_in_the_way(folder: &str) {
+/// Forty lines wait for `app.log`, which is moved away, with something in its place; both paths.
+fn held(folder: &str) -> (logs::Repository, PathBuf, PathBuf) {
     let (path, aside) = (Path::new(folder).join("app.log"), Path::new(folder).join("app.log.aside"));
     let repo = logs::Repository::open(config(folder).sink_timeout(Duration::from_millis(50))).unwrap();
     log_numbers(&repo, 0..20);
@@ -38,6 +38,12 @@ pub(crate) fn file_in_the_way(folder: &str) {
     std::fs::create_dir(&path).unwrap();
     wait_until("the file is missed", || sink(&repo, "app.log").errors > 0);
     log_numbers(&repo, 20..60);
+    (repo, path, aside)
+}
+
+/// `app.log` is moved away and something is in its place; after a while it is put back. Many steps at which the process can be killed.
+pub(crate) fn file_in_the_way(folder: &str) {
+    let (repo, path, aside) = held(folder);
     assert_eq!(sink(&repo, "app.log").state, SinkState::Failing);
     std::fs::remove_dir(&path).unwrap();
     std::fs::rename(&aside, &path).unwrap();
@@ -50,13 +56,7 @@ pub(crate) fn file_in_the_way(folder: &str) {
 
 /// `app.log` cannot be written to, and the process is killed while lines wait for it.
 pub(crate) fn killed_while_held(folder: &str) {
-    let (path, aside) = (Path::new(folder).join("app.log"), Path::new(folder).join("app.log.aside"));
-    let repo = logs::Repository::open(config(folder).sink_timeout(Duration::from_millis(50))).unwrap();
-    log_numbers(&repo, 0..20);
-    std::fs::rename(&path, &aside).unwrap();
-    std::fs::create_dir(&path).unwrap();
-    wait_until("the file is missed", || sink(&repo, "app.log").errors > 0);
-    log_numbers(&repo, 20..60);
+    let (repo, ..) = held(folder);
     assert!(repo.flush(FLUSH).is_err());
     assert_eq!(sink(&repo, "app.log").held, 40);
     rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).unwrap();

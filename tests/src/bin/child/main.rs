@@ -131,6 +131,7 @@ fn main() {
         "bridge-hostile" => bridges::hostile(folder),
         "bridge-sinks" => bridges::sinks_that_log(folder),
         "bridge-doubles" => bridges::doubles(folder),
+        "bridge-one-line" => bridges::one_line(folder),
         "bridge-doubles-of-threads" => bridges::doubles_of_threads(folder),
         "bridge-log-tracer" => bridges::log_tracer(folder),
         "bridge-layers" => bridges::layers(folder),
