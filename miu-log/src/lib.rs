@@ -153,6 +153,8 @@ pub use miu_log_macros::{diagnose, main};
 
 #[cfg(all(feature = "tracing", not(loom)))]
 pub use self::bridge::{tracing_layer, tracing_subscriber};
+#[cfg(all(any(feature = "postgres", feature = "sqlite"), not(loom)))]
+pub use self::sink::outbox::database::Database;
 #[cfg(all(feature = "webhook", not(loom)))]
 pub use self::sink::outbox::webhook::Webhook;
 #[cfg(not(loom))]

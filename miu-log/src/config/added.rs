@@ -11,6 +11,8 @@ use super::select::{Choice, selecting};
 use crate::error::Error;
 use crate::layout::AnyLayout;
 use crate::sink::Sink;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+use crate::sink::outbox::database::Database;
 
 /// What [`LogConfig::sink`](crate::LogConfig::sink) takes: a [`File`], a [`Console`], any [`Sink`], a [`CustomSink`], which is a `Sink` with options, or a
 /// [`Remote`], for a destination that is far away.
@@ -70,6 +72,14 @@ impl From<Console> for AnySink {
 impl From<Remote> for AnySink {
     fn from(remote: Remote) -> AnySink {
         AnySink(Added::Remote(Box::new(remote)))
+    }
+}
+
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+impl From<Database> for AnySink {
+    /// As [`Remote::database`].
+    fn from(database: Database) -> AnySink {
+        Remote::database(database).into()
     }
 }
 

@@ -14,6 +14,11 @@ use crate::error::Error;
 use crate::layout::AnyLayout;
 use crate::sink::outbox::deliver::{Deliver, Timeouts};
 use crate::sink::outbox::{Backoff, Batching, Options};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+use crate::sink::{
+    Batch,
+    outbox::{database::Database, deliver::DeliverError},
+};
 #[cfg(feature = "webhook")]
 use crate::{layout::Pattern, level::Level, sink::outbox::webhook::Webhook};
 
@@ -75,6 +80,8 @@ pub struct Remote {
     backoff: Backoff,
     timeouts: Timeouts,
     spool: Option<u64>,
+    /// Why it cannot be.
+    problem: Option<String>,
 }
 
 selecting!(Remote);
@@ -94,6 +101,7 @@ impl Remote {
             backoff: Backoff { retries: 5, first: Duration::from_secs(1), longest: Duration::from_secs(60) },
             timeouts: Timeouts::new(Duration::from_secs(10), Duration::from_secs(15)),
             spool: Some(256 << 20),
+            problem: None,
         }
     }
 
@@ -106,6 +114,17 @@ impl Remote {
             // It parses: there is a scenario that reads such lines.
             .layout(Pattern::parse("{level} {domain}: {message}").unwrap_or_default())
             .batch_records(1000)
+    }
+
+    /// Rows of a table in a database, under the name `database`: 50 records make a batch, and where more wait up to 8192 go at once.
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    pub fn database(database: Database) -> Remote {
+        let (deliverer, problem) = match database.engine() {
+            Ok(deliverer) => (deliverer, None),
+            Err(problem) => (Box::new(Nowhere) as Box<dyn Deliver>, Some(problem)),
+        };
+        let remote = Remote { deliverer, problem, ..Remote::new("database", Nowhere) };
+        remote.layout(AnyLayout::rows()).batch_bytes(4 << 20)
     }
 
     /// What the lines look like that it is given. Default: as in the files.
@@ -213,6 +232,9 @@ impl Remote {
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {
+        if let Some(problem) = &self.problem {
+            return Err(self.wrong(problem));
+        }
         check_name(&self.name).map_err(|problem| self.wrong(problem))?;
         let fits = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.');
         if !self.name.chars().all(fits) || self.name.starts_with('.') {
@@ -240,6 +262,17 @@ impl Remote {
             return Err(self.wrong(format!("spool_bytes is {bytes}; at least {SMALLEST_SPOOL} is accepted")));
         }
         self.layout.as_ref().map_or(Ok(()), AnyLayout::check).map_err(|error| self.wrong(error))
+    }
+}
+
+/// Stands in for what cannot be.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+struct Nowhere;
+
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+impl Deliver for Nowhere {
+    fn deliver(&mut self, _batch: &Batch<'_>, _timeouts: Timeouts) -> Result<(), DeliverError> {
+        Err(DeliverError::off("there is no such destination"))
     }
 }
 

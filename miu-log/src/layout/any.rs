@@ -14,6 +14,8 @@ use super::line::PatternLayout;
 use super::logfmt::Logfmt;
 use super::otel::OtelJson;
 use super::pattern::Pattern;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+use super::row::RowLayout;
 use crate::error::Error;
 use crate::reading::{Reading, put_counted};
 use crate::zone::Zone;
@@ -41,6 +43,8 @@ enum Kind {
     Json(Box<Json>),
     Logfmt(Logfmt),
     OtelJson(OtelJson),
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    Row,
     Custom(Shared),
 }
 
@@ -58,6 +62,12 @@ mod saved {
 }
 
 impl AnyLayout {
+    /// Rows of a table, for databases.
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    pub(crate) fn rows() -> AnyLayout {
+        AnyLayout(Kind::Row)
+    }
+
     /// Whether both write the same lines: layouts of one kind with the same options, or clones of one layout of your own.
     pub fn is_same(&self, other: &AnyLayout) -> bool {
         match (&self.0, &other.0) {
@@ -65,6 +75,8 @@ impl AnyLayout {
             (Kind::Json(one), Kind::Json(other)) => one == other,
             (Kind::Logfmt(one), Kind::Logfmt(other)) => one == other,
             (Kind::OtelJson(one), Kind::OtelJson(other)) => one == other,
+            #[cfg(any(feature = "postgres", feature = "sqlite"))]
+            (Kind::Row, Kind::Row) => true,
             (Kind::Custom(one), Kind::Custom(other)) => Arc::ptr_eq(one, other),
             _ => false,
         }
@@ -80,7 +92,7 @@ impl AnyLayout {
         let zone = match &self.0 {
             Kind::Json(json) => json.own_zone(),
             Kind::Logfmt(logfmt) => logfmt.own_zone(),
-            Kind::Pattern(_) | Kind::OtelJson(_) | Kind::Custom(_) => None,
+            _ => None,
         };
         zone.map_or(Ok(()), Zone::check)
     }
@@ -101,6 +113,8 @@ impl AnyLayout {
             Kind::Json(json) => Box::new(json.build(zone)),
             Kind::Logfmt(logfmt) => Box::new(logfmt.build(zone)),
             Kind::OtelJson(otel) => Box::new(otel.build()),
+            #[cfg(any(feature = "postgres", feature = "sqlite"))]
+            Kind::Row => Box::new(RowLayout::new()),
             Kind::Custom(shared) => Box::new(CustomLayout::new(Arc::clone(shared))),
         }
     }
@@ -125,6 +139,9 @@ impl AnyLayout {
                 out.push(saved::OTEL_JSON);
                 otel.save_to(&mut out);
             }
+            // It is for no file.
+            #[cfg(any(feature = "postgres", feature = "sqlite"))]
+            Kind::Row => out.push(saved::CUSTOM),
             Kind::Custom(_) => out.push(saved::CUSTOM),
         }
         out
@@ -190,6 +207,8 @@ impl fmt::Debug for AnyLayout {
             Kind::Json(json) => json.fmt(f),
             Kind::Logfmt(logfmt) => logfmt.fmt(f),
             Kind::OtelJson(otel) => otel.fmt(f),
+            #[cfg(any(feature = "postgres", feature = "sqlite"))]
+            Kind::Row => f.write_str("rows"),
             Kind::Custom(_) => f.write_str("a layout of the program's own"),
         }
     }

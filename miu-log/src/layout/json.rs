@@ -436,7 +436,7 @@ impl LineLayout for JsonLayout {
 /// Appends a field's value. It is taken by reference because a copy of a value that has just been decoded would wait for the
 /// narrower stores that made it.
 #[inline]
-fn write_value(value: &Value<'_>, out: &mut Vec<u8>) {
+pub(super) fn write_value(value: &Value<'_>, out: &mut Vec<u8>) {
     match *value {
         Value::Str(text) | Value::Rendered(text) => push_string(text, out),
         Value::U64(number) => push_integer(number, out),

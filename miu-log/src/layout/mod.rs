@@ -25,6 +25,8 @@ mod pattern;
 mod percent;
 mod presets;
 mod rfc3339;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod row;
 mod stamp;
 mod time_format;
 
@@ -44,6 +46,8 @@ pub use otel::OtelJson;
 pub(crate) use pattern::nearest;
 pub use pattern::{Pattern, PatternError};
 pub use rfc3339::TimePrecision;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) use row::Row;
 pub(crate) use stamp::moment;
 
 /// Writes records as text, straight into a sink's buffer. Programs bring layouts along by [`Layout`].

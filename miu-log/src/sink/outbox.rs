@@ -14,6 +14,8 @@ mod backoff;
 mod batching;
 mod bisection;
 mod circuit;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) mod database;
 mod dead_letters;
 pub(crate) mod deliver;
 mod fallback;

@@ -2,10 +2,11 @@
 //!
 //! Called by the outbox, on its thread.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use crate::sink::Batch;
+use crate::sink::{Batch, Line};
 
 /// How records get to a destination: one batch at a time. Everything else (waiting, retrying, spooling, giving up) is done by [`Remote`](crate::Remote).
 ///
@@ -21,6 +22,27 @@ pub trait Deliver: Send {
     ///
     /// [`DeliverError`] says whether to try again, and what arrived all the same.
     fn deliver(&mut self, batch: &Batch<'_>, timeouts: Timeouts) -> Result<(), DeliverError>;
+
+    /// Reaches the destination before there is anything to deliver, once, right after the start: so that what is wrong is told
+    /// before the first record comes. Default: does nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`deliver`](Deliver::deliver), which is called all the same when there is something, but after [`DeliverError::off`].
+    fn connect(&mut self, timeouts: Timeouts) -> Result<(), DeliverError> {
+        let _ = timeouts;
+        Ok(())
+    }
+
+    /// How a line is shown to people, on the console and among the dead letters, where it gets no further. Default: as it is.
+    fn show<'a>(&self, line: &Line<'a>) -> Cow<'a, [u8]> {
+        Cow::Borrowed(line.as_bytes())
+    }
+
+    /// Records of which it had to change something so that the destination takes them, such as a text that was too long. The number never falls.
+    fn altered(&self) -> u64 {
+        0
+    }
 }
 
 /// How long a delivery may take.
