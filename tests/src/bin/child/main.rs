@@ -11,6 +11,7 @@ mod bridges;
 mod chaos;
 mod config_files;
 mod crashes;
+mod database;
 mod destructors;
 mod disks;
 mod early;
@@ -113,6 +114,7 @@ fn main() {
         "signal-hanging" => signals::hanging(folder),
         "hanging-sink" => sinks::hanging(folder),
         "remote" => remote::remote(folder, more),
+        "database" => database::database(folder, more),
         "logging-sink" => sinks::logging(folder),
         "flooded-sink" => sinks::flooded(folder),
         "captured-facades" => simple::captured_facades(),

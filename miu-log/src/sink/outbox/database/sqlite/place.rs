@@ -191,9 +191,10 @@ impl Place {
         let may = |path: &Path| rustix::fs::access(path, Access::READ_OK | Access::WRITE_OK);
         let denied = |path: &Path| matches!(may(path), Err(Errno::ACCESS | Errno::PERM));
         let (user, path) = (rustix::process::geteuid().as_raw(), &self.path);
-        if denied(path) {
+        let beside = BESIDE.map(|end| self.beside(end));
+        if let Some(path) = [path].into_iter().chain(&beside).find(|path| denied(path)) {
             Some(format!(
-                "the database {path:?} may not be written by user {user}; give that user the right to"
+                "the database's file {path:?} may not be written by user {user}; give that user the right to"
             ))
         } else if denied(self.folder()) {
             Some(format!(
