@@ -31,7 +31,7 @@ use crate::sink::Line;
 /// a record is in the table once, however often it is delivered. Names are cut to the length of their column, NULs are taken out, and a record of
 /// which anything was changed is counted.
 ///
-/// - **When its queue is full:** as of every [`Remote`](crate::Remote): past 16 MiB of waiting lines (20 MiB for ERROR and CRITICAL) new ones are dropped and counted.
+/// - **When its queue is full:** as of every [`Remote`](crate::Remote): its queue is the spool, up to 256 MiB; past that and 4 MiB of memory records go to the console, stderr, nowhere, each counted.
 /// - **When the destination fails:** a database that is locked, full, or not there is asked again, and records wait in the spool, as of every
 ///   `Remote`. Missing rights, and a table that cannot be made or has other columns, turn the sink off until the next start, which is said with what to do. A record that the database does not take is a dead letter.
 ///   A SQLite file that is damaged is moved aside, to `<name>.corrupt-<time>` with its journal, and a new one is begun; one that is deleted is made anew. Either is said on stderr.
