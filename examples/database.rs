@@ -41,7 +41,7 @@ fn serve(repo: &logs::Repository, number: u64, numbers: &mut Numbers) {
     let cents = 100 + numbers.below(9_900);
     miu_log::info!(repo.orders, customer, cents, "order {number} taken");
     miu_log::debug!(repo.db, rows = 1, "order {number} stored");
-    if number % 25 == 0 {
+    if number.is_multiple_of(25) {
         repo.orders.exception(format!("order {number} is not paid"), &Declined);
     }
 }

@@ -15,7 +15,7 @@ pub(crate) fn database(folder: &str, more: &[String]) {
     let to = if to == "ever" { u64::MAX } else { to.parse().unwrap() };
     for number in from.parse::<u64>().unwrap()..to {
         miu_log::info!(repo.app, "n {number}");
-        if to == u64::MAX && number % 200 == 0 {
+        if to == u64::MAX && number.is_multiple_of(200) {
             // So that it does not run ahead of the database by more than can be caught up with.
             let _ = repo.flush(FLUSH);
         }
