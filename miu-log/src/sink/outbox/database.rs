@@ -7,6 +7,7 @@
 //!
 //! Called by the outbox, on its thread, where the clients of the databases work as well.
 
+mod columns;
 mod table;
 
 use std::borrow::Cow;
@@ -91,3 +92,6 @@ fn show<'a>(line: &Line<'a>) -> Cow<'a, [u8]> {
     text.push('\n');
     Cow::Owned(text.into_bytes())
 }
+
+#[cfg(test)]
+mod tests;
