@@ -8,6 +8,8 @@
 //! Called by the outbox, on its thread, where the clients of the databases work as well.
 
 mod columns;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod table;
 
 use std::borrow::Cow;
@@ -72,7 +74,11 @@ impl Database {
         }
         let scheme = self.url.expose().split(':').next().unwrap_or_default();
         match scheme {
-            // The engines come here.
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => {
+                let (days, connections) = (self.retention_days, self.pool_size);
+                Ok(Box::new(postgres::Postgres::new(&self.url, table, days, connections)?))
+            }
             _ => Err(format!("{NO_ADDRESS}{}", table.name)),
         }
     }
