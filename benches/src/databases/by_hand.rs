@@ -188,7 +188,7 @@ pub(super) fn sqlite(url: &str, records: u64, rows: u64) -> Result<Sample, Failu
     for first in (0..records).step_by(rows as usize) {
         let transaction = connection.transaction()?;
         {
-            let mut insert = transaction.prepare_cached(&statement)?;
+            let mut insert = transaction.prepare(&statement)?;
             for position in first..(first + rows).min(records) {
                 let id = (0x1234_5678_9abc_def0_u128 << 64 | u128::from(position)).to_be_bytes();
                 // As long as a time in text.
