@@ -8,6 +8,8 @@
 //! Called by the outbox, on its thread, where the clients of the databases work as well.
 
 mod columns;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod table;
@@ -118,6 +120,11 @@ impl Database {
             "sqlite" => Err(lacks("sqlite")),
             #[cfg(not(feature = "postgres"))]
             "postgres" | "postgresql" => Err(lacks("postgres")),
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => {
+                let (days, connections) = (self.retention_days, self.pool_size);
+                Ok(Box::new(postgres::Postgres::new(&self.url, table, days, connections)?))
+            }
             _ => Err(NO_ADDRESS.to_owned()),
         }
     }
