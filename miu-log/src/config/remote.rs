@@ -145,7 +145,7 @@ impl Remote {
     }
 
     /// How many records go at once where so many wait, as after an outage or in a flood. Default: as many as make a batch; a
-    /// [database](Remote::database) takes 8192. What is less than [`batch_records`](Remote::batch_records) counts as that.
+    /// database takes 8192. What is less than [`batch_records`](Remote::batch_records) counts as that.
     #[must_use]
     pub fn backlog_records(mut self, records: usize) -> Remote {
         self.batching.most = records;

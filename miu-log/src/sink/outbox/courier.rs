@@ -483,6 +483,11 @@ impl Sink for Courier {
             notice(&self.kit.name, &format!("{}: cannot remove a file of its spool: {error}", self.kit.name));
         }
         self.kit.outside.set(0);
+        // What it has open is closed while somebody still waits for it.
+        let closed = Box::new(Closed { altered: self.kit.deliverer.altered() });
+        let deliverer = std::mem::replace(&mut self.kit.deliverer, closed);
+        // There is nobody left whom a panic concerns.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(deliverer)));
         Ok(())
     }
 
@@ -514,6 +519,21 @@ impl Sink for Courier {
                 ..RemoteHealth::default()
             }),
         }
+    }
+}
+
+/// Stands where the deliverer was.
+struct Closed {
+    altered: u64,
+}
+
+impl Deliver for Closed {
+    fn deliver(&mut self, _batch: &Batch<'_>, _timeouts: Timeouts) -> Result<(), DeliverError> {
+        Err(DeliverError::retry("it is closed"))
+    }
+
+    fn altered(&self) -> u64 {
+        self.altered
     }
 }
 

@@ -28,8 +28,10 @@ impl Deliver for Destination {
         if matches!(self.1, Mood::Down) {
             return Err(DeliverError::retry("the destination is down"));
         }
-        while matches!(self.1, Mood::Hanging) {
-            std::thread::park();
+        if matches!(self.1, Mood::Hanging) {
+            loop {
+                std::thread::park();
+            }
         }
         let mut text = String::new();
         for line in batch.iter() {
