@@ -58,8 +58,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let answer = ask(server)?;
     let shown = ["records_total{domain=\"db\"", "dropped_total{domain=\"app\"", "sink_written_total"];
-    let mut lines: Vec<&str> =
-        answer.lines().filter(|line| shown.iter().any(|it| line.contains(it))).collect();
+    let mut lines: Vec<&str> = answer
+        .lines()
+        .filter(|line| line.starts_with("miu_log") && shown.iter().any(|it| line.contains(it)))
+        .collect();
     lines.sort_unstable();
     for line in lines.into_iter().filter(|line| !line.ends_with(" 0") || line.contains("\"full\"")) {
         println!("{line}");

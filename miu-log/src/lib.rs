@@ -182,8 +182,8 @@ pub use self::{
     router::Durability,
     secret::Secret,
     sink::outbox::deliver::{Deliver, DeliverError, Timeouts},
-    sink::{Batch, FilePosition, Line, Sink, SinkError},
-    stats::{DomainStats, DropReason, RingStats, SinkState, SinkStats, Stats},
+    sink::{Batch, CircuitState, FilePosition, Line, Sink, SinkError},
+    stats::{DomainStats, DropReason, RemoteStats, RingStats, SinkState, SinkStats, Stats},
     worker::{ExitCause, RecoveredProcess, Recovery, WorkerEvent, WorkerEventKind},
     zone::{Zone, ZoneName},
 };

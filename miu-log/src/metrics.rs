@@ -15,7 +15,8 @@ use ::metrics::{
 
 use crate::level::Level;
 use crate::notice::notice;
-use crate::stats::{DropReason, SinkState, SinkStats, Stats};
+use crate::sink::CircuitState;
+use crate::stats::{DropReason, RemoteStats, SinkState, SinkStats, Stats};
 
 /// Where they come from, for recorders that ask.
 const METADATA: Metadata<'static> = Metadata::new("miu_log", Weight::INFO, Some("miu_log"));
@@ -86,7 +87,37 @@ const DEAD_LETTERS: Metric = metric(
 const UP: Metric =
     metric("miu_log_sink_up", Unit::Count, "1 while the sink takes what it is given, 0 while it fails.");
 
-const COUNTERS: [&Metric; 17] = [
+const BATCHES: Metric =
+    metric("miu_log_sink_batches_total", Unit::Count, "Batches that have arrived at the destination.");
+const ALTERED: Metric = metric(
+    "miu_log_sink_altered_total",
+    Unit::Count,
+    "Records that had to be changed so that the destination takes them.",
+);
+const SPOOL: Metric =
+    metric("miu_log_sink_spool_bytes", Unit::Bytes, "Bytes that the sink's spool takes on disk.");
+const OLDEST: Metric = metric(
+    "miu_log_sink_oldest_pending_seconds",
+    Unit::Seconds,
+    "How long ago the oldest record was logged that has not arrived; 0 where all have.",
+);
+const BATCH_RATE: Metric = metric(
+    "miu_log_sink_batches_per_second",
+    Unit::CountPerSecond,
+    "Batches that arrive in a second, over the last ten seconds.",
+);
+const RECORD_RATE: Metric = metric(
+    "miu_log_sink_records_per_second",
+    Unit::CountPerSecond,
+    "Records that arrive in a second, over the last ten seconds.",
+);
+const CONNECTION: Metric = metric(
+    "miu_log_sink_connection",
+    Unit::Count,
+    "1 for the state that the way to the destination is in: closed while it works, open while the destination is left alone, half-open while it is tried, off until the next start.",
+);
+
+const COUNTERS: [&Metric; 19] = [
     &RECORDS,
     &DROPPED,
     &ACCEPTED,
@@ -104,8 +135,14 @@ const COUNTERS: [&Metric; 17] = [
     &TO_CONSOLE,
     &TO_STDERR,
     &DEAD_LETTERS,
+    &BATCHES,
+    &ALTERED,
 ];
-const GAUGES: [&Metric; 3] = [&PENDING, &HELD, &UP];
+const GAUGES: [&Metric; 8] = [&PENDING, &HELD, &UP, &SPOOL, &OLDEST, &BATCH_RATE, &RECORD_RATE, &CONNECTION];
+
+/// Every state of a [`CONNECTION`].
+const STATES: [CircuitState; 4] =
+    [CircuitState::Closed, CircuitState::Open, CircuitState::HalfOpen, CircuitState::Off];
 
 /// A reason in one word.
 const fn word_of(reason: DropReason) -> &'static str {
@@ -203,19 +240,45 @@ fn tell(recorder: &dyn Recorder, stats: &Stats) {
 
 fn tell_of_sink(recorder: &dyn Recorder, sink: &SinkStats) {
     let labels = || vec![label("sink", sink.name.clone())];
-    for (metric, value) in [
-        (&WRITTEN, sink.written),
-        (&LOST, sink.dropped),
-        (&ERRORS, sink.errors),
-        (&RETRIES, sink.retries),
-        (&TO_CONSOLE, sink.to_console),
-        (&TO_STDERR, sink.to_stderr),
-        (&DEAD_LETTERS, sink.dead_letters),
-    ] {
+    for (metric, value) in
+        [(&WRITTEN, sink.written), (&LOST, sink.dropped), (&ERRORS, sink.errors), (&RETRIES, sink.retries)]
+    {
         counter(recorder, metric, labels(), value);
     }
     gauge(recorder, &HELD, labels(), sink.held as f64);
-    gauge(recorder, &UP, labels(), f64::from(u8::from(sink.state == SinkState::Working)));
+    gauge(recorder, &UP, labels(), flag(sink.state == SinkState::Working));
+    let Some(remote) = &sink.remote else { return };
+    for (metric, value) in [
+        (&TO_CONSOLE, sink.to_console),
+        (&TO_STDERR, sink.to_stderr),
+        (&DEAD_LETTERS, sink.dead_letters),
+        (&BATCHES, remote.batches),
+        (&ALTERED, remote.altered),
+    ] {
+        counter(recorder, metric, labels(), value);
+    }
+    tell_of_remote(recorder, remote, labels);
+}
+
+fn tell_of_remote(recorder: &dyn Recorder, remote: &RemoteStats, labels: impl Fn() -> Vec<Label>) {
+    let oldest = remote.oldest_pending.unwrap_or_default().as_secs_f64();
+    for (metric, value) in [
+        (&SPOOL, remote.spool_bytes as f64),
+        (&OLDEST, oldest),
+        (&BATCH_RATE, remote.batches_per_second),
+        (&RECORD_RATE, remote.records_per_second),
+    ] {
+        gauge(recorder, metric, labels(), value);
+    }
+    for state in STATES {
+        let mut labels = labels();
+        labels.push(label("state", state.as_str()));
+        gauge(recorder, &CONNECTION, labels, flag(remote.circuit == state));
+    }
+}
+
+fn flag(holds: bool) -> f64 {
+    f64::from(u8::from(holds))
 }
 
 #[cfg(test)]
@@ -230,6 +293,8 @@ mod tests {
         }
         for metric in GAUGES {
             assert!(!metric.name.ends_with("_total"), "{}", metric.name);
+            assert_eq!(metric.unit == Unit::Bytes, metric.name.ends_with("_bytes"), "{}", metric.name);
+            assert_eq!(metric.unit == Unit::Seconds, metric.name.ends_with("_seconds"), "{}", metric.name);
         }
         let mut names: Vec<&str> = COUNTERS.iter().chain(&GAUGES).map(|metric| metric.name).collect();
         names.sort_unstable();

@@ -38,7 +38,7 @@ use crate::level::Level;
 use crate::notice::notice;
 use crate::record::{Record, UnixNanos};
 use crate::sink::{Batch, Entry, FileMark, Held, Rotate, Sink, SinkError};
-use crate::stats::{SinkState, SinkStats};
+use crate::stats::{RemoteStats, SinkState, SinkStats};
 use crate::sync::{AtomicBool, Ordering};
 
 /// Bytes that a slot keeps at most while its sink fails.
@@ -467,8 +467,8 @@ impl Router {
         report
     }
 
-    /// Counters of every sink.
-    pub(crate) fn stats(&self) -> Vec<SinkStats> {
+    /// Counters of every sink, at this time.
+    pub(crate) fn stats(&self, now: UnixNanos) -> Vec<SinkStats> {
         let stats = |station: &Station| {
             // What the sink's own thread met with; asked for at once, so that the numbers fit each other.
             let health = station.sink.health();
@@ -481,9 +481,12 @@ impl Router {
             // Of a line that is written in part the rest is held.
             let torn = u64::from(station.is_torn());
             let elsewhere = health.to_console + health.to_stderr + health.dead_letters;
+            let taken = station.taken.saturating_sub(lost + health.waiting + torn + elsewhere);
             SinkStats {
                 name: station.name.clone(),
-                written: station.taken.saturating_sub(lost + health.waiting + torn + elsewhere),
+                // The spool may hold records of earlier processes.
+                written: health.remote.map_or(taken, |remote| remote.delivered),
+                remote: health.remote.map(|remote| RemoteStats::new(&remote, now)),
                 dropped: station.dropped + lost,
                 held: station.held_records() + health.waiting,
                 to_console: health.to_console,

@@ -2,8 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::level::Level;
+use crate::record::UnixNanos;
+use crate::sink::{CircuitState, RemoteHealth};
 use crate::sync::{AtomicU64, Ordering};
 
 /// Why a record was not accepted.
@@ -280,7 +283,7 @@ pub(crate) struct Published {
 /// `flush` first where numbers have to fit what was logged.
 ///
 /// The lines that the pipeline writes about itself, such as `dropped 3 records`, are records here: a sink takes, holds and loses them like any other.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SinkStats {
     /// Name of the sink: its file's name, `console`, or the name it was added under.
@@ -303,10 +306,49 @@ pub struct SinkStats {
     pub retries: u64,
     /// How it is doing now.
     pub state: SinkState,
+    /// Of a [`Remote`](crate::Remote): how it is with its destination.
+    pub remote: Option<RemoteStats>,
     /// Why it does not work, where it does not: the error in words, such as a full disk. A log file that is written to and could not be rotated is
     /// [`Working`](SinkState::Working), and says here why it was not. Of a sink with a thread of its own, and of one that has just been found to
     /// work again, there is none.
     pub fault: Option<String>,
+}
+
+/// How it is with the destination of a [`Remote`](crate::Remote). Its queue depth is [`SinkStats::held`], also of earlier processes' records, and what has
+/// arrived [`SinkStats::written`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RemoteStats {
+    /// Whether it is tried.
+    pub circuit: CircuitState,
+    /// Batches that have arrived, or the part of one that has.
+    pub batches: u64,
+    /// Batches that arrive in a second, over the last ten seconds.
+    pub batches_per_second: f64,
+    /// Records that arrive in a second, over the last ten seconds.
+    pub records_per_second: f64,
+    /// Records that had to be changed so that the destination takes them: a text that was too long, a character that it does not know.
+    pub altered: u64,
+    /// Bytes that the spool takes on disk.
+    pub spool_bytes: u64,
+    /// How long ago the oldest record was logged that has not arrived. None where all have.
+    pub oldest_pending: Option<Duration>,
+}
+
+impl RemoteStats {
+    /// As of this time.
+    pub(crate) fn new(health: &RemoteHealth, now: UnixNanos) -> RemoteStats {
+        let age = |time: UnixNanos| Duration::from_nanos(now.saturating_sub(time).max(0).unsigned_abs());
+        RemoteStats {
+            circuit: health.circuit,
+            batches: health.batches,
+            batches_per_second: health.batches_per_second,
+            records_per_second: health.records_per_second,
+            altered: health.altered,
+            spool_bytes: health.spool_bytes,
+            oldest_pending: health.oldest.map(age),
+        }
+    }
 }
 
 impl Stats {

@@ -104,8 +104,8 @@ impl<S: Sink + 'static> From<S> for AnySink {
 /// - **When its queue is full:** past 4 MiB of waiting lines (5 MiB for ERROR and CRITICAL) new ones are dropped and counted.
 /// - **When the destination fails:** as its [`SinkError`](crate::SinkError) says, the lines are offered again, or dropped and counted. After a panic it is
 ///   [`Disabled`](crate::SinkState::Disabled) and pauses, for a second and then for longer; lines on which it panics three times are dropped and counted.
-/// - **Durability:** its own matter. After a crash it gets a record at least once from the next `open`, and nothing from
-///   [`recover`](crate::recover()).
+/// - **Durability:** its own matter. A `kill -9` takes what waits in its queue; what the next `open` reads again from the rings it may get a second time, and it gets nothing
+///   from [`recover`](crate::recover()).
 ///
 /// # Examples
 ///

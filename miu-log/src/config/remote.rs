@@ -22,9 +22,6 @@ use crate::sink::{
 #[cfg(feature = "webhook")]
 use crate::{layout::Pattern, level::Level, sink::outbox::webhook::Webhook};
 
-/// Bytes of lines that may wait for the sink's thread while that waits for an answer; a quarter more for ERROR and CRITICAL.
-const QUEUE: usize = 16 << 20;
-
 /// Smallest spool: what is smaller holds no long record.
 const SMALLEST_SPOOL: u64 = 64 << 10;
 
@@ -36,13 +33,13 @@ const SMALLEST_SPOOL: u64 = 64 << 10;
 /// five minutes, and then tried once at a time. Of a batch that it refuses the halves are offered, until the record is found that it does not
 /// take, which goes into a file of its own.
 ///
-/// - **When its queue is full:** the thread takes records from its queue whenever it does not wait for an answer. Past 16 MiB of waiting lines (20 MiB for ERROR
-///   and CRITICAL) new ones are dropped and counted.
-/// - **When the destination fails:** its records stay in the spool, `.outbox/<name>/` in the log folder, up to 256 MiB, and are delivered in order later, also
-///   after a restart. What has no room there waits in memory, up to 4 MiB, then goes to the console, else to stderr, else it is dropped; each is counted
-///   ([`SinkStats`](crate::SinkStats)). Without a spool a batch goes that way after its last retry.
-/// - **Durability:** what is in the spool survives the end of the process, and is delivered at least once. What waits in the queue for the thread when the process is killed,
-///   a moment's records or those of the time for which a request hangs, is in the log files only. A second delivery, after an answer that got
+/// - **When its queue is full:** its queue is the spool, `.outbox/<name>/` in the log folder, up to 256 MiB, whatever the destination does. What has no room there waits
+///   in memory, up to 4 MiB, then goes to the console, else to stderr, else it is dropped; each is counted ([`SinkStats`](crate::SinkStats)). Without a spool it waits in
+///   memory only; past 16 MiB while one request hangs (20 MiB for ERROR and CRITICAL) new records are dropped and counted.
+/// - **When the destination fails:** its records stay in the spool, and are delivered in order later, also after a restart. Without a spool a batch
+///   goes to the console, stderr or nowhere after its last retry.
+/// - **Durability:** a record is in the spool before its space in the ring is given back, so that it survives the end of the process, also a `kill -9`, and is delivered at
+///   least once. The spool is not synced: a loss of power costs what the system had not written. A second delivery, after an answer that got
 ///   lost or a crash, has the same [`Line::id`](crate::Line::id). [`recover`](crate::recover()) delivers nothing.
 ///
 /// A flush makes a batch of what waits and tries it; so does the end of the program, which waits for it no longer than
@@ -75,7 +72,6 @@ pub struct Remote {
     pub(crate) layout: Option<AnyLayout>,
     pub(crate) diagnose: Option<bool>,
     pub(crate) console: bool,
-    pub(crate) queue_bytes: usize,
     batching: Batching,
     backoff: Backoff,
     timeouts: Timeouts,
@@ -96,8 +92,7 @@ impl Remote {
             layout: None,
             diagnose: None,
             console: true,
-            queue_bytes: QUEUE,
-            batching: Batching { records: 50, bytes: 256 << 10, age: Duration::from_secs(5) },
+            batching: Batching { records: 50, most: 50, bytes: 256 << 10, age: Duration::from_secs(5) },
             backoff: Backoff { retries: 5, first: Duration::from_secs(1), longest: Duration::from_secs(60) },
             timeouts: Timeouts::new(Duration::from_secs(10), Duration::from_secs(15)),
             spool: Some(256 << 20),
@@ -124,7 +119,7 @@ impl Remote {
             Err(problem) => (Box::new(Nowhere) as Box<dyn Deliver>, Some(problem)),
         };
         let remote = Remote { deliverer, problem, ..Remote::new("database", Nowhere) };
-        remote.layout(AnyLayout::rows()).batch_bytes(4 << 20)
+        remote.layout(AnyLayout::rows()).batch_bytes(4 << 20).backlog_records(8192)
     }
 
     /// What the lines look like that it is given. Default: as in the files.
@@ -146,6 +141,14 @@ impl Remote {
     #[must_use]
     pub fn batch_records(mut self, records: usize) -> Remote {
         self.batching.records = records;
+        self
+    }
+
+    /// How many records go at once where so many wait, as after an outage or in a flood. Default: as many as make a batch; a
+    /// [database](Remote::database) takes 8192. What is less than [`batch_records`](Remote::batch_records) counts as that.
+    #[must_use]
+    pub fn backlog_records(mut self, records: usize) -> Remote {
+        self.batching.most = records;
         self
     }
 

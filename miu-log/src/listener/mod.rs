@@ -628,7 +628,7 @@ impl Listener {
             }
         });
         let published = Published {
-            sinks: self.router.stats(),
+            sinks: self.router.stats(self.calibration.clock().unix_now()),
             rings: rings.collect(),
             behind: self.router.behind(),
             unrotated: self.unrotated.clone(),

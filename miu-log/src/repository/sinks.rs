@@ -250,15 +250,10 @@ fn remote_slot(
     );
     let options = remote.options(folder.map(Folder::path));
     let console = remote.console.then(|| fallback_console(&remote.name, domains));
-    let outbox = Outbox::new(&remote.name, options, remote.deliverer, domains.to_vec(), console);
-    let sink = Queued::with_limits(
-        &remote.name,
-        Box::new(outbox),
-        domains.to_vec(),
-        remote.queue_bytes,
-        remote.queue_bytes / 4,
-    )
-    .map_err(|error| Error::io(format!("cannot start the thread of the sink {:?}", remote.name), error))?;
+    let sink =
+        Outbox::new(&remote.name, options, remote.deliverer, domains.to_vec(), console).map_err(|error| {
+            Error::io(format!("cannot start the thread of the sink {:?}", remote.name), error)
+        })?;
     Ok(Slot { name: remote.name, sink: Box::new(sink), layout, filter, record_filter })
 }
 

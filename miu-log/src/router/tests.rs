@@ -304,7 +304,7 @@ fn a_slot_with_a_record_filter_gets_what_its_filter_wants_and_others_get_all() {
     assert_eq!(b.text(), "app INFO 1\ndb ERROR 1\napp INFO 2\ndb ERROR 2\napp INFO 3\ndb ERROR 3\n");
     assert_eq!(c.text(), "> app INFO 1\n> app INFO 2\n> app INFO 3\n");
     assert_eq!(d.text(), "");
-    assert!(router.stats().iter().all(|sink| sink.dropped == 0));
+    assert!(router.stats(0).iter().all(|sink| sink.dropped == 0));
 }
 
 #[test]
@@ -323,7 +323,7 @@ fn a_filter_that_panics_costs_its_slot_the_record_and_is_counted() {
     assert_eq!((report.written, report.dropped), (5, 1));
     assert_eq!(a.text(), "app INFO 1\napp INFO 3\n");
     assert_eq!(b.text(), "app INFO 1\napp INFO 2\napp INFO 3\n");
-    assert_eq!(router.stats().iter().map(|sink| sink.dropped).collect::<Vec<_>>(), [1, 0]);
+    assert_eq!(router.stats(0).iter().map(|sink| sink.dropped).collect::<Vec<_>>(), [1, 0]);
 }
 
 #[test]
@@ -371,7 +371,7 @@ fn a_panicking_sink_is_off_for_longer_each_time_while_others_go_on() {
     router.tick(now, 0, false, &mut |_| {});
     log(&mut router, 0, Level::Info, "1").unwrap();
     assert_eq!(router.deliver(&mut |_| {}), DeliveryReport { written: 1, held: 1, errors: 1, dropped: 0 });
-    assert_eq!(router.stats()[0].state, SinkState::Disabled);
+    assert_eq!(router.stats(0)[0].state, SinkState::Disabled);
     log(&mut router, 0, Level::Info, "2").unwrap();
     // Not tried before its second is over.
     assert_eq!(
@@ -393,7 +393,7 @@ fn a_panicking_sink_is_off_for_longer_each_time_while_others_go_on() {
     assert_eq!(router.deliver(&mut |_| {}), DeliveryReport { written: 1, ..DeliveryReport::default() });
     assert_eq!(bad.text(), "app INFO 2\n");
     assert_eq!(good.text(), "app INFO 1\napp INFO 2\n");
-    let stats = router.stats();
+    let stats = router.stats(0);
     assert_eq!(
         (stats[0].written, stats[0].dropped, stats[0].errors, stats[0].state),
         (1, 1, 3, SinkState::Working)
@@ -415,7 +415,7 @@ fn what_a_sink_did_not_take_is_offered_again_exactly_once() {
     router.tick(SECOND, 0, false, &mut |_| {});
     assert_eq!(router.deliver(&mut |_| {}), DeliveryReport { written: 3, ..DeliveryReport::default() });
     assert_eq!(memory.text(), "app INFO 1\napp INFO 2\napp INFO 3\napp INFO 4\n");
-    assert_eq!(router.stats()[0].retries, 1);
+    assert_eq!(router.stats(0)[0].retries, 1);
 }
 
 #[test]
@@ -458,7 +458,7 @@ fn a_failing_sink_holds_a_bounded_amount_and_errors_last() {
         }
     }
     router.deliver(&mut |_| {});
-    let stats = router.stats();
+    let stats = router.stats(0);
     assert!(router.slots[0].held.text.len() <= HOLD_LIMIT + HOLD_RESERVE + 2000);
     assert_eq!(stats[0].held + stats[0].dropped, total);
     assert!(stats[0].dropped > 5000);
@@ -467,7 +467,7 @@ fn a_failing_sink_holds_a_bounded_amount_and_errors_last() {
     router.deliver(&mut |_| {});
     let kept = bad.text();
     assert_eq!(kept.lines().filter(|line| line.contains("ERROR")).count(), 100);
-    assert_eq!(kept.lines().count() as u64 + router.stats()[0].dropped, total);
+    assert_eq!(kept.lines().count() as u64 + router.stats(0)[0].dropped, total);
     assert_eq!(good.text().lines().count() as u64, total);
 }
 
@@ -527,7 +527,7 @@ fn a_hung_console_stops_neither_the_files_nor_the_end() {
     assert!(report.dropped > 0 && report.errors > 0);
     let lines = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap().lines().count();
     assert_eq!((lines("app.log"), lines("info.log")), (10_000, 10_000));
-    let console = &router.stats()[0];
+    let console = &router.stats(0)[0];
     assert_eq!(console.written + console.dropped, 10_000);
 }
 
@@ -544,16 +544,16 @@ fn a_removed_folder_is_told_once_and_counted_for_each_file() {
     router.tick(SECOND, 0, false, &mut |_| {});
     assert!(router.slots.iter().all(|station| !station.is_first_to_miss_the_folder()));
     // Two domain files and four level files; the others are not open yet.
-    assert_eq!(router.stats().iter().map(|sink| sink.errors).sum::<u64>(), 6);
+    assert_eq!(router.stats(0).iter().map(|sink| sink.errors).sum::<u64>(), 6);
     // Each says at once that it fails, without a record.
-    for sink in router.stats().iter().filter(|sink| sink.errors > 0) {
+    for sink in router.stats(0).iter().filter(|sink| sink.errors > 0) {
         let fault = sink.fault.as_deref().unwrap_or_default();
         assert!(sink.state == SinkState::Failing && fault.contains("removed"), "{sink:?}");
     }
     log(&mut router, 0, Level::Info, "1").unwrap();
     assert_eq!(router.deliver(&mut |_| {}), DeliveryReport { held: 2, ..DeliveryReport::default() });
     router.tick(2 * SECOND, 0, false, &mut |_| {});
-    assert_eq!((router.stats()[0].state, router.stats()[0].held), (SinkState::Failing, 1));
+    assert_eq!((router.stats(0)[0].state, router.stats(0)[0].held), (SinkState::Failing, 1));
     let [app, ..] = &router.rotate(0)[..] else { panic!("nothing can be rotated") };
     assert!(app.starts_with("app.log fails and is not rotated: ") && app.contains("removed"), "{app}");
 }
@@ -578,11 +578,12 @@ fn stats_show_the_faults_behind_a_queue() {
     // The sink's thread stands still while its memory is locked.
     let guard = memory.0.lock().unwrap();
     assert_eq!(router.deliver(&mut |_| {}).written, 3);
-    let stats = router.stats();
+    let stats = router.stats(0);
     assert_eq!((stats[0].written, stats[0].held, stats[0].errors), (0, 3, 0));
     drop(guard);
     flush(&mut router);
     let expected = SinkStats {
+        remote: None,
         name: "mine".to_owned(),
         written: 1,
         dropped: 2,
@@ -595,21 +596,21 @@ fn stats_show_the_faults_behind_a_queue() {
         state: SinkState::Failing,
         fault: None,
     };
-    assert_eq!(router.stats(), std::slice::from_ref(&expected));
+    assert_eq!(router.stats(0), std::slice::from_ref(&expected));
     memory.mood(Mood::Panic);
     log(&mut router, 0, Level::Info, "panics").unwrap();
     router.deliver(&mut |_| {});
     let start = Instant::now();
-    while router.stats()[0].state != SinkState::Disabled {
-        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", router.stats());
+    while router.stats(0)[0].state != SinkState::Disabled {
+        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", router.stats(0));
         std::thread::yield_now();
     }
-    assert_eq!((router.stats()[0].held, router.stats()[0].dropped), (1, 2));
+    assert_eq!((router.stats(0)[0].held, router.stats(0)[0].dropped), (1, 2));
     memory.mood(Mood::Fine);
     log(&mut router, 0, Level::Info, "4").unwrap();
     flush(&mut router);
     let expected = SinkStats { written: 3, errors: 2, retries: 1, state: SinkState::Working, ..expected };
-    assert_eq!(router.stats(), [expected]);
+    assert_eq!(router.stats(0), [expected]);
 }
 
 /// A router with `app.log` and `db.log`, of which the first cannot be written: it is gone and something is in its place.
@@ -668,13 +669,13 @@ fn what_waits_is_copied_once_and_taken_up_by_the_next_run() {
 fn what_cannot_be_copied_is_counted_and_waits_in_memory() {
     let (dir, mut router) = with_a_file_in_the_way();
     router.secure_in(dir.path().join("nowhere"), 1);
-    let errors = router.stats()[0].errors;
+    let errors = router.stats(0)[0].errors;
     log(&mut router, 0, Level::Info, "1").unwrap();
     router.deliver(&mut |_| {});
     router.secure();
     router.secure();
     assert_eq!(router.held_marks().count(), 0);
-    assert_eq!((router.stats()[0].held, router.stats()[0].errors), (1, errors + 1), "tried once a second");
+    assert_eq!((router.stats(0)[0].held, router.stats(0)[0].errors), (1, errors + 1), "tried once a second");
     fs::remove_dir(dir.path().join("app.log")).unwrap();
     router.tick(3 * SECOND, 0, false, &mut |_| {});
     router.deliver(&mut |_| {});
@@ -695,7 +696,7 @@ fn a_file_that_works_again_tells_what_it_had_to_do_without() {
     router.deliver(&mut |_| {});
     let [untold] = &router.take_untold()[..] else { panic!("nothing to tell") };
     assert_eq!((untold.slot, untold.domain, untold.lost), (0, 0, 0));
-    assert_eq!(untold.dropped.iter().sum::<u64>(), router.stats()[0].dropped);
+    assert_eq!(untold.dropped.iter().sum::<u64>(), router.stats(0)[0].dropped);
     assert!(untold.dropped[Level::Debug as usize] == 1 && untold.dropped[Level::Error as usize] == 0);
     assert!(untold.cause.contains("it is a folder"), "{}", untold.cause);
     assert!(router.take_untold().is_empty(), "it is told once");

@@ -191,7 +191,7 @@ pub enum Rotate {
 
 /// How a sink with a thread of its own is doing, all as of one moment.
 #[doc(hidden)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Health {
     /// Errors and panics that nobody but the thread has seen.
@@ -210,6 +210,55 @@ pub struct Health {
     pub failing: bool,
     /// Whether it did so by a panic.
     pub panicking: bool,
+    /// Of a destination that is far away.
+    pub remote: Option<RemoteHealth>,
+}
+
+/// How it is with a destination that is far away.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct RemoteHealth {
+    /// Batches, and records in them, that have arrived.
+    pub batches: u64,
+    pub delivered: u64,
+    /// Records that had to be changed so that they could be delivered.
+    pub altered: u64,
+    /// Bytes that the spool takes.
+    pub spool_bytes: u64,
+    /// When the oldest record was logged that has not arrived.
+    pub oldest: Option<UnixNanos>,
+    pub circuit: CircuitState,
+    /// Over the last ten seconds.
+    pub batches_per_second: f64,
+    pub records_per_second: f64,
+}
+
+/// Whether a destination is tried: a circuit breaker's state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CircuitState {
+    /// It works, for all that is known; a batch that failed may be waiting for its next attempt.
+    #[default]
+    Closed,
+    /// A batch has failed after its last retry: the destination is left alone for a while.
+    Open,
+    /// That while is over, and one batch is being tried.
+    HalfOpen,
+    /// The destination has said that nothing gets there before somebody changes something: it is off until the next start.
+    Off,
+}
+
+impl CircuitState {
+    /// The state in words: `closed`, `open`, `half-open`, `off`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            CircuitState::Closed => "closed",
+            CircuitState::Open => "open",
+            CircuitState::HalfOpen => "half-open",
+            CircuitState::Off => "off",
+        }
+    }
 }
 
 /// Identity of a log file, and how much of it consists of whole lines.
@@ -463,6 +512,11 @@ impl SinkError {
     /// Whether the cause is that the log folder is gone.
     pub(crate) fn is_folder_removed(&self) -> bool {
         self.folder_removed
+    }
+
+    /// The same error of a batch that had so many records more before those that were offered, all of them delivered.
+    pub(crate) fn behind(self, records: usize) -> SinkError {
+        SinkError { delivered: self.delivered + records, ..self }
     }
 
     /// How many records of the batch were delivered.

@@ -1,58 +1,53 @@
-//! What stands between the pipeline and a destination that is far away: batches, retries, a spool on disk, and what becomes of records that get nowhere.
+//! What stands between the pipeline and a destination that is far away: a spool on disk, batches, retries, and what becomes of records that get nowhere.
 //!
-//! O1. A record that was taken is in the spool, or in bounded memory where there is no spool or it does not take it, until it has arrived; else it is
-//!     a dead letter, on the console, on stderr or lost, and counted as such.
+//! O1. A record that was taken is in the spool before the listener goes on, or in bounded memory where there is no spool or it does not take it, until it
+//!     has arrived; else it is a dead letter, on the console, on stderr or lost, and counted as such.
 //! O2. Records are offered in their order, and none that arrived is offered again but after the death of the process or an answer that got lost.
 //! O3. A destination is asked again after a pause that grows, no sooner than it asks for; after the last retry it is left alone and then
 //!     tried once (`circuit`).
 //! O4. A record that is refused by itself costs no other record.
+//! O5. The listener waits for the file system, as it does for log files, never for the destination.
 //!
-//! It stands behind [`queued`](super::queued), on whose thread it works: `write` puts records into the spool, `tick` does one attempt, `rest` says when
-//! the next one is due. The policies are pure, and have files of their own. Made by the configuration.
+//! The listener's side is here: it appends to the spool, and gives what the spool does not take to the [queue](super::queued), behind which the
+//! thread's side works (`courier`). While any of that is in memory the spool is left alone, so that all stays in order. The policies are pure, and have files of
+//! their own. Made by the configuration.
 
 mod backoff;
 mod batching;
 mod bisection;
 mod circuit;
+mod courier;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) mod database;
 mod dead_letters;
 pub(crate) mod deliver;
 mod fallback;
+mod rates;
 mod spool;
 #[cfg(feature = "webhook")]
 pub(crate) mod webhook;
 
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 pub(crate) use backoff::Backoff;
-use backoff::asked_for;
 pub(crate) use batching::Batching;
-use batching::Waiting;
-use bisection::{Bisection, Refused};
-use circuit::Circuit;
-use dead_letters::DeadLetters;
-use deliver::{Deliver, DeliverError, Kind, Timeouts};
+use courier::{Courier, Kit};
+use deliver::{Deliver, Timeouts};
 use fallback::Fallback;
 pub(crate) use fallback::OpenConsole;
-use spool::{Place, Refusal, Spool};
+use rates::Rates;
+use spool::{Appender, Drain, Refusal};
 
-use super::{Batch, Health, Held, Sink, SinkError};
+use super::queued::Queued;
+use super::{Batch, Health, Sink, SinkError};
 use crate::clock::Clock;
 use crate::notice::notice;
-
-/// Bytes of lines that are kept in memory where they cannot be in the spool.
-const MEMORY: usize = 4 << 20;
-
-/// How long a flush may take.
-const FLUSH_WAIT: Duration = Duration::from_secs(2);
-
-/// After how many panics a batch counts as refused.
-const PANICS_PER_BATCH: u32 = 3;
+use crate::sync::{AtomicU64, Ordering};
 
 /// How the outbox of one destination works.
 #[derive(Clone, Debug)]
@@ -64,483 +59,215 @@ pub(crate) struct Options {
     pub(crate) spool: Option<(PathBuf, u64)>,
 }
 
+/// Bytes of lines that may wait for the thread where the spool does not take them; for ERROR and CRITICAL so many more.
+const QUEUE: usize = 16 << 20;
+const QUEUE_RESERVE: usize = QUEUE / 4;
+
+/// How many records the thread's side has that are not in the spool: written there, read by the listener's side.
+#[derive(Clone, Debug, Default)]
+struct Outside(Arc<AtomicU64>);
+
+impl Outside {
+    fn set(&self, records: u64) {
+        self.0.store(records, Ordering::Release);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
 /// See the module's description.
+#[derive(Debug)]
 pub(crate) struct Outbox {
+    intake: Intake,
+    queued: Queued,
+    rates: Rates,
+}
+
+/// What decides where records wait.
+struct Intake {
     name: String,
+    batching: Batching,
+    appender: Option<Appender>,
+    outside: Outside,
+    clock: Clock,
+    /// The fault of the spool that is going on has been told.
+    told: bool,
+}
+
+impl fmt::Debug for Intake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Intake").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Intake {
+    /// Appends to the spool what it takes of the batch. How many records that are, and whether they make work for the thread.
+    fn take(&mut self, batch: &Batch<'_>) -> (usize, bool) {
+        // What is in memory is older than what comes: it has to be delivered first.
+        let Some(appender) = self.appender.as_mut().filter(|_| self.outside.get() == 0) else {
+            return (0, false);
+        };
+        let before = appender.shared().unread();
+        let (taken, refusal) = appender.append(batch, self.clock.monotonic());
+        let after = appender.shared().unread();
+        match refusal {
+            None => self.told = false,
+            Some(refusal) if !std::mem::replace(&mut self.told, true) => {
+                let reason = match refusal {
+                    Refusal::Full => "is full".to_owned(),
+                    Refusal::Io(error) => format!("cannot be written to: {error}"),
+                };
+                let text = format!("{}: its spool {reason}; records wait in memory", self.name);
+                notice(&self.name, &format!("{text}, then go to the console"));
+            }
+            Some(_) => {}
+        }
+        let (was, is) = (self.batching.due(before), self.batching.due(after));
+        (taken, taken > 0 && was != is)
+    }
+}
+
+/// Both sides of an outbox, which know of each other what is in the spool and in memory.
+fn sides(
+    name: &str,
     options: Options,
     deliverer: Box<dyn Deliver>,
+    domains: Vec<String>,
+    fallback: Fallback,
     clock: Clock,
     chance: Box<dyn FnMut() -> u64 + Send>,
-    domains: Vec<String>,
-    spool: Option<Spool>,
-    /// What the spool did not take, with none in it that is older.
-    memory: Held,
-    /// When the oldest record that waits came.
-    since: u64,
-    current: Option<Current>,
-    circuit: Circuit,
-    fallback: Fallback,
-    dead: Option<DeadLetters>,
-    /// Nothing gets there before the next start.
-    is_off: bool,
-    /// Whatever waits is a batch: somebody wants a flush, or the end is near.
-    hurried: bool,
-    errors: u64,
-    retries: u64,
-    dead_letters: u64,
-    /// The fault that is going on has been told; and that of the spool.
-    told: bool,
-    spool_told: bool,
+) -> (Intake, Courier) {
+    let (appender, spool) = open_spool(name, &options, &clock).unzip();
+    let outside = Outside::default();
+    let intake = Intake {
+        name: name.to_owned(),
+        batching: options.batching,
+        appender,
+        outside: outside.clone(),
+        clock: clock.clone(),
+        told: false,
+    };
+    let name = name.to_owned();
+    let kit = Kit { name, options, deliverer, domains, spool, fallback, clock, chance, outside };
+    (intake, Courier::new(kit))
 }
 
-/// The batch at hand.
-struct Current {
-    held: Held,
-    /// The place behind each record, if they are in the spool.
-    places: Vec<Place>,
-    parts: Bisection,
-    failed: u32,
-    panics: u32,
-    due: u64,
-}
-
-impl fmt::Debug for Outbox {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outbox")
-            .field("name", &self.name)
-            .field("options", &self.options)
-            .finish_non_exhaustive()
+/// Where there is no spool to be had that is told, and the outbox does without.
+fn open_spool(name: &str, options: &Options, clock: &Clock) -> Option<(Appender, Drain)> {
+    let (folder, limit) = options.spool.as_ref()?;
+    match spool::open(folder, *limit, clock.monotonic()) {
+        Ok((appender, drain, found)) => {
+            if found.damaged > 0 {
+                let text = format!("{name}: {} bytes in its spool are no whole record", found.damaged);
+                notice(name, &format!("{text}; they are left out"));
+            }
+            Some((appender, drain))
+        }
+        Err(error) => {
+            let text = format!("{name}: its spool cannot be opened in {folder:?}: {error}");
+            notice(name, &format!("{text}; records wait in memory"));
+            None
+        }
     }
 }
 
 impl Outbox {
-    /// An outbox of this name. Where there is no spool to be had that is told, and it does without.
+    /// An outbox of this name, with a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no thread.
     pub(crate) fn new(
         name: &str,
         options: Options,
         deliverer: Box<dyn Deliver>,
         domains: Vec<String>,
         console: Option<OpenConsole>,
-    ) -> Outbox {
+    ) -> io::Result<Outbox> {
         let fallback = Fallback::new(console, fallback::to_stderr);
         let seed = RandomState::new();
         let mut drawn = 0u64;
-        let chance = move || {
+        let chance = Box::new(move || {
             drawn += 1;
             let mut hasher = seed.build_hasher();
             hasher.write_u64(drawn);
             hasher.finish()
-        };
-        Outbox::with(name, options, deliverer, domains, fallback, Clock::system(), Box::new(chance))
-    }
-
-    fn with(
-        name: &str,
-        options: Options,
-        deliverer: Box<dyn Deliver>,
-        domains: Vec<String>,
-        fallback: Fallback,
-        clock: Clock,
-        chance: Box<dyn FnMut() -> u64 + Send>,
-    ) -> Outbox {
-        let mut spool = None;
-        if let Some((folder, limit)) = &options.spool {
-            match Spool::open(folder, *limit) {
-                Ok((opened, found)) => {
-                    if found.damaged > 0 {
-                        let text =
-                            format!("{name}: {} bytes in its spool are no whole record", found.damaged);
-                        notice(name, &format!("{text}; they are left out"));
-                    }
-                    spool = Some(opened);
-                }
-                Err(error) => notice(
-                    name,
-                    &format!(
-                        "{name}: its spool cannot be opened in {folder:?}: {error}; records wait in memory"
-                    ),
-                ),
-            }
-        }
-        let dead = options.spool.as_ref().map(|(folder, _)| DeadLetters::new(folder));
-        Outbox {
-            name: name.to_owned(),
-            since: clock.monotonic(),
-            options,
-            deliverer,
-            clock,
-            chance,
-            domains,
-            spool,
-            memory: Held::default(),
-            current: None,
-            circuit: Circuit::Closed,
-            fallback,
-            dead,
-            is_off: false,
-            hurried: false,
-            errors: 0,
-            retries: 0,
-            dead_letters: 0,
-            told: false,
-            spool_told: false,
-        }
-    }
-
-    /// What waits, without the batch at hand.
-    fn waiting(&self) -> Waiting {
-        let (records, bytes) = self.spool.as_ref().map_or((0, 0), Spool::unread);
-        Waiting {
-            records: records + self.memory.entries.len() as u64,
-            bytes: bytes + self.memory.text.len() as u64,
-            since: self.since,
-        }
-    }
-
-    /// Records that have not arrived.
-    fn pending(&self) -> u64 {
-        let at_hand = match &self.current {
-            Some(current) if current.places.is_empty() => current.held.entries.len() as u64,
-            _ => 0,
-        };
-        self.spool.as_ref().map_or(0, Spool::pending) + self.memory.entries.len() as u64 + at_hand
-    }
-
-    /// When there is something to do, on the monotonic clock; 0 where that is now.
-    fn due(&self) -> Option<u64> {
-        if self.is_off {
-            return None;
-        }
-        let due = match &self.current {
-            Some(current) => current.due,
-            None if self.hurried && self.waiting().records > 0 => 0,
-            None => self.options.batching.due(self.waiting())?,
-        };
-        Some(due.max(self.circuit.due()))
-    }
-
-    /// Puts the next records together, if there are any.
-    fn take(&mut self) {
-        let Batching { records, bytes, .. } = self.options.batching;
-        let mut held = Held::default();
-        let mut places = Vec::new();
-        if let Some(spool) = &mut self.spool
-            && spool.unread().0 > 0
-        {
-            match spool.read(records, bytes, &mut self.domains, &mut held) {
-                Ok(read) if !read.is_empty() => places = read,
-                failed => {
-                    let error =
-                        failed.map_or_else(|error| error.to_string(), |_| "it is not there".to_owned());
-                    let gone = spool.give_up_unreadable();
-                    self.errors += 1;
-                    self.fallback.counts.lost += gone;
-                    let text = format!("{}: {gone} records in its spool cannot be read: {error}", self.name);
-                    notice(&self.name, &format!("{text}; they are counted as lost"));
-                    return;
-                }
-            }
-        } else {
-            for entry in self.memory.entries.iter().take(records) {
-                let line = &self.memory.text[entry.start as usize..entry.end as usize];
-                if !held.entries.is_empty() && held.text.len() + line.len() > bytes {
-                    break;
-                }
-                held.push(line, *entry);
-            }
-            self.memory.discard(held.entries.len());
-        }
-        if !held.entries.is_empty() {
-            let parts = Bisection::new(held.entries.len());
-            self.current = Some(Current { held, places, parts, failed: 0, panics: 0, due: 0 });
-        }
-    }
-
-    /// One attempt, if one is due. Whether another one may be made at once.
-    fn step(&mut self, timeouts: Timeouts) -> bool {
-        let now = self.clock.monotonic();
-        if self.due().is_none_or(|due| due > now) {
-            return false;
-        }
-        if self.current.is_none() {
-            self.take();
-        }
-        let Some(current) = &mut self.current else { return true };
-        let Some(part) = current.parts.next() else { return true };
-        self.circuit.begin(now);
-        if current.failed > 0 {
-            self.retries += 1;
-        }
-        let batch = current.held.batch(&self.domains);
-        let batch = Batch { entries: &batch.entries[..part.min(batch.entries.len())], ..batch };
-        let deliverer = &mut *self.deliverer;
-        let error = match catch_unwind(AssertUnwindSafe(|| deliverer.deliver(&batch, timeouts))) {
-            Ok(Ok(())) => {
-                self.arrived(part);
-                self.settle();
-                return true;
-            }
-            Ok(Err(error)) => error,
-            Err(_) => {
-                current.panics += 1;
-                let text = "it panicked";
-                if current.panics >= PANICS_PER_BATCH {
-                    DeliverError::refused(text)
-                } else {
-                    DeliverError::retry(text)
-                }
-            }
-        };
-        self.errors += 1;
-        let delivered = error.delivered.min(part);
-        if delivered > 0 {
-            self.arrived(delivered);
-            if delivered == part {
-                self.settle();
-                return true;
-            }
-        }
-        match error.kind {
-            Kind::Retry(asked) => self.failed(&error, asked),
-            Kind::Refused => self.refused(&error),
-            Kind::Off => self.turn_off(&error),
-        }
-        self.settle();
-        error.kind == Kind::Refused
-    }
-
-    /// The first records of the batch have arrived.
-    fn arrived(&mut self, records: usize) {
-        self.circuit.close();
-        if std::mem::take(&mut self.told) {
-            notice(&self.name, &format!("{} works again; {} records wait", self.name, self.pending()));
-        }
-        self.dealt_with(records);
-    }
-
-    /// The first records of the batch are nobody's matter any more.
-    fn dealt_with(&mut self, records: usize) {
-        let Some(current) = &mut self.current else { return };
-        current.parts.done(records);
-        current.held.discard(records);
-        (current.failed, current.due) = (0, 0);
-        if records > 0 && current.places.len() >= records {
-            let place = current.places[records - 1];
-            current.places.drain(..records);
-            if let Some(spool) = &mut self.spool
-                && let Err(error) = spool.acknowledge(place, records as u64)
-            {
-                self.errors += 1;
-                let text = format!("{}: cannot write down in its spool what has arrived: {error}", self.name);
-                notice(&self.name, &format!("{text}; after a restart it is delivered once more"));
-            }
-        }
-    }
-
-    /// Forgets a batch of which nothing is left.
-    fn settle(&mut self) {
-        if self.current.as_ref().is_some_and(|current| current.parts.next().is_none()) {
-            self.current = None;
-        }
-    }
-
-    /// An attempt failed, and the next one may not.
-    fn failed(&mut self, error: &DeliverError, asked: Option<Duration>) {
-        let now = self.clock.monotonic();
-        let Some(current) = &mut self.current else { return };
-        current.failed += 1;
-        let chance = (self.chance)();
-        let pause = self.options.backoff.pause(current.failed, chance, asked);
-        if let Some(pause) = pause
-            && !self.circuit.is_half_open()
-        {
-            current.due = now.saturating_add(pause);
-            self.tell(&format!("{error}; its records wait, and are offered again"));
-            return;
-        }
-        (current.failed, current.due) = (0, 0);
-        self.circuit.open(now, asked.map_or(0, asked_for));
-        if current.places.is_empty() {
-            self.tell(&format!("{error}; without a spool its records go to the console"));
-            self.give_away();
-        } else {
-            self.tell(&format!("{error}; its records wait in its spool"));
-        }
-    }
-
-    /// The destination does not take these records as they are.
-    fn refused(&mut self, error: &DeliverError) {
-        // It has answered.
-        self.circuit.close();
-        let Some(current) = &mut self.current else { return };
-        if current.parts.refused() == Refused::Halved {
-            return;
-        }
-        let one = current.held.batch(&self.domains);
-        let one = Batch { entries: &one.entries[..one.entries.len().min(1)], ..one };
-        let buried = match &mut self.dead {
-            Some(dead) => dead.take(&one, &error.to_string()),
-            None => Err("there is no log folder for it".to_owned()),
-        };
-        match buried {
-            Ok(()) => {
-                self.dead_letters += 1;
-                let text = format!("{}: {error}; the record is in its file of dead letters", self.name);
-                notice(&self.name, &text);
-            }
-            Err(problem) => {
-                let text = format!("{}: {error}; the record cannot be put among its dead letters", self.name);
-                notice(&self.name, &format!("{text}: {problem}"));
-                self.fallback.take(&one);
-            }
-        }
-        self.dealt_with(1);
-    }
-
-    /// Nothing gets there any more.
-    fn turn_off(&mut self, error: &DeliverError) {
-        self.is_off = true;
-        let plan = if self.spool.is_some() { "wait in its spool" } else { "go to the console" };
-        notice(
-            &self.name,
-            &format!("{}: {error}; it is off until the next start, and its records {plan}", self.name),
-        );
-        if self.current.as_ref().is_some_and(|current| current.places.is_empty()) {
-            self.give_away();
-        }
-        let memory = std::mem::take(&mut self.memory);
-        self.fallback.take(&memory.batch(&self.domains));
-    }
-
-    /// Gives the batch at hand to whoever takes it.
-    fn give_away(&mut self) {
-        if let Some(current) = self.current.take() {
-            self.fallback.take(&current.held.batch(&self.domains));
-        }
-    }
-
-    /// Says a fault once, until it has passed.
-    fn tell(&mut self, text: &str) {
-        if !std::mem::replace(&mut self.told, true) {
-            notice(&self.name, &format!("{}: {text}", self.name));
-        }
-    }
-
-    /// What the spool does not take waits in memory, or goes elsewhere.
-    fn keep(&mut self, batch: &Batch<'_>) {
-        let mut left = Held::default();
-        for (entry, line) in batch.entries.iter().zip(batch.iter()) {
-            let fits =
-                self.memory.text.len() + line.as_bytes().len() <= MEMORY || self.memory.entries.is_empty();
-            if !(fits && !self.is_off && left.entries.is_empty() && self.memory.push(line.as_bytes(), *entry))
-            {
-                left.push(line.as_bytes(), *entry);
-            }
-        }
-        if !left.entries.is_empty() {
-            self.fallback.take(&left.batch(&self.domains));
-        }
-    }
-
-    /// Delivers what there is, without waiting for anything but the destination.
-    fn hurry(&mut self, deadline: Instant) {
-        self.hurried = true;
-        while let left = deadline.saturating_duration_since(Instant::now())
-            && !left.is_zero()
-            && self.step(self.options.timeouts.within(left))
-        {}
-        self.hurried = false;
+        });
+        let clock = Clock::system();
+        let (intake, courier) = sides(name, options, deliverer, domains.clone(), fallback, clock, chance);
+        let queued = Queued::with_limits(name, Box::new(courier), domains, QUEUE, QUEUE_RESERVE)?;
+        Ok(Outbox { intake, queued, rates: Rates::default() })
     }
 }
 
 impl Sink for Outbox {
-    /// Takes everything.
     fn write(&mut self, batch: &Batch<'_>) -> Result<(), SinkError> {
-        if self.waiting().records == 0 {
-            self.since = self.clock.monotonic();
+        // In this order: what leaves the queue is counted outside before.
+        let (taken, is_work) = if self.queued.is_empty() { self.intake.take(batch) } else { (0, false) };
+        if is_work {
+            self.queued.nudge();
         }
-        let mut taken = 0;
-        // What is in memory is older than what comes: it has to be delivered first.
-        if let Some(spool) = &mut self.spool
-            && self.memory.entries.is_empty()
-        {
-            let (appended, refusal) = spool.append(batch);
-            taken = appended;
-            match refusal {
-                None => self.spool_told = false,
-                Some(refusal) if !std::mem::replace(&mut self.spool_told, true) => {
-                    let reason = match refusal {
-                        Refusal::Full => "is full".to_owned(),
-                        Refusal::Io(error) => format!("cannot be written to: {error}"),
-                    };
-                    let text = format!("{}: its spool {reason}; records wait in memory", self.name);
-                    notice(&self.name, &format!("{text}, then go to the console"));
-                }
-                Some(_) => {}
-            }
+        if taken == batch.len() {
+            return Ok(());
         }
-        if taken < batch.len() {
-            self.keep(&Batch { entries: &batch.entries[taken..], ..*batch });
-        }
-        Ok(())
+        let rest = Batch { entries: &batch.entries[taken..], ..*batch };
+        self.queued.write(&rest).map_err(|error| error.behind(taken))
     }
 
-    /// Tries to deliver all there is; what does not get there stays where it is, and that is no error.
     fn flush(&mut self) -> Result<(), SinkError> {
-        self.hurry(Instant::now() + FLUSH_WAIT);
-        Ok(())
+        self.queued.flush()
+    }
+
+    fn sync(&mut self) -> Result<(), SinkError> {
+        self.queued.sync()
+    }
+
+    fn poll_flush(&mut self, begin: bool) -> Result<bool, SinkError> {
+        self.queued.poll_flush(begin)
     }
 
     fn tick(&mut self) -> Result<(), SinkError> {
-        self.step(self.options.timeouts);
-        Ok(())
-    }
-
-    fn rest(&self) -> Option<Duration> {
-        let due = self.due()?;
-        Some(Duration::from_nanos(due.saturating_sub(self.clock.monotonic())))
+        if let Some(remote) = self.queued.health().remote {
+            self.rates.note(self.intake.clock.monotonic(), remote.batches, remote.delivered);
+        }
+        self.queued.tick()
     }
 
     fn close(&mut self, deadline: Instant) -> Result<(), SinkError> {
-        if let Some(current) = &mut self.current {
-            // Once more, without the pause.
-            current.due = 0;
-        }
-        // Somebody waits until then for what is said here as well.
-        let left = deadline.saturating_duration_since(Instant::now());
-        self.hurry(Instant::now() + left - left / 8);
-        if self.current.as_ref().is_some_and(|current| current.places.is_empty()) {
-            self.give_away();
-        }
-        let memory = std::mem::take(&mut self.memory);
-        if !memory.entries.is_empty() {
-            self.fallback.take(&memory.batch(&self.domains));
-        }
-        self.fallback.close(deadline);
-        let left = self.spool.as_ref().map_or(0, Spool::pending);
+        let before = self.queued.lost();
+        let closed = self.queued.close(deadline);
+        let is_lossless = self.queued.lost() == before;
+        let Some(appender) = self.intake.appender.take() else { return closed };
+        // A request that hangs may come back one day.
+        appender.shared().leave();
+        let (left, name) = (appender.shared().pending(), &self.intake.name);
         if left > 0 {
-            let text = format!("{}: {left} records are not delivered", self.name);
-            // Under a key of its own: it must not be held back for what was said a moment ago.
-            notice(
-                &format!("{} at its end", self.name),
-                &format!("{text}; they are in its spool, for the next start"),
+            let text = format!(
+                "{name}: {left} records are not delivered; they are in its spool, for the next start"
             );
+            // Under a key of its own: it must not be held back for what was said a moment ago.
+            notice(&format!("{name} at its end"), &text);
         }
-        Ok(())
+        // A request that hangs has been left behind, but no record with it.
+        if is_lossless { Ok(()) } else { closed }
+    }
+
+    fn lost(&self) -> u64 {
+        self.queued.lost()
     }
 
     fn health(&self) -> Health {
-        Health {
-            errors: self.errors,
-            retries: self.retries,
-            waiting: self.pending(),
-            lost: self.fallback.counts.lost,
-            to_console: self.fallback.counts.console,
-            to_stderr: self.fallback.counts.stderr,
-            dead_letters: self.dead_letters,
-            failing: self.told || self.is_off,
-            panicking: false,
-        }
+        let health = self.queued.health();
+        let spooled = self.intake.appender.as_ref().map(Appender::shared);
+        let mut remote = health.remote.unwrap_or_default();
+        let oldest = spooled.and_then(|spool| spool.oldest_unread());
+        remote.oldest = [remote.oldest, oldest].into_iter().flatten().min();
+        remote.spool_bytes = spooled.map_or(0, |spool| spool.size());
+        (remote.batches_per_second, remote.records_per_second) = self.rates.per_second();
+        let waiting = health.waiting + spooled.map_or(0, |spool| spool.pending());
+        Health { waiting, remote: Some(remote), ..health }
     }
 }
 

@@ -140,6 +140,18 @@ impl Queued {
         Ok(Queued { shared, staged: Held::default(), ticket: None, limit, reserve })
     }
 
+    /// Whether everything it was given has been given to the sink.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.shared.status().records == 0
+    }
+
+    /// Has the thread ask its sink how long it may rest.
+    pub(crate) fn nudge(&self) {
+        // Taking the lock orders this after the thread's look at its sink, so that no wake-up is missed.
+        drop(self.shared.status());
+        self.shared.work.notify_one();
+    }
+
     /// Moves what is staged into the queue if it has room, and wakes the thread.
     fn pass_on(&mut self) {
         if !self.staged.entries.is_empty() {
@@ -149,9 +161,7 @@ impl Queued {
                 self.staged = refused;
             }
         }
-        // Taking the lock orders this after the thread's look at the queue, so that no wake-up is missed.
-        drop(self.shared.status());
-        self.shared.work.notify_one();
+        self.nudge();
     }
 
     /// Waits for the thread to reach a state, passing on what is staged as room comes up.

@@ -10,7 +10,7 @@ use metrics::{
     with_local_recorder,
 };
 use miu_log::testing::ManualListener;
-use miu_log::{Batch, CustomSink, Level, Sink, SinkError};
+use miu_log::{Batch, CustomSink, Deliver, DeliverError, Level, Remote, Sink, SinkError, Timeouts};
 use miu_log_tests::{Place, logs};
 
 use crate::FLUSH;
@@ -162,6 +162,48 @@ fn what_was_dropped_or_waits_for_a_sink_is_told() {
         assert_eq!(told.value("miu_log_sink_written_total{sink=far}"), Some(1.0));
         assert!(told.value("miu_log_sink_retries_total{sink=far}") > Some(0.0));
     });
+}
+
+/// Takes nothing before somebody changes something.
+struct Off;
+
+impl Deliver for Off {
+    fn deliver(&mut self, _: &Batch<'_>, _: Timeouts) -> Result<(), DeliverError> {
+        Err(DeliverError::off("the key is wrong"))
+    }
+}
+
+#[test]
+fn how_it_is_with_a_destination_that_is_far_away_is_told() {
+    let place = Place::new();
+    let (told, listener) = (Told::default(), ManualListener::new());
+    listener.set_unix_time(Duration::from_secs(1_763_640_000));
+    let far = Remote::new("far", Off).batch_age(Duration::from_secs(3600));
+    let repo = logs::Repository::open(place.config().sink(far).manual_listener(&listener)).unwrap();
+    let connection = |state: &str| told.value(&format!("miu_log_sink_connection{{sink=far,state={state}}}"));
+    with_local_recorder(&told, || {
+        repo.app.info("one");
+        miu_log_tests::wait_until("the destination is off", || {
+            let _ = repo.flush(FLUSH);
+            connection("off") == Some(1.0)
+        });
+        assert_eq!(
+            (connection("closed"), connection("open"), connection("half-open")),
+            (Some(0.0), Some(0.0), Some(0.0))
+        );
+        assert_eq!(told.value("miu_log_sink_up{sink=far}"), Some(0.0));
+        assert_eq!(told.value("miu_log_sink_held_records{sink=far}"), Some(1.0));
+        assert!(told.value("miu_log_sink_spool_bytes{sink=far}") > Some(0.0));
+        for name in
+            ["batches_total", "altered_total", "dead_letters_total", "to_stderr_total", "records_per_second"]
+        {
+            assert_eq!(told.value(&format!("miu_log_sink_{name}{{sink=far}}")), Some(0.0), "{name}");
+        }
+        listener.advance(Duration::from_secs(100));
+        listener.step();
+        assert_eq!(told.value("miu_log_sink_oldest_pending_seconds{sink=far}"), Some(100.0));
+    });
+    assert_eq!(told.value("miu_log_sink_batches_total{sink=app.log}"), None);
 }
 
 #[test]

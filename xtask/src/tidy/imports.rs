@@ -129,7 +129,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         who: "metrics",
-        may: May::Only(&["level", "notice", "stats"]),
+        may: May::Only(&["level", "notice", "sink", "stats"]),
         because: "it tells counters to others and has a part in none of them",
     },
     Layer { who: "secret", may: May::Only(&[]), because: "what must not be shown is given to nobody" },

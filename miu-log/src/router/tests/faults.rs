@@ -14,11 +14,11 @@ fn a_file_that_cannot_be_made_anew_by_a_rotation_fails_from_then_on() {
     fs::remove_dir_all(&path).unwrap();
     let [error] = &router.rotate(0)[..] else { panic!("the folder is gone") };
     assert!(error.contains("app.log") && error.contains("removed"), "{error}");
-    let stats = router.stats();
+    let stats = router.stats(0);
     assert_eq!((stats[0].fault.as_ref(), stats[0].errors), (Some(error), 1));
     assert_eq!((stats[1].fault.as_ref(), stats[1].errors), (None, 0), "an empty file is not rotated");
     router.tick(SECOND, 0, false, &mut |_| {});
-    assert_eq!(router.stats()[0].state, SinkState::Failing);
+    assert_eq!(router.stats(0)[0].state, SinkState::Failing);
 }
 
 /// A log file that cannot be rotated as long as it is told so.
@@ -50,12 +50,12 @@ fn a_file_that_cannot_be_rotated_works_and_has_a_fault_until_it_can() {
     log(&mut router, 0, Level::Info, "1").unwrap();
     router.deliver(&mut |_| {});
     router.tick(SECOND, 0, false, &mut |_| {});
-    let stats = &router.stats()[0];
+    let stats = &router.stats(0)[0];
     assert_eq!((stats.written, stats.errors, stats.state), (1, 1, SinkState::Working));
     assert_eq!(stats.fault.as_deref(), Some("cannot rotate it: no"));
     *stiff.lock().unwrap() = false;
     assert!(router.rotate(0).is_empty());
-    assert_eq!(router.stats()[0].fault, None);
+    assert_eq!(router.stats(0)[0].fault, None);
 }
 
 /// Takes half a line of each batch, until it is told to go on; at the end it gives the half up.
@@ -94,10 +94,10 @@ fn a_torn_line_is_one_record_while_it_waits_and_at_the_end() {
         log(&mut router, 0, Level::Info, text).unwrap();
     }
     router.deliver(&mut |_| {});
-    let stats = &router.stats()[0];
+    let stats = &router.stats(0)[0];
     assert_eq!((stats.written, stats.held, stats.dropped), (0, 3, 0));
     assert_eq!(router.shutdown(soon(), &mut |_| {}).dropped, 3);
-    let stats = &router.stats()[0];
+    let stats = &router.stats(0)[0];
     assert_eq!((stats.written, stats.held, stats.dropped), (0, 0, 3));
 }
 

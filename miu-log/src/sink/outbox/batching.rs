@@ -10,12 +10,14 @@ use crate::clock::nanos;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Batching {
     pub(crate) records: usize,
+    /// How many go at once where so many wait.
+    pub(crate) most: usize,
     pub(crate) bytes: usize,
     pub(crate) age: Duration,
 }
 
 /// What waits.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Waiting {
     pub(super) records: u64,
     pub(super) bytes: u64,
@@ -40,7 +42,7 @@ mod tests {
 
     #[test]
     fn count_bytes_or_age_make_a_batch() {
-        let batching = Batching { records: 50, bytes: 1000, age: Duration::from_nanos(7) };
+        let batching = Batching { records: 50, most: 50, bytes: 1000, age: Duration::from_nanos(7) };
         let due = |records, bytes| batching.due(Waiting { records, bytes, since: 100 });
         assert_eq!(due(0, 0), None);
         assert_eq!(due(1, 10), Some(107));

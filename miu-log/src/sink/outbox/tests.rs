@@ -5,13 +5,15 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::super::tests::{entry, held};
+use std::time::Duration;
+
+use super::deliver::DeliverError;
 use super::fallback::Counts;
 use super::*;
 use crate::clock::ManualTime;
 use crate::level::Level;
 use crate::record::RecordId;
-use crate::sink::Entry;
-use crate::sync::Ordering;
+use crate::sink::{CircuitState, Entry, Held};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -70,8 +72,10 @@ impl Destination {
     }
 }
 
+/// Both sides; the queue between them is passed at once.
 struct Stage {
-    outbox: Outbox,
+    intake: Intake,
+    courier: Courier,
     time: Arc<ManualTime>,
     destination: Destination,
 }
@@ -81,12 +85,12 @@ impl Stage {
     fn new(folder: Option<&Path>, limit: u64) -> Stage {
         let (time, destination) = (Arc::new(ManualTime::default()), Destination::default());
         let options = Options {
-            batching: Batching { records: 4, bytes: 1000, age: Duration::from_secs(7) },
+            batching: Batching { records: 4, most: 4, bytes: 1000, age: Duration::from_secs(7) },
             backoff: Backoff { retries: 5, first: Duration::from_secs(1), longest: Duration::from_secs(60) },
             timeouts: Timeouts::new(Duration::from_secs(10), Duration::from_secs(15)),
             spool: folder.map(|folder| (folder.to_owned(), limit)),
         };
-        let outbox = Outbox::with(
+        let (intake, courier) = sides(
             "far",
             options,
             Box::new(destination.clone()),
@@ -95,11 +99,26 @@ impl Stage {
             Clock::Manual(time.clone()),
             Box::new(|| u64::MAX),
         );
-        Stage { outbox, time, destination }
+        Stage { intake, courier, time, destination }
     }
 
     fn log(&mut self, lines: &[&str]) {
-        self.outbox.write(&held(lines).batch(&["app".to_owned()])).unwrap();
+        self.take(&held(lines));
+    }
+
+    fn take(&mut self, held: &Held) {
+        let domains = ["app".to_owned()];
+        let batch = held.batch(&domains);
+        let (taken, _) = self.intake.take(&batch);
+        if taken < batch.len() {
+            self.courier.write(&Batch { entries: &batch.entries[taken..], ..batch }).unwrap();
+        }
+    }
+
+    fn health(&self) -> Health {
+        let pending = self.intake.appender.as_ref().map_or(0, |it| it.shared().pending());
+        let health = self.courier.health();
+        Health { waiting: health.waiting + pending, ..health }
     }
 
     fn pass(&self, seconds: u64) {
@@ -109,8 +128,8 @@ impl Stage {
     /// Lets it work as its thread does, until it wants to rest; for how long it wants to.
     fn run(&mut self) -> Option<u64> {
         loop {
-            match self.outbox.rest() {
-                Some(rest) if rest.is_zero() => self.outbox.tick().unwrap(),
+            match self.courier.rest() {
+                Some(rest) if rest.is_zero() => self.courier.tick().unwrap(),
                 rest => return rest.map(|rest| rest.as_secs()),
             }
         }
@@ -135,7 +154,7 @@ fn four_records_make_a_batch_at_once_and_fewer_after_seven_seconds() {
         stage.pass(1);
         assert_eq!(stage.run(), None);
         assert_eq!(stage.destination.arrived(), ["a", "b", "c", "d", "e"]);
-        assert_eq!(stage.outbox.health(), Health::default());
+        assert_eq!((stage.health().waiting, stage.health().errors, stage.health().failing), (0, 0, false));
     }
 }
 
@@ -154,13 +173,14 @@ fn after_five_retries_with_growing_pauses_it_is_left_alone_and_then_tried_once()
         stage.pass(rest);
     }
     assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 60, 120, 240]);
-    let health = stage.outbox.health();
+    let health = stage.health();
     assert_eq!((health.waiting, health.errors, health.retries, health.failing), (4, 9, 5, true));
+    assert_eq!(health.remote.unwrap().circuit, CircuitState::Open);
     stage.destination.peer(|peer| peer.always = None);
     stage.log(&["e", "f", "g", "h"]);
     assert_eq!(stage.run(), None);
     assert_eq!(stage.destination.arrived(), ["a", "b", "c", "d", "e", "f", "g", "h"]);
-    assert_eq!((stage.outbox.health().waiting, stage.outbox.health().failing), (0, false));
+    assert_eq!((stage.health().waiting, stage.health().failing), (0, false));
 }
 
 #[test]
@@ -182,7 +202,7 @@ fn what_has_arrived_of_a_batch_that_failed_is_not_offered_again() {
     stage.destination.answer([Err(DeliverError::retry("lost").delivered(3))]);
     stage.log(&["a", "b", "c", "d"]);
     assert_eq!(stage.run(), Some(1));
-    drop(stage.outbox);
+    drop((stage.intake, stage.courier));
     let mut next = Stage::new(Some(folder.path()), 1 << 20);
     next.pass(7);
     assert_eq!(next.run(), None);
@@ -199,19 +219,18 @@ fn an_outage_is_caught_up_in_order_after_a_restart_with_the_same_ids() {
         let mut one = Held::default();
         let id = RecordId { source: 3, sequence: sequence as u64 };
         one.push(line.as_bytes(), Entry { id, ..entry(Level::Error) });
-        stage.outbox.write(&one.batch(&["app".to_owned()])).unwrap();
+        stage.take(&one);
         stage.pass(1);
         stage.run();
     }
     assert_eq!(stage.destination.arrived(), [""; 0]);
     assert!(stage.destination.attempts() < 15, "{}", stage.destination.attempts());
     // Nothing is said to it: the process is gone.
-    std::mem::forget(stage.outbox);
+    std::mem::forget((stage.intake, stage.courier));
     let mut next = Stage::new(Some(folder.path()), 1 << 20);
-    let domains = vec!["app".to_owned()];
-    next.outbox.write(&held(&["new"]).batch(&domains)).unwrap();
-    next.outbox.take();
-    let ids = next.outbox.current.as_ref().unwrap().held.entries.iter().map(|entry| entry.id.sequence);
+    next.log(&["new"]);
+    next.courier.take();
+    let ids = next.courier.current.as_ref().unwrap().held.entries.iter().map(|entry| entry.id.sequence);
     assert_eq!(ids.collect::<Vec<_>>(), [0, 1, 2, 3]);
     next.pass(7);
     assert_eq!(next.run(), None);
@@ -230,7 +249,7 @@ fn a_poisonous_record_is_found_and_all_others_arrive() {
     stage.log(&["a", "bad 1", "b", "c", "d", "bad 2", "bad 3", "e"]);
     assert_eq!(stage.run(), None);
     assert_eq!(stage.destination.arrived(), ["a", "b", "c", "d", "e"]);
-    let health = stage.outbox.health();
+    let health = stage.health();
     assert_eq!((health.dead_letters, health.lost, health.waiting), (3, 0, 0));
     let dead = std::fs::read_to_string(folder.path().join("dead-letters")).unwrap();
     let lines: Vec<&str> = dead.lines().filter(|line| !line.starts_with('#')).collect();
@@ -252,7 +271,7 @@ fn a_deliverer_that_panics_on_a_record_loses_that_one_only() {
     while let Some(rest) = stage.run() {
         stage.pass(rest);
     }
-    assert_eq!(stage.outbox.health().dead_letters, 1);
+    assert_eq!(stage.health().dead_letters, 1);
     stage.destination.0.clear_poison();
     assert_eq!(stage.destination.arrived(), ["a", "b", "c"]);
 }
@@ -267,8 +286,8 @@ fn without_a_spool_what_fails_for_good_goes_elsewhere_and_is_counted() {
         stage.pass(pause);
     }
     assert_eq!(stage.run(), None);
-    assert_eq!(stage.outbox.fallback.counts, Counts { console: 0, stderr: 3, lost: 1 });
-    let health = stage.outbox.health();
+    assert_eq!(stage.courier.kit.fallback.counts, Counts { console: 0, stderr: 3, lost: 1 });
+    let health = stage.health();
     assert_eq!((health.to_stderr, health.lost, health.waiting), (3, 1, 0));
 }
 
@@ -283,7 +302,7 @@ fn a_full_spool_goes_on_in_bounded_memory_and_then_elsewhere_and_order_is_kept()
     for line in &lines {
         stage.log(&[line]);
     }
-    let health = stage.outbox.health();
+    let health = stage.health();
     assert_eq!(health.waiting + health.lost, 106);
     assert!((2..=4).contains(&health.lost), "{health:?}");
     let lost = health.lost as usize;
@@ -295,7 +314,7 @@ fn a_full_spool_goes_on_in_bounded_memory_and_then_elsewhere_and_order_is_kept()
     assert_eq!(stage.destination.arrived(), lines[..106 - lost]);
     // There is room again, on disk.
     stage.log(&["again"]);
-    assert_eq!((stage.outbox.memory.entries.len(), stage.outbox.health().waiting), (0, 1));
+    assert_eq!((stage.courier.memory.entries.len(), stage.health().waiting), (0, 1));
 }
 
 #[test]
@@ -308,8 +327,9 @@ fn a_destination_that_is_off_is_asked_no_more_until_the_next_start() {
     assert_eq!(stage.run(), None);
     stage.pass(100_000);
     assert_eq!((stage.run(), stage.destination.attempts()), (None, 1));
-    assert_eq!((stage.outbox.health().waiting, stage.outbox.health().failing), (8, true));
-    drop(stage.outbox);
+    assert_eq!((stage.health().waiting, stage.health().failing), (8, true));
+    assert_eq!(stage.health().remote.unwrap().circuit, CircuitState::Off);
+    drop((stage.intake, stage.courier));
     let mut next = Stage::new(Some(folder.path()), 1 << 20);
     assert_eq!(next.run(), None);
     assert_eq!(next.destination.arrived().len(), 8);
@@ -322,10 +342,10 @@ fn the_end_tries_once_more_and_leaves_the_rest_in_the_spool() {
     stage.destination.answer([busy(), Ok(()), busy()]);
     stage.log(&["a", "b", "c", "d", "e"]);
     assert_eq!(stage.run(), Some(1));
-    stage.outbox.close(Instant::now() + Duration::from_secs(60)).unwrap();
+    stage.courier.close(Instant::now() + Duration::from_secs(60)).unwrap();
     assert_eq!((stage.destination.arrived().len(), stage.destination.attempts()), (4, 3));
-    assert_eq!((stage.outbox.health().waiting, stage.outbox.health().lost), (1, 0));
-    drop(stage.outbox);
+    assert_eq!((stage.health().waiting, stage.health().lost), (1, 0));
+    drop((stage.intake, stage.courier));
     let mut next = Stage::new(Some(folder.path()), 1 << 20);
     next.pass(7);
     next.run();
@@ -336,8 +356,79 @@ fn the_end_tries_once_more_and_leaves_the_rest_in_the_spool() {
 fn a_flush_delivers_what_there_is_without_waiting_for_more() {
     let mut stage = Stage::new(None, 0);
     stage.log(&["a"]);
-    stage.outbox.flush().unwrap();
+    stage.courier.flush().unwrap();
     assert_eq!(stage.destination.arrived(), ["a"]);
     stage.log(&["b"]);
     assert_eq!(stage.run(), Some(7));
+}
+
+#[test]
+fn a_destination_is_reached_for_before_there_is_anything_for_it_and_what_is_wrong_is_told() {
+    struct Wrong(Option<DeliverError>);
+    impl Deliver for Wrong {
+        fn deliver(&mut self, _batch: &Batch<'_>, _timeouts: Timeouts) -> Result<(), DeliverError> {
+            Ok(())
+        }
+        fn connect(&mut self, _timeouts: Timeouts) -> Result<(), DeliverError> {
+            self.0.take().map_or(Ok(()), Err)
+        }
+    }
+    for (error, circuit) in [
+        (DeliverError::retry("not there"), CircuitState::Closed),
+        (DeliverError::off("no such user"), CircuitState::Off),
+    ] {
+        let mut stage = Stage::new(None, 0);
+        stage.courier.kit.deliverer = Box::new(Wrong(Some(error)));
+        assert_eq!(stage.run(), None);
+        let health = stage.health();
+        assert_eq!((health.errors, health.failing, health.remote.unwrap().circuit), (1, true, circuit));
+        stage.log(&["shown", "shown", "shown", "shown"]);
+        stage.run();
+        let arrives = circuit == CircuitState::Closed;
+        assert_eq!(stage.health().remote.unwrap().delivered, if arrives { 4 } else { 0 });
+        assert_eq!(
+            (stage.health().failing, stage.health().to_stderr),
+            (!arrives, if arrives { 0 } else { 4 })
+        );
+    }
+}
+
+#[test]
+fn more_than_a_batch_goes_at_once_where_it_waits_and_people_see_what_is_shown() {
+    struct Rows(Arc<Mutex<Vec<usize>>>);
+    impl Deliver for Rows {
+        fn deliver(&mut self, batch: &Batch<'_>, _timeouts: Timeouts) -> Result<(), DeliverError> {
+            self.0.lock().unwrap().push(batch.len());
+            if batch.len() == 1 { Err(DeliverError::refused("no")) } else { Ok(()) }
+        }
+        fn show<'a>(&self, line: &crate::sink::Line<'a>) -> std::borrow::Cow<'a, [u8]> {
+            [b"shown ", line.as_bytes()].concat().into()
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new(Some(folder.path()), 1 << 20);
+    let sizes = Arc::default();
+    stage.courier.kit.deliverer = Box::new(Rows(Arc::clone(&sizes)));
+    stage.courier.kit.options.batching.most = 10;
+    stage.run();
+    stage.log(&["a"; 23]);
+    assert_eq!(stage.run(), Some(7));
+    stage.pass(7);
+    stage.run();
+    stage.log(&["last"]);
+    stage.pass(7);
+    stage.run();
+    assert_eq!(*sizes.lock().unwrap(), [10, 10, 3, 1]);
+    let dead = std::fs::read_to_string(folder.path().join("dead-letters")).unwrap();
+    assert!(dead.ends_with("no\nshown last\n"), "{dead}");
+}
+
+#[test]
+fn the_thread_is_woken_for_what_changes_its_rest_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new(Some(folder.path()), 1 << 20);
+    let one = held(&["a"]);
+    let domains = ["app".to_owned()];
+    let wakes: Vec<bool> = (0..6).map(|_| stage.intake.take(&one.batch(&domains)).1).collect();
+    assert_eq!(wakes, [true, false, false, true, false, false]);
 }

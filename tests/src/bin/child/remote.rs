@@ -13,6 +13,8 @@ use crate::{FLUSH, config};
 enum Mood {
     Up,
     Down,
+    /// It never answers.
+    Hanging,
     /// It takes a batch, and the process is killed before it knows.
     Deadly,
 }
@@ -25,6 +27,9 @@ impl Deliver for Destination {
         log::error!("from within the delivery");
         if matches!(self.1, Mood::Down) {
             return Err(DeliverError::retry("the destination is down"));
+        }
+        while matches!(self.1, Mood::Hanging) {
+            std::thread::park();
         }
         let mut text = String::new();
         for line in batch.iter() {
@@ -53,8 +58,10 @@ pub(crate) fn remote(folder: &str, more: &[String]) {
     let mood = match mood.as_str() {
         "up" => Mood::Up,
         "down" => Mood::Down,
+        "hanging" => Mood::Hanging,
         _ => Mood::Deadly,
     };
+    let mood_is_hanging = matches!(mood, Mood::Hanging);
     let file = OpenOptions::new().append(true).create(true).open(path).unwrap();
     let far = Remote::new("far", Destination(file, mood))
         .layout(Pattern::parse("{message}").unwrap())
@@ -63,7 +70,9 @@ pub(crate) fn remote(folder: &str, more: &[String]) {
     for number in from.parse::<u32>().unwrap()..to.parse().unwrap() {
         miu_log::info!(repo.app, "n {number}");
     }
-    repo.flush(FLUSH).unwrap();
+    // One that hangs keeps it from being done in time; the files are, and the spool.
+    let flushed = repo.flush(FLUSH);
+    assert!(flushed.is_ok() || mood_is_hanging, "{flushed:?}");
     let stats = repo.stats();
     let sink = stats.sinks.iter().find(|sink| sink.name == "far").unwrap();
     println!("held={} dropped={} written={}", sink.held, sink.dropped, sink.written);

@@ -1,0 +1,521 @@
+//! The thread's side of an outbox: what is offered to the destination, when, and what becomes of it.
+//!
+//! It stands behind [`queued`](super::super::queued), on whose thread it works: `tick` does one attempt, `rest` says when the next one is due, `write` takes what
+//! the spool did not take. Records come from the spool first, for what is in memory is newer.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use super::backoff::asked_for;
+use super::batching::Waiting;
+use super::bisection::{Bisection, Refused};
+use super::circuit::Circuit;
+use super::dead_letters::DeadLetters;
+use super::deliver::{Deliver, DeliverError, Kind, Timeouts};
+use super::fallback::Fallback;
+use super::spool::{Drain, Place, Shared};
+use super::{Options, Outside};
+use crate::clock::Clock;
+use crate::notice::notice;
+use crate::sink::{Batch, CircuitState, Health, Held, RemoteHealth, Sink, SinkError};
+
+/// Bytes of lines that are kept in memory where they cannot be in the spool.
+const MEMORY: usize = 4 << 20;
+
+/// How long a flush may take.
+const FLUSH_WAIT: Duration = Duration::from_secs(2);
+
+/// After how many panics a batch counts as refused.
+const PANICS_PER_BATCH: u32 = 3;
+
+/// What a courier is given.
+pub(super) struct Kit {
+    pub(super) name: String,
+    pub(super) options: Options,
+    pub(super) deliverer: Box<dyn Deliver>,
+    pub(super) domains: Vec<String>,
+    pub(super) spool: Option<Drain>,
+    pub(super) fallback: Fallback,
+    pub(super) clock: Clock,
+    pub(super) chance: Box<dyn FnMut() -> u64 + Send>,
+    pub(super) outside: Outside,
+}
+
+/// See the module's description.
+pub(super) struct Courier {
+    pub(super) kit: Kit,
+    /// What the spool did not take, with none in it that is older, and when the oldest of it came.
+    pub(super) memory: Held,
+    since: u64,
+    pub(super) current: Option<Current>,
+    circuit: Circuit,
+    dead: Option<DeadLetters>,
+    /// The destination was asked for before there was anything for it.
+    has_connected: bool,
+    /// Nothing gets there before the next start.
+    is_off: bool,
+    /// Whatever waits is a batch: somebody wants a flush, or the end is near.
+    hurried: bool,
+    errors: u64,
+    retries: u64,
+    dead_letters: u64,
+    batches: u64,
+    delivered: u64,
+    /// The fault that is going on has been told.
+    told: bool,
+}
+
+/// The batch at hand.
+pub(super) struct Current {
+    pub(super) held: Held,
+    /// The place behind each record, if they are in the spool.
+    places: Vec<Place>,
+    parts: Bisection,
+    failed: u32,
+    panics: u32,
+    due: u64,
+}
+
+impl fmt::Debug for Courier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Courier").field("name", &self.kit.name).finish_non_exhaustive()
+    }
+}
+
+impl Courier {
+    pub(super) fn new(kit: Kit) -> Courier {
+        Courier {
+            dead: kit.options.spool.as_ref().map(|(folder, _)| DeadLetters::new(folder)),
+            memory: Held::default(),
+            since: kit.clock.monotonic(),
+            current: None,
+            circuit: Circuit::Closed,
+            has_connected: false,
+            is_off: false,
+            hurried: false,
+            errors: 0,
+            retries: 0,
+            dead_letters: 0,
+            batches: 0,
+            delivered: 0,
+            told: false,
+            kit,
+        }
+    }
+
+    fn spooled(&self) -> Option<&Shared> {
+        self.kit.spool.as_ref().map(Drain::shared)
+    }
+
+    /// What waits, without the batch at hand.
+    fn waiting(&self) -> Waiting {
+        let memory = Waiting {
+            records: self.memory.entries.len() as u64,
+            bytes: self.memory.text.len() as u64,
+            since: self.since,
+        };
+        let spooled = self.spooled().map_or(Waiting::default(), Shared::unread);
+        Waiting {
+            records: spooled.records + memory.records,
+            bytes: spooled.bytes + memory.bytes,
+            since: if spooled.records > 0 { spooled.since } else { memory.since },
+        }
+    }
+
+    /// Records that it has and the spool has not.
+    fn outside(&self) -> u64 {
+        let at_hand = match &self.current {
+            Some(current) if current.places.is_empty() => current.held.entries.len(),
+            _ => 0,
+        };
+        (self.memory.entries.len() + at_hand) as u64
+    }
+
+    /// Records that have not arrived.
+    fn pending(&self) -> u64 {
+        self.spooled().map_or(0, Shared::pending) + self.outside()
+    }
+
+    /// When there is something to do, on the monotonic clock; 0 where that is now.
+    fn due(&self) -> Option<u64> {
+        if self.is_off {
+            return None;
+        }
+        if !self.has_connected {
+            return Some(0);
+        }
+        let due = match &self.current {
+            Some(current) => current.due,
+            None if self.hurried && self.waiting().records > 0 => 0,
+            None => self.kit.options.batching.due(self.waiting())?,
+        };
+        Some(due.max(self.circuit.due()))
+    }
+
+    /// Puts the next records together, if there are any.
+    pub(super) fn take(&mut self) {
+        let batching = self.kit.options.batching;
+        let (records, bytes) = (batching.most.max(batching.records), batching.bytes);
+        let mut held = Held::default();
+        let mut places = Vec::new();
+        if let Some(spool) = &mut self.kit.spool
+            && spool.shared().unread().records > 0
+        {
+            match spool.read(records, bytes, &mut self.kit.domains, &mut held) {
+                Ok(read) if !read.is_empty() => places = read,
+                failed => {
+                    let error =
+                        failed.map_or_else(|error| error.to_string(), |_| "it is not there".to_owned());
+                    let gone = spool.give_up_unreadable();
+                    self.errors += 1;
+                    self.kit.fallback.counts.lost += gone;
+                    let text =
+                        format!("{}: {gone} records in its spool cannot be read: {error}", self.kit.name);
+                    notice(&self.kit.name, &format!("{text}; they are counted as lost"));
+                    return;
+                }
+            }
+        } else {
+            for entry in self.memory.entries.iter().take(records) {
+                let line = &self.memory.text[entry.start as usize..entry.end as usize];
+                if !held.entries.is_empty() && held.text.len() + line.len() > bytes {
+                    break;
+                }
+                held.push(line, *entry);
+            }
+            self.memory.discard(held.entries.len());
+        }
+        if !held.entries.is_empty() {
+            let parts = Bisection::new(held.entries.len());
+            self.current = Some(Current { held, places, parts, failed: 0, panics: 0, due: 0 });
+        }
+    }
+
+    /// One attempt, if one is due. Whether another one may be made at once.
+    fn step(&mut self, timeouts: Timeouts) -> bool {
+        let now = self.kit.clock.monotonic();
+        if self.due().is_none_or(|due| due > now) {
+            return false;
+        }
+        if self.current.is_none() {
+            self.take();
+        }
+        let Some(current) = &mut self.current else { return true };
+        let Some(part) = current.parts.next() else { return true };
+        self.circuit.begin(now);
+        if current.failed > 0 {
+            self.retries += 1;
+        }
+        let batch = current.held.batch(&self.kit.domains);
+        let batch = Batch { entries: &batch.entries[..part.min(batch.entries.len())], ..batch };
+        let deliverer = &mut *self.kit.deliverer;
+        let error = match catch_unwind(AssertUnwindSafe(|| deliverer.deliver(&batch, timeouts))) {
+            Ok(Ok(())) => {
+                self.arrived(part);
+                self.settle();
+                return true;
+            }
+            Ok(Err(error)) => error,
+            Err(_) => {
+                current.panics += 1;
+                let text = "it panicked";
+                if current.panics >= PANICS_PER_BATCH {
+                    DeliverError::refused(text)
+                } else {
+                    DeliverError::retry(text)
+                }
+            }
+        };
+        self.errors += 1;
+        let delivered = error.delivered.min(part);
+        if delivered > 0 {
+            self.arrived(delivered);
+            if delivered == part {
+                self.settle();
+                return true;
+            }
+        }
+        match error.kind {
+            Kind::Retry(asked) => self.failed(&error, asked),
+            Kind::Refused => self.refused(&error),
+            Kind::Off => self.turn_off(&error),
+        }
+        self.settle();
+        error.kind == Kind::Refused
+    }
+
+    /// The first records of the batch have arrived.
+    fn arrived(&mut self, records: usize) {
+        self.circuit.close();
+        self.batches += 1;
+        self.delivered += records as u64;
+        if std::mem::take(&mut self.told) {
+            notice(
+                &self.kit.name,
+                &format!("{} works again; {} records wait", self.kit.name, self.pending()),
+            );
+        }
+        self.dealt_with(records);
+    }
+
+    /// The first records of the batch are nobody's matter any more.
+    fn dealt_with(&mut self, records: usize) {
+        let Some(current) = &mut self.current else { return };
+        current.parts.done(records);
+        current.held.discard(records);
+        (current.failed, current.due) = (0, 0);
+        if records > 0 && current.places.len() >= records {
+            let place = current.places[records - 1];
+            current.places.drain(..records);
+            if let Some(spool) = &mut self.kit.spool
+                && let Err(error) = spool.acknowledge(place, records as u64)
+            {
+                self.errors += 1;
+                let text =
+                    format!("{}: cannot write down in its spool what has arrived: {error}", self.kit.name);
+                notice(&self.kit.name, &format!("{text}; after a restart it is delivered once more"));
+            }
+        }
+    }
+
+    /// Forgets a batch of which nothing is left.
+    fn settle(&mut self) {
+        if self.current.as_ref().is_some_and(|current| current.parts.next().is_none()) {
+            self.current = None;
+        }
+    }
+
+    /// An attempt failed, and the next one may not.
+    fn failed(&mut self, error: &DeliverError, asked: Option<Duration>) {
+        let now = self.kit.clock.monotonic();
+        let Some(current) = &mut self.current else { return };
+        current.failed += 1;
+        let chance = (self.kit.chance)();
+        let pause = self.kit.options.backoff.pause(current.failed, chance, asked);
+        if let Some(pause) = pause
+            && !self.circuit.is_half_open()
+        {
+            current.due = now.saturating_add(pause);
+            self.tell(&format!("{error}; its records wait, and are offered again"));
+            return;
+        }
+        (current.failed, current.due) = (0, 0);
+        self.circuit.open(now, asked.map_or(0, asked_for));
+        if current.places.is_empty() {
+            self.tell(&format!("{error}; without a spool its records go to the console"));
+            self.give_away();
+        } else {
+            self.tell(&format!("{error}; its records wait in its spool"));
+        }
+    }
+
+    /// The destination does not take these records as they are.
+    fn refused(&mut self, error: &DeliverError) {
+        // It has answered.
+        self.circuit.close();
+        let Some(current) = &mut self.current else { return };
+        if current.parts.refused() == Refused::Halved {
+            return;
+        }
+        let one = current.held.batch(&self.kit.domains);
+        let one = Batch { entries: &one.entries[..one.entries.len().min(1)], ..one };
+        let buried = match &mut self.dead {
+            Some(dead) => {
+                dead.take(&shown(&*self.kit.deliverer, &one).batch(&self.kit.domains), &error.to_string())
+            }
+            None => Err("there is no log folder for it".to_owned()),
+        };
+        match buried {
+            Ok(()) => {
+                self.dead_letters += 1;
+                let text = format!("{}: {error}; the record is in its file of dead letters", self.kit.name);
+                notice(&self.kit.name, &text);
+            }
+            Err(problem) => {
+                let text =
+                    format!("{}: {error}; the record cannot be put among its dead letters", self.kit.name);
+                notice(&self.kit.name, &format!("{text}: {problem}"));
+                self.kit.fallback.take(&shown(&*self.kit.deliverer, &one).batch(&self.kit.domains));
+            }
+        }
+        self.dealt_with(1);
+    }
+
+    /// Nothing gets there any more.
+    fn turn_off(&mut self, error: &DeliverError) {
+        self.is_off = true;
+        let plan = if self.kit.spool.is_some() { "wait in its spool" } else { "go to the console" };
+        notice(
+            &self.kit.name,
+            &format!("{}: {error}; it is off until the next start, and its records {plan}", self.kit.name),
+        );
+        if self.current.as_ref().is_some_and(|current| current.places.is_empty()) {
+            self.give_away();
+        }
+        let memory = std::mem::take(&mut self.memory);
+        self.fall_back(&memory);
+    }
+
+    /// Gives the batch at hand to whoever takes it.
+    fn give_away(&mut self) {
+        if let Some(current) = self.current.take() {
+            self.fall_back(&current.held);
+        }
+    }
+
+    /// Has people see these instead.
+    fn fall_back(&mut self, held: &Held) {
+        if !held.entries.is_empty() {
+            let shown = shown(&*self.kit.deliverer, &held.batch(&self.kit.domains));
+            self.kit.fallback.take(&shown.batch(&self.kit.domains));
+        }
+    }
+
+    /// Reaches for the destination before there is anything for it.
+    fn connect(&mut self) {
+        self.has_connected = true;
+        let (deliverer, timeouts) = (&mut *self.kit.deliverer, self.kit.options.timeouts);
+        let connected = catch_unwind(AssertUnwindSafe(|| deliverer.connect(timeouts)))
+            .unwrap_or_else(|_| Err(DeliverError::retry("it panicked")));
+        let Err(error) = connected else { return };
+        self.errors += 1;
+        match error.kind {
+            Kind::Off => self.turn_off(&error),
+            Kind::Retry(_) | Kind::Refused => {
+                self.tell(&format!("{error}; it is tried again when there are records for it"));
+            }
+        }
+    }
+
+    /// Says a fault once, until it has passed.
+    fn tell(&mut self, text: &str) {
+        if !std::mem::replace(&mut self.told, true) {
+            notice(&self.kit.name, &format!("{}: {text}", self.kit.name));
+        }
+    }
+
+    /// What the spool does not take waits in memory, or goes elsewhere.
+    fn keep(&mut self, batch: &Batch<'_>) {
+        let mut left = Held::default();
+        for (entry, line) in batch.entries.iter().zip(batch.iter()) {
+            let fits =
+                self.memory.text.len() + line.as_bytes().len() <= MEMORY || self.memory.entries.is_empty();
+            if !(fits && !self.is_off && left.entries.is_empty() && self.memory.push(line.as_bytes(), *entry))
+            {
+                left.push(line.as_bytes(), *entry);
+            }
+        }
+        self.fall_back(&left);
+    }
+
+    /// Delivers what there is, without waiting for anything but the destination.
+    fn hurry(&mut self, deadline: Instant) {
+        self.hurried = true;
+        while let left = deadline.saturating_duration_since(Instant::now())
+            && !left.is_zero()
+            && self.step(self.kit.options.timeouts.within(left))
+        {}
+        self.hurried = false;
+    }
+}
+
+impl Sink for Courier {
+    /// Takes everything: what the spool did not take.
+    fn write(&mut self, batch: &Batch<'_>) -> Result<(), SinkError> {
+        if self.memory.entries.is_empty() {
+            self.since = self.kit.clock.monotonic();
+        }
+        self.keep(batch);
+        self.kit.outside.set(self.outside());
+        Ok(())
+    }
+
+    /// Tries to deliver all there is; what does not get there stays where it is, and that is no error.
+    fn flush(&mut self) -> Result<(), SinkError> {
+        self.hurry(Instant::now() + FLUSH_WAIT);
+        self.kit.outside.set(self.outside());
+        Ok(())
+    }
+
+    fn tick(&mut self) -> Result<(), SinkError> {
+        if self.has_connected {
+            self.step(self.kit.options.timeouts);
+        } else {
+            self.connect();
+        }
+        self.kit.outside.set(self.outside());
+        Ok(())
+    }
+
+    fn rest(&self) -> Option<Duration> {
+        let due = self.due()?;
+        Some(Duration::from_nanos(due.saturating_sub(self.kit.clock.monotonic())))
+    }
+
+    fn close(&mut self, deadline: Instant) -> Result<(), SinkError> {
+        if let Some(current) = &mut self.current {
+            // Once more, without the pause.
+            current.due = 0;
+        }
+        // Somebody waits until then for what is said here as well.
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.has_connected = true;
+        self.hurry(Instant::now() + left - left / 8);
+        if self.current.as_ref().is_some_and(|current| current.places.is_empty()) {
+            self.give_away();
+        }
+        let memory = std::mem::take(&mut self.memory);
+        self.fall_back(&memory);
+        self.kit.fallback.close(deadline);
+        if let Some(spool) = &mut self.kit.spool
+            && let Err(error) = spool.finish()
+        {
+            // They are read by the next start, which finds that all in them has arrived.
+            notice(&self.kit.name, &format!("{}: cannot remove a file of its spool: {error}", self.kit.name));
+        }
+        self.kit.outside.set(0);
+        Ok(())
+    }
+
+    /// As far as the spool does not tell it.
+    fn health(&self) -> Health {
+        let counts = self.kit.fallback.counts;
+        let first = |held: &Held| held.entries.first().map(|entry| entry.time);
+        Health {
+            errors: self.errors,
+            retries: self.retries,
+            waiting: self.outside(),
+            lost: counts.lost,
+            to_console: counts.console,
+            to_stderr: counts.stderr,
+            dead_letters: self.dead_letters,
+            failing: self.told || self.is_off,
+            panicking: false,
+            remote: Some(RemoteHealth {
+                batches: self.batches,
+                delivered: self.delivered,
+                altered: self.kit.deliverer.altered(),
+                oldest: self.current.as_ref().and_then(|it| first(&it.held)).or_else(|| first(&self.memory)),
+                circuit: match self.circuit {
+                    _ if self.is_off => CircuitState::Off,
+                    Circuit::Closed => CircuitState::Closed,
+                    Circuit::Open { .. } => CircuitState::Open,
+                    Circuit::HalfOpen { .. } => CircuitState::HalfOpen,
+                },
+                ..RemoteHealth::default()
+            }),
+        }
+    }
+}
+
+/// The records as people read them.
+fn shown(deliverer: &dyn Deliver, batch: &Batch<'_>) -> Held {
+    let mut held = Held::default();
+    for (entry, line) in batch.entries.iter().zip(batch.iter()) {
+        // What panics is shown as it is.
+        let text = catch_unwind(AssertUnwindSafe(|| deliverer.show(&line)));
+        held.push(text.as_deref().unwrap_or(line.as_bytes()), *entry);
+    }
+    held
+}

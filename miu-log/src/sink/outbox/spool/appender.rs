@@ -1,0 +1,145 @@
+//! The side that appends: the listener's.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::sync::Arc;
+
+use super::format::{encode, options};
+use super::{CHUNK, SEGMENT, Segment, Shared};
+use crate::sink::Batch;
+
+/// See the module above.
+#[derive(Debug)]
+pub(in super::super) struct Appender {
+    shared: Arc<Shared>,
+    /// The newest file, if it is one of this process.
+    writer: Option<File>,
+    /// The number of the next file.
+    next: u64,
+    buffer: Vec<u8>,
+}
+
+/// Why a record was not appended.
+#[derive(Debug)]
+pub(in super::super) enum Refusal {
+    /// The bound is reached.
+    Full,
+    Io(io::Error),
+}
+
+impl Appender {
+    pub(super) fn new(shared: Arc<Shared>, next: u64) -> Appender {
+        Appender { shared, writer: None, next, buffer: Vec::new() }
+    }
+
+    /// What both sides know.
+    pub(in super::super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The length at which a file is long enough.
+    fn segment(&self) -> u64 {
+        SEGMENT.min(self.shared.limit / 8)
+    }
+
+    /// Appends as many of these as there is room for, at this time of the monotonic clock; says how many, and why no more.
+    pub(in super::super) fn append(&mut self, batch: &Batch<'_>, now: u64) -> (usize, Option<Refusal>) {
+        let mut taken = 0;
+        let mut lines = batch.iter().peekable();
+        while let Some(first) = lines.peek() {
+            let time = first.unix_nanos();
+            let (used, room) = match self.writable() {
+                Ok(found) => found,
+                Err(error) => return (taken, Some(Refusal::Io(error))),
+            };
+            self.buffer.clear();
+            let mut count = 0;
+            while let Some(line) = lines.peek() {
+                let before = self.buffer.len();
+                encode(line, &mut self.buffer);
+                if self.buffer.len() as u64 > room {
+                    self.buffer.truncate(before);
+                    break;
+                }
+                count += 1;
+                lines.next();
+                if used + self.buffer.len() as u64 >= self.segment() {
+                    break;
+                }
+            }
+            if count == 0 {
+                return (taken, Some(Refusal::Full));
+            }
+            if let Some(writer) = &mut self.writer
+                && let Err(error) = writer.write_all(&self.buffer)
+            {
+                // Half a record may stand there now, so the file ends here; what follows goes into another one. Where that fails as
+                // well the checksum tells.
+                let _ = writer.set_len(used);
+                self.end_file();
+                return (taken, Some(Refusal::Io(error)));
+            }
+            let (len, count) = (self.buffer.len() as u64, count as u64);
+            let mut state = self.shared.state();
+            state.size += len;
+            state.pending += count;
+            if state.unread.records == 0 {
+                (state.unread.since, state.oldest) = (now, time);
+            }
+            state.unread.records += count;
+            state.unread.bytes += len;
+            if let Some(segment) = state.segments.back_mut() {
+                segment.len += len;
+                segment.records += count;
+            }
+            taken += count as usize;
+        }
+        (taken, None)
+    }
+
+    /// Appends no more to the present file.
+    fn end_file(&mut self) {
+        self.writer = None;
+        self.shared.state().writing = None;
+    }
+
+    /// Sees to it that there is a file that can be written to. How long it is, and how many bytes all files may grow by.
+    fn writable(&mut self) -> io::Result<(u64, u64)> {
+        let limit = self.shared.limit;
+        let segment = self.segment();
+        let mut done = Vec::new();
+        {
+            let mut state = self.shared.state();
+            let used = state.segments.back().map_or(0, |last| last.len);
+            let is_done = state.pending == 0 && used >= CHUNK.min(segment);
+            if self.writer.is_some() && used < segment && !is_done {
+                return Ok((used, limit.saturating_sub(state.size)));
+            }
+            state.writing = None;
+            if state.pending == 0 {
+                // All has arrived, and that has been written down.
+                done.extend(state.segments.drain(..).map(|segment| segment.number));
+                state.size = 0;
+            }
+        }
+        self.writer = None;
+        for number in done {
+            // One that stays is removed by the next start.
+            let _ = std::fs::remove_file(self.shared.path_of(number));
+        }
+        let number = self.next;
+        let file = options().append(true).create_new(true).open(self.shared.path_of(number))?;
+        self.next += 1;
+        self.writer = Some(file);
+        let mut state = self.shared.state();
+        state.writing = Some(number);
+        state.segments.push_back(Segment { number, len: 0, records: 0 });
+        Ok((0, limit.saturating_sub(state.size)))
+    }
+}
+
+impl Drop for Appender {
+    fn drop(&mut self) {
+        self.end_file();
+    }
+}

@@ -1,0 +1,111 @@
+//! What the files of a spool look like, byte by byte, and how their names are made.
+//!
+//! Whatever the bytes are, reading them does no harm: a record is given only where its checksum is right.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use super::Place;
+use crate::hash::{fnv1a, words};
+use crate::level::Level;
+use crate::record::RecordId;
+use crate::sink::Line;
+
+/// What stands before a record: its length and its checksum.
+const FRAME: usize = 12;
+
+/// What stands before the names in a record.
+const FIXED: usize = 26;
+
+pub(super) fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600).custom_flags(OFlags::NOFOLLOW.bits() as i32);
+    options
+}
+
+pub(super) fn path_of(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:016}.spool"))
+}
+
+pub(super) fn number_of(name: &std::ffi::OsStr) -> Option<u64> {
+    name.to_str()?.strip_suffix(".spool").filter(|number| number.len() == 16)?.parse().ok()
+}
+
+/// Up to where all has arrived; the very beginning where nobody has said that yet.
+pub(super) fn read_position(file: &File) -> Place {
+    let mut bytes = [0; 24];
+    if file.read_exact_at(&mut bytes, 0).is_err() {
+        return Place::default();
+    }
+    let word = |at: usize| bytes[at..at + 8].iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    if word(16) != fnv1a(&bytes[..16]) {
+        return Place::default();
+    }
+    // The next file's number is one more.
+    Place { segment: word(0).min(u64::MAX / 2), offset: word(8) }
+}
+
+/// Where the whole records of a file end and when they were logged, and how many bytes behind them are none.
+pub(super) fn scan(path: &Path) -> io::Result<(Vec<(u64, i64)>, u64)> {
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut options().read(true).open(path)?, &mut bytes)?;
+    let (mut rest, mut ends) = (&bytes[..], Vec::new());
+    while let Some((record, after)) = decode(rest) {
+        let time = record.time;
+        rest = after;
+        ends.push(((bytes.len() - rest.len()) as u64, time));
+    }
+    Ok((ends, rest.len() as u64))
+}
+
+pub(super) fn encode(line: &Line<'_>, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend([0; FRAME]);
+    out.extend(line.id().source.to_le_bytes());
+    out.extend(line.id().sequence.to_le_bytes());
+    out.extend(line.unix_nanos().to_le_bytes());
+    // Names of domains are identifiers, and as short.
+    let domain = &line.domain().as_bytes()[..line.domain().len().min(u8::MAX.into())];
+    out.extend([line.level() as u8, domain.len() as u8]);
+    out.extend(domain);
+    out.extend(line.as_bytes());
+    // A batch holds less than 4 GiB of text.
+    let len = (out.len() - start - FRAME) as u32;
+    let sum = words(&out[start + FRAME..]);
+    out[start..start + 4].copy_from_slice(&len.to_le_bytes());
+    out[start + 4..start + FRAME].copy_from_slice(&sum.to_le_bytes());
+}
+
+/// A record as it stands in a file.
+#[derive(Debug, PartialEq)]
+pub(super) struct Decoded<'a> {
+    pub(super) id: RecordId,
+    pub(super) time: i64,
+    pub(super) level: Level,
+    pub(super) domain: &'a str,
+    pub(super) text: &'a [u8],
+}
+
+/// The first record, and what follows it. None where there is no whole one.
+pub(super) fn decode(bytes: &[u8]) -> Option<(Decoded<'_>, &[u8])> {
+    let len = u32::from_le_bytes(*bytes.first_chunk()?) as usize;
+    let sum = u64::from_le_bytes(*bytes.get(4..)?.first_chunk()?);
+    let body = bytes.get(FRAME..)?.get(..len)?;
+    if words(body) != sum || len < FIXED {
+        return None;
+    }
+    let word = |at: usize| body[at..at + 8].iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    let (domain, text) = body[FIXED..].split_at_checked(body[FIXED - 1].into())?;
+    let decoded = Decoded {
+        id: RecordId { source: word(0), sequence: word(8) },
+        time: word(16).cast_signed(),
+        level: Level::from_index(body[24])?,
+        domain: std::str::from_utf8(domain).ok()?,
+        text,
+    };
+    Some((decoded, &bytes[FRAME + len..]))
+}
