@@ -7,6 +7,7 @@
 //! - [`order`]: the message everybody logs, and what a line of it must look like.
 //! - [`peer`]: what a logger has to offer to be measured; [`peers`] holds one module per logger.
 //! - [`workload`]: the measured loops, run in the child; [`processes`]: those with several processes.
+//! - [`databases`]: records into a database, and the same by hand.
 //! - [`verify`]: reads the files back, run in the parent.
 //! - [`child`]: runs a child and takes its figures.
 //! - [`report`]: the tables.
@@ -17,6 +18,7 @@
 
 pub mod allocator;
 pub mod child;
+pub mod databases;
 pub mod order;
 pub mod peer;
 pub mod peers;

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use miu_log::{LogConfig, Rotation, log_domains};
 
 pub mod chaos;
+pub mod postgres;
 
 /// The areas of the service that the scenarios pretend to be.
 #[log_domains(app, db, redis, task)]

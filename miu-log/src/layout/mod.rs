@@ -45,6 +45,8 @@ pub use logfmt::Logfmt;
 pub use otel::OtelJson;
 pub(crate) use pattern::nearest;
 pub use pattern::{Pattern, PatternError};
+#[cfg(feature = "sqlite")]
+pub(crate) use rfc3339::Rfc3339;
 pub use rfc3339::TimePrecision;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) use row::Row;

@@ -44,7 +44,7 @@ impl TimePrecision {
 
 /// Writes time stamps.
 #[derive(Debug)]
-pub(super) struct Rfc3339 {
+pub(crate) struct Rfc3339 {
     zone: Zone,
     digits: usize,
     /// By what nanoseconds are divided to have so many digits.
@@ -55,7 +55,7 @@ pub(super) struct Rfc3339 {
 }
 
 impl Rfc3339 {
-    pub(super) fn new(zone: Zone, precision: TimePrecision) -> Rfc3339 {
+    pub(crate) fn new(zone: Zone, precision: TimePrecision) -> Rfc3339 {
         let digits = precision.digits();
         // No point in time of 64 bits falls into this second, so that the first one is written anew.
         Rfc3339 { zone, digits, unit: 10_i64.pow(9 - digits as u32), second: i64::MIN, text: Vec::new() }
@@ -63,7 +63,7 @@ impl Rfc3339 {
 
     /// Appends the time.
     #[inline]
-    pub(super) fn write(&mut self, time: UnixNanos, out: &mut Vec<u8>) {
+    pub(crate) fn write(&mut self, time: UnixNanos, out: &mut Vec<u8>) {
         let second = time.div_euclid(NANOS_PER_SECOND);
         if second != self.second {
             self.turn_to(second);

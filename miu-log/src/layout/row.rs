@@ -74,6 +74,22 @@ impl<'a> Row<'a> {
         })
     }
 
+    /// A line with this row in it.
+    #[cfg(test)]
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        for number in [self.process_id, self.thread_id, self.line.unwrap_or_default()] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        for text in [Some(self.thread), Some(self.host), Some(self.message)] {
+            put(text, &mut out);
+        }
+        for text in [self.exception, self.function, self.module, self.path, self.fields] {
+            put(text, &mut out);
+        }
+        out
+    }
+
     /// The source file without its folders.
     pub(crate) fn file(&self) -> Option<&'a str> {
         self.path.map(|path| path.rsplit('/').next().unwrap_or(path))
@@ -199,6 +215,7 @@ mod tests {
         };
         assert_eq!(Row::read(&out).unwrap(), expected);
         assert_eq!(expected.file(), Some("module.rs"));
+        assert_eq!(expected.to_bytes(), out);
         assert!((0..out.len()).all(|len| Row::read(&out[..len]).is_none()));
     }
 

@@ -140,8 +140,8 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         who: "sink::*",
-        may: May::AllBut(&["sink::*", "router"]),
-        because: "a sink never names another sink",
+        may: May::AllBut(&["sink::console", "sink::file", "sink::outbox", "router"]),
+        because: "a sink never names another sink, but for the queue that any may stand on",
     },
 ];
 

@@ -259,6 +259,7 @@ pub(super) struct AddressDraft {
     password: Option<Secret>,
     database: Option<String>,
     sslmode: Option<&'static str>,
+    sslrootcert: Option<String>,
     table_prefix: Option<String>,
 }
 
@@ -296,10 +297,17 @@ pub(super) fn address() -> Table<AddressDraft> {
             ),
             key(
                 "sslmode",
-                "verify-full, on this machine prefer",
-                "Whether the connection is encrypted, and how much of the server's certificate is looked at.",
+                "verify-full, on this machine disable",
+                "Whether the connection is encrypted: require and verify-full both check the server's certificate and name.",
                 SSL_MODES,
                 |it: &mut Draft, mode| it.sslmode = Some(mode),
+            ),
+            key(
+                "sslrootcert",
+                "those of browsers",
+                "The path of a file with the certificates that vouch for the server's.",
+                some_text("a file's path"),
+                |it: &mut Draft, path| it.sslrootcert = Some(path),
             ),
         ],
         begin: Draft::default,
@@ -307,13 +315,8 @@ pub(super) fn address() -> Table<AddressDraft> {
     }
 }
 
-const SSL_MODES: Word<&str> = Word(&[
-    ("disable", "disable"),
-    ("prefer", "prefer"),
-    ("require", "require"),
-    ("verify-ca", "verify-ca"),
-    ("verify-full", "verify-full"),
-]);
+const SSL_MODES: Word<&str> =
+    Word(&[("disable", "disable"), ("require", "require"), ("verify-full", "verify-full")]);
 
 #[cfg_attr(
     not(any(feature = "postgres", feature = "sqlite")),
@@ -330,6 +333,7 @@ impl AddressDraft {
                 ("password", self.password.is_some()),
                 ("database", self.database.is_some()),
                 ("sslmode", self.sslmode.is_some()),
+                ("sslrootcert", self.sslrootcert.is_some()),
             ];
             return match stray.iter().find(|(_, given)| *given) {
                 Some((name, _)) => Err(format!("here are both url and {name}; one of them is expected")),
@@ -353,8 +357,11 @@ impl AddressDraft {
         let host =
             if bare.contains(':') && !bare.contains('/') { format!("[{bare}]") } else { encoded(&host) };
         url.push_str(&format!("@{host}:{}/{}", self.port.unwrap_or(PORT), encoded(&database)));
-        if let Some(mode) = self.sslmode {
-            url.push_str(&format!("?sslmode={mode}"));
+        let mode = self.sslmode.map(|mode| format!("sslmode={mode}"));
+        let roots = self.sslrootcert.map(|path| format!("sslrootcert={}", encoded(&path)));
+        let options: Vec<String> = mode.into_iter().chain(roots).collect();
+        if !options.is_empty() {
+            url.push_str(&format!("?{}", options.join("&")));
         }
         Ok(Secret::new(url))
     }
@@ -573,6 +580,8 @@ mod tests {
         assert_eq!(url(simple("::1")), "postgres://ann@[::1]:6000/o?sslmode=require");
         assert_eq!(url(simple("[::1]")), "postgres://ann@[::1]:6000/o?sslmode=require");
         assert_eq!(url(simple("/run/pg")), "postgres://ann@%2Frun%2Fpg:6000/o?sslmode=require");
+        let roots = AddressDraft { sslrootcert: Some("/etc/a b".to_owned()), ..simple("h") };
+        assert_eq!(url(roots), "postgres://ann@h:6000/o?sslmode=require&sslrootcert=%2Fetc%2Fa%20b");
         let both = AddressDraft { url: Some("sqlite:x.db".into()), ..all() };
         assert_eq!(both.url().unwrap_err(), "here are both url and host; one of them is expected");
         let none = AddressDraft { username: None, ..all() };

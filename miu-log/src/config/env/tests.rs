@@ -237,6 +237,12 @@ fn an_address_of_a_database_that_is_not_accepted_is_not_told() {
         assert!(!problem.contains("canary"), "{problem}");
     }
     assert_eq!(with(&[("LOG_DATABASE_URL", "")]).unwrap().sinks.len(), 1);
+    #[cfg(feature = "sqlite")]
+    for (mode, sinks) in [("production", 2), ("testing", 2), ("development", 1)] {
+        let config = with(&[("LOG_DATABASE_URL", "sqlite:canary.db"), ("RUN_ENVIRONMENT", mode)]).unwrap();
+        assert_eq!(config.sinks.len(), sinks, "{mode}");
+        assert!(config.validate().is_ok() && !format!("{config:?}").contains("canary"));
+    }
     let bytes = |name: &str| {
         let good = GOOD.iter().find(|(good, _)| *good == name).map(|(_, value)| OsString::from(value));
         if name == LOG_DATABASE_URL {

@@ -7,6 +7,11 @@
 //!
 //! Called by the outbox, on its thread, where the clients of the databases work as well.
 
+mod columns;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod table;
 
 use std::borrow::Cow;
@@ -19,7 +24,45 @@ use crate::layout::{Row, moment};
 use crate::secret::Secret;
 use crate::sink::Line;
 
-/// A table of a database, for [`LogConfig::sink`](crate::LogConfig::sink) and [`Remote::database`](crate::Remote::database).
+/// A table of a database, `{prefix}_logs`, in a SQLite file (feature `sqlite`) or in a PostgreSQL server (feature `postgres`): for
+/// [`LogConfig::sink`](crate::LogConfig::sink), or for [`Remote::database`](crate::Remote::database) where less than all records or other limits are wanted.
+///
+/// The table is made with its indexes where it is missing. One that another writer has made with the same columns gets what it lacks, `record_id` for instance;
+/// nothing else of it is changed. Each record is a row: `timestamp`, `level`, `logger_name` (the domain), `process_id`, `thread_id`, `thread_name`, `hostname`,
+/// `message`, `exception`, `function_name`, `module`, `filename`, `lineno`, `pathname`, `extra_data` (the fields, as JSON) and `record_id`, by which
+/// a record is in the table once, however often it is delivered. Names are cut to the length of their column, NULs are taken out, and a record of
+/// which anything was changed is counted.
+///
+/// - **When its queue is full:** as of every [`Remote`](crate::Remote): past 16 MiB of waiting lines (20 MiB for ERROR and CRITICAL) new ones are dropped and counted.
+/// - **When the destination fails:** a database that is locked, full, or not there is asked again, and records wait in the spool, as of every
+///   `Remote`. Missing rights, and a table that cannot be made or has other columns, turn the sink off until the next start, which is said with what to do. A record that the database does not take is a dead letter.
+///   A SQLite file that is damaged is moved aside, to `<name>.corrupt-<time>` with its journal, and a new one is begun; one that is deleted is made anew. Either is said on stderr.
+/// - **Durability:** a batch is in the table whole or not at all. SQLite keeps it by a write-ahead log with `synchronous=NORMAL`: what is delivered survives the
+///   death of the process; a loss of power may take the last transactions, and never damages the file. What is not delivered yet is in the spool, and is delivered after the next start.
+///
+/// A SQLite address is `sqlite:<path>`, as seen from the working directory of the moment in which this is built into a configuration, or
+/// `sqlite:///<absolute path>`; the path is taken as it stands. Folders are made with mode 0750 and the file with 0640, or stricter by the umask; it has to be a plain file, not
+/// a link. Beside it are SQLite's `-wal` and `-shm`, and `-lock`, an empty file by which processes agree on who makes it. Several processes may write to one file. Its
+/// times are texts in universal time, such as `2026-11-20T12:00:00.123456789Z`, which sort as the times do. `pool_size` means nothing to it.
+///
+/// Old rows of a SQLite file are deleted by a thread of the sink's own, at the start and every hour, also while nothing is logged: a thousand at most in a transaction, between which deliveries
+/// get their turn. The room they had is used for new rows; the file does not shrink.
+///
+/// # Examples
+///
+/// ```
+/// use miu_log::{Database, Level, LogConfig, Remote};
+///
+/// let config = LogConfig::new("logs").sink(Database::url("sqlite:logs/logs.db").retention_days(30));
+/// # let _ = config;
+///
+/// // Only what matters, in a table of its own, at most a second late.
+/// let database = Database::url("postgres://app:password@db.example.org/logs").table_prefix("orders");
+/// let config = LogConfig::new("logs").sink(
+///     Remote::database(database).min_level(Level::Warning).batch_age(std::time::Duration::from_secs(1)),
+/// );
+/// # let _ = config;
+/// ```
 #[derive(Debug)]
 pub struct Database {
     url: Secret,
@@ -49,7 +92,7 @@ impl Database {
         self
     }
 
-    /// How many connections there are at most, of 1 to 16. Default: 2.
+    /// How many connections to a server there are at most, of 1 to 16. Default: 2. A SQLite file has one.
     #[must_use]
     pub fn pool_size(mut self, connections: usize) -> Database {
         self.pool_size = connections;
@@ -71,13 +114,31 @@ impl Database {
         }
         let scheme = self.url.expose().split(':').next().unwrap_or_default();
         match scheme {
-            // The engines come here.
-            _ => Err(format!("{NO_ADDRESS}{}", table.name)),
+            #[cfg(feature = "sqlite")]
+            "sqlite" => Ok(Box::new(sqlite::Sqlite::new(self.url.expose(), table, self.retention_days)?)),
+            #[cfg(not(feature = "sqlite"))]
+            "sqlite" => Err(lacks("sqlite")),
+            #[cfg(not(feature = "postgres"))]
+            "postgres" | "postgresql" => Err(lacks("postgres")),
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => {
+                let (days, connections) = (self.retention_days, self.pool_size);
+                Ok(Box::new(postgres::Postgres::new(&self.url, table, days, connections)?))
+            }
+            _ => Err(NO_ADDRESS.to_owned()),
         }
     }
 }
 
 const NO_ADDRESS: &str = "the address is none of a database; sqlite:<path> and postgres://user:password@host:port/name are accepted";
+
+/// Why there is no engine for an address that would be right.
+#[cfg(not(all(feature = "postgres", feature = "sqlite")))]
+fn lacks(feature: &str) -> String {
+    format!(
+        "miu-log is built without the feature `{feature}`, which this address needs; build it with that feature"
+    )
+}
 
 /// A line with a row in it as people read it: its time in UTC, level, domain, thread, message, fields and exception, escaped, on one line.
 fn show<'a>(line: &Line<'a>) -> Cow<'a, [u8]> {
@@ -91,3 +152,6 @@ fn show<'a>(line: &Line<'a>) -> Cow<'a, [u8]> {
     text.push('\n');
     Cow::Owned(text.into_bytes())
 }
+
+#[cfg(test)]
+mod tests;

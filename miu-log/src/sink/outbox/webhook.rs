@@ -31,7 +31,7 @@ const BUSY: Duration = Duration::from_secs(1);
 /// is never shown but for its scheme and host.
 ///
 /// `429` and `503` are waited for as long as the service asks; `401`, `403`, `404` and `410` turn the sink off until the next start; `400`, `413` and `422` refuse the
-/// message; everything else may pass. Redirects are not followed.
+/// message; everything else may pass. Redirects are not followed: `301` and `308` turn the sink off, others may pass.
 pub struct Webhook {
     service: Service,
     address: Secret,
@@ -154,6 +154,7 @@ impl Webhook {
         let text = |what: &str| format!("{origin} answers {status}{what}");
         match status {
             200..=299 => Ok(()),
+            301 | 308 => Err(DeliverError::off(text(" and has moved for good, which is not followed"))),
             300..=399 => Err(DeliverError::retry(text(" and leads elsewhere, which is not followed"))),
             400 | 413 | 422 => Err(DeliverError::refused(text(""))),
             401 | 403 | 404 | 410 => Err(DeliverError::off(text(""))),

@@ -268,7 +268,9 @@ fn the_schema_has_destinations_that_are_far_away() {
         }
     }
     let address = &schema["anyOf"][0]["properties"]["database"]["properties"];
-    for name in ["host", "port", "username", "password", "database", "table_prefix", "url", "sslmode"] {
+    for name in
+        ["host", "port", "username", "password", "database", "table_prefix", "url", "sslmode", "sslrootcert"]
+    {
         assert!(address[name]["description"].is_string(), "{name}");
     }
 }

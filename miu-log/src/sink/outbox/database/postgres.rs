@@ -1,0 +1,180 @@
+//! The table in a PostgreSQL server.
+//!
+//! G1. A batch is written whole or not at all, in one transaction, and what of it is in the table already is left out.
+//! G2. Nothing waits for the server longer than the timeouts say, whatever it does: every wait has its deadline on this side as well.
+//! G3. Nothing is sent in plain text to a server that is not on this machine, unless the address says `sslmode=disable`.
+//! G4. The table is looked at before the first batch, and again when the server says that something of it is missing.
+//!
+//! One thread writes, the outbox's; one deletes what is too old, if anything is to be. Both use the connections of one pool, and whichever waits for
+//! the server moves the connections of both.
+
+mod address;
+mod copy;
+mod fault;
+mod merge;
+mod pool;
+mod retention;
+mod schema;
+mod tls;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use address::Address;
+use fault::{Fault, Stage};
+use pool::{Connection, Pool};
+use retention::Retention;
+use tokio::time::timeout;
+
+use super::columns::Columns;
+use super::{Table, show};
+use crate::secret::Secret;
+use crate::sink::outbox::deliver::{Deliver, DeliverError, Timeouts};
+use crate::sink::{Batch, Line};
+
+/// See the module's description.
+pub(super) struct Postgres {
+    shared: Arc<Shared>,
+    retention_days: Option<u32>,
+    retention: Option<Retention>,
+    /// The table has been looked at.
+    is_ready: bool,
+    altered: u64,
+}
+
+/// What both threads use.
+struct Shared {
+    pool: Pool,
+    table: Table,
+}
+
+impl Postgres {
+    /// The table of the database at this address. Nothing is connected yet.
+    ///
+    /// # Errors
+    ///
+    /// When the address is not accepted, in words that show no secret.
+    pub(super) fn new(
+        url: &Secret,
+        table: Table,
+        retention_days: Option<u32>,
+        pool_size: usize,
+    ) -> Result<Postgres, String> {
+        let pool = Pool::new(Address::of(url)?, pool_size)?;
+        let shared = Arc::new(Shared { pool, table });
+        Ok(Postgres { shared, retention_days, retention: None, is_ready: false, altered: 0 })
+    }
+
+    /// Writes these rows to the table, which is made first if it is not there, within the time of a request. What fails because the server has closed a connection since
+    /// its last use, or because of a table that vanished, is done once more.
+    fn write(&mut self, rows: &[Columns<'_>], timeouts: Timeouts) -> Result<(), DeliverError> {
+        let shared = Arc::clone(&self.shared);
+        let limits = limits(timeouts.request);
+        let mut stage = Stage::Connecting;
+        let result = shared.pool.block_on(async {
+            let work = async {
+                let (mut reconnected, mut made) = (false, false);
+                loop {
+                    stage = Stage::Connecting;
+                    let lease = shared.pool.get(timeouts.connect).await?;
+                    let result = async {
+                        if !self.is_ready {
+                            stage = Stage::Table;
+                            schema::ensure(&lease, &shared.table, timeouts.request).await?;
+                            self.is_ready = true;
+                        }
+                        stage = Stage::Writing;
+                        write(&lease, &shared.table, rows, &limits).await
+                    }
+                    .await;
+                    match result {
+                        Ok(()) => {
+                            lease.give_back();
+                            return Ok(());
+                        }
+                        Err(fault) if fault.is_of_connection() && lease.is_used() && !reconnected => {
+                            reconnected = true;
+                        }
+                        Err(fault) if fault.is_of_table() && !made => {
+                            (self.is_ready, made) = (false, true);
+                            lease.give_back_after_error().await;
+                        }
+                        Err(fault) => {
+                            if fault.is_of_table() {
+                                self.is_ready = false;
+                            }
+                            lease.give_back_after_error().await;
+                            return Err(fault);
+                        }
+                    }
+                }
+            };
+            timeout(timeouts.request, work).await.unwrap_or(Err(Fault::TimedOut))
+        });
+        result.map_err(|fault| fault.told(stage, &shared.pool.address.origin, &shared.table))?;
+        if self.retention.is_none()
+            && let Some(days) = self.retention_days
+        {
+            self.retention = Some(Retention::start(shared, days));
+        }
+        Ok(())
+    }
+}
+
+impl Deliver for Postgres {
+    fn deliver(&mut self, batch: &Batch<'_>, timeouts: Timeouts) -> Result<(), DeliverError> {
+        let rows: Option<Vec<Columns<'_>>> = batch.iter().map(|line| Columns::of(&line)).collect();
+        let rows = rows.ok_or_else(|| DeliverError::refused("a line is no row of a table"))?;
+        self.write(&rows, timeouts)?;
+        self.altered += rows.iter().filter(|row| row.altered).count() as u64;
+        Ok(())
+    }
+
+    fn connect(&mut self, timeouts: Timeouts) -> Result<(), DeliverError> {
+        self.write(&[], timeouts)
+    }
+
+    fn show<'a>(&self, line: &Line<'a>) -> Cow<'a, [u8]> {
+        show(line)
+    }
+
+    fn altered(&self) -> u64 {
+        self.altered
+    }
+}
+
+/// Writes these rows in one transaction: by a copy, which is fast, and if some are there already by a statement that leaves those out.
+async fn write(
+    connection: &Connection,
+    table: &Table,
+    rows: &[Columns<'_>],
+    limits: &str,
+) -> Result<(), Fault> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let begin = format!("BEGIN; {limits}");
+    connection.client.batch_execute(&begin).await?;
+    match copy::write(connection, table, rows).await {
+        Err(fault) if fault.is_duplicate(table) => {
+            connection.client.batch_execute(&format!("ROLLBACK; {begin}")).await?;
+            merge::write(connection, table, rows).await?;
+        }
+        result => result?,
+    }
+    connection.client.batch_execute("COMMIT").await?;
+    Ok(())
+}
+
+/// What the server is to keep to within a transaction that has this much time: it ends before this side gives up, so that the reason is known, and what is
+/// left of it does not stay where this side is gone.
+fn limits(time: Duration) -> String {
+    let millis = |share: u32| (time * share / 8).as_millis().max(1);
+    format!(
+        "SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}",
+        millis(5),
+        millis(7),
+        millis(16),
+    )
+}

@@ -1,0 +1,129 @@
+//! Rows that are older than they may become are deleted: at the start and every hour, on a thread of its own, a few at a time.
+//!
+//! N1. Each few are a transaction of their own, found by the index on the time: no other writer waits for long.
+//! N2. Of all the programs with this table one deletes at a time; the others go on without.
+//! N3. It ends with the sink, in whatever it is.
+//!
+//! Started by `postgres` once the table is there.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use futures_util::future::select;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+use tokio_postgres::SimpleQueryMessage;
+
+use super::fault::{Fault, Stage};
+use super::{Shared, limits, schema};
+use crate::notice::notice;
+use crate::own_thread::OwnThread;
+
+/// Rows that are deleted at once.
+const CHUNK: u64 = 5_000;
+
+/// From the end of one round to the next.
+const PAUSE: Duration = Duration::from_secs(3600);
+
+/// The same after an error.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(60);
+
+/// How long one statement may take, and a connection.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The thread. It ends when this is dropped.
+pub(super) struct Retention {
+    thread: Option<JoinHandle<()>>,
+    end: Arc<Notify>,
+}
+
+impl Retention {
+    /// Deletes what is older than so many days, from now on.
+    pub(super) fn start(shared: Arc<Shared>, days: u32) -> Retention {
+        let end = Arc::new(Notify::new());
+        let ended = Arc::clone(&end);
+        let origin = shared.pool.address.origin.clone();
+        let thread = Builder::new().name("miu-log-retention".to_owned()).spawn(move || {
+            let _own = OwnThread::begin();
+            shared.pool.block_on(async {
+                select(pin!(ended.notified()), pin!(rounds(&shared, days))).await;
+            });
+        });
+        if let Err(error) = &thread {
+            notice("retention", &format!("{origin}: nothing is deleted by its age: {error}"));
+        }
+        let thread = thread.ok();
+        Retention { thread, end }
+    }
+}
+
+impl Drop for Retention {
+    fn drop(&mut self) {
+        self.end.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // It has said what it had to say.
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn rounds(shared: &Shared, days: u32) {
+    let mut is_told = false;
+    loop {
+        let pause = match round(shared, days).await {
+            Ok(()) => {
+                is_told = false;
+                PAUSE
+            }
+            Err(fault) => {
+                if !std::mem::replace(&mut is_told, true) {
+                    let error = fault.told(Stage::Deleting, &shared.pool.address.origin, &shared.table);
+                    notice("retention", &format!("{error}; what is too old is not deleted yet"));
+                }
+                PAUSE_AFTER_ERROR
+            }
+        };
+        sleep(pause).await;
+    }
+}
+
+/// Deletes all that is too old now.
+async fn round(shared: &Shared, days: u32) -> Result<(), Fault> {
+    loop {
+        let lease = shared.pool.get(PATIENCE).await?;
+        let deleted = timeout(PATIENCE, async {
+            let table = &shared.table.name;
+            let client = &lease.client;
+            let lock = schema::lock(&shared.table).wrapping_add(1);
+            let begin = format!("BEGIN; {}; SELECT pg_try_advisory_xact_lock({lock})", limits(PATIENCE));
+            let answers = client.simple_query(&begin).await?;
+            let is_mine = answers
+                .iter()
+                .any(|answer| matches!(answer, SimpleQueryMessage::Row(row) if row.get(0) == Some("t")));
+            let mut deleted = 0;
+            if is_mine {
+                let statement = format!(
+                    "DELETE FROM \"{table}\" WHERE id IN (SELECT id FROM \"{table}\" WHERE timestamp < now() - interval '{days} days' \
+                     ORDER BY timestamp LIMIT {CHUNK})"
+                );
+                deleted = client.execute(&statement, &[]).await?;
+            }
+            client.batch_execute("COMMIT").await?;
+            Ok(deleted)
+        });
+        match deleted.await.unwrap_or(Err(Fault::TimedOut)) {
+            Ok(deleted) => {
+                lease.give_back();
+                if deleted < CHUNK {
+                    return Ok(());
+                }
+            }
+            Err(fault) => {
+                let _ = timeout(PATIENCE, lease.give_back_after_error()).await;
+                return Err(fault);
+            }
+        }
+    }
+}
