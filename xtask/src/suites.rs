@@ -63,9 +63,18 @@ pub(crate) fn bless(arguments: &[String]) -> Result<()> {
     run(Command::new("git").args(["status", "--short", "--", "*.stderr", "*.snap"]).current_dir(root()))
 }
 
-/// `cargo xtask bench`: the comparison with other loggers.
+/// `cargo xtask bench`: the comparison with other loggers, and without arguments also that of databases, which `databases` alone as the first one asks for.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
-    run(cargo().args(["run", "--release", "-p", "benches", "--bin", "compare", "--"]).args(arguments))
+    let program = |name: &str, arguments: &[String]| {
+        run(cargo().args(["run", "--release", "-p", "benches", "--bin", name, "--"]).args(arguments))
+    };
+    if let [first, rest @ ..] = arguments
+        && first == "databases"
+    {
+        return program("databases", rest);
+    }
+    program("compare", arguments)?;
+    if arguments.is_empty() { program("databases", &[]) } else { Ok(()) }
 }
 
 /// `cargo xtask loom`: the ring's protocol under every interleaving.

@@ -26,6 +26,9 @@ const MEMORY: usize = 4 << 20;
 /// How long a flush may take.
 const FLUSH_WAIT: Duration = Duration::from_secs(2);
 
+/// What is left of the time for the end has to be longer than this for another attempt: one that is cut short would look like a fault.
+const SHORTEST_ATTEMPT: Duration = Duration::from_millis(50);
+
 /// After how many panics a batch counts as refused.
 const PANICS_PER_BATCH: u32 = 3;
 
@@ -409,13 +412,18 @@ impl Courier {
         self.fall_back(&left);
     }
 
-    /// Delivers what there is, without waiting for anything but the destination.
-    fn hurry(&mut self, deadline: Instant) {
+    /// Delivers what there is, without waiting for anything but the destination; begins no attempt after the deadline. One that is under way then
+    /// has its usual time, but for the end.
+    fn hurry(&mut self, deadline: Instant, is_end: bool) {
         self.hurried = true;
         while let left = deadline.saturating_duration_since(Instant::now())
-            && !left.is_zero()
-            && self.step(self.kit.options.timeouts.within(left))
-        {}
+            && left > if is_end { SHORTEST_ATTEMPT } else { Duration::ZERO }
+        {
+            let timeouts = self.kit.options.timeouts;
+            if !self.step(if is_end { timeouts.within(left) } else { timeouts }) {
+                break;
+            }
+        }
         self.hurried = false;
     }
 }
@@ -433,7 +441,7 @@ impl Sink for Courier {
 
     /// Tries to deliver all there is; what does not get there stays where it is, and that is no error.
     fn flush(&mut self) -> Result<(), SinkError> {
-        self.hurry(Instant::now() + FLUSH_WAIT);
+        self.hurry(Instant::now() + FLUSH_WAIT, false);
         self.kit.outside.set(self.outside());
         Ok(())
     }
@@ -461,7 +469,7 @@ impl Sink for Courier {
         // Somebody waits until then for what is said here as well.
         let left = deadline.saturating_duration_since(Instant::now());
         self.has_connected = true;
-        self.hurry(Instant::now() + left - left / 8);
+        self.hurry(Instant::now() + left - left / 8, true);
         if self.current.as_ref().is_some_and(|current| current.places.is_empty()) {
             self.give_away();
         }
