@@ -139,9 +139,14 @@ fn no_secret_is_told_whatever_is_wrong_with_it_or_beside_it() {
         format!("https://{} is not reached: invalid peer certificate", servers[3]),
         format!("http://{nobody} is not reached"),
         "https://nowhere.invalid is not reached".to_owned(),
+        format!("postgres://{nobody} is not reached"),
     ] {
         assert!(outcome.stderr.contains(&reason), "{reason}\n{}", outcome.stderr);
     }
+    assert!(outcome.stdout.contains("more than one @"), "{}", outcome.stdout);
+    // What was in shared memory while it ran.
+    let looked: Vec<&str> = outcome.stdout.lines().filter(|line| line.starts_with("searched: ")).collect();
+    assert!(looked.len() > 3 && looked.iter().all(|line| line.ends_with(" clean")), "{looked:#?}");
     let dead = std::fs::read_to_string(place.log(".outbox/refusing/dead-letters")).unwrap();
     assert!(dead.contains(&format!("http://{} answers 400", servers[2])), "{dead}");
     assert!(place.text("app.log").contains("panicked: looked at: "), "{}", place.text("app.log"));

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt::Debug;
+use std::path::Path;
 use std::time::Duration;
 
 use miu_log::{ConfigFile, Database, Level, LogConfig, Remote, Secret, Webhook};
@@ -36,6 +37,19 @@ fn look_at_threads() {
     }
 }
 
+/// Says of each file below this folder whether the secret is in it: of those in shared memory nothing is left when the program has ended.
+fn search(folder: &Path, secret: &str) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            search(&path, secret);
+        } else if let Ok(bytes) = std::fs::read(&path) {
+            let found = bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
+            println!("searched: {} {}", path.display(), if found { "has it" } else { "clean" });
+        }
+    }
+}
+
 /// `secret` stands in everything; `files` are configurations with mistakes; the servers: one that leads elsewhere, one that tells the secret in its answers and
 /// knows nobody, one that refuses every message so, one whose certificate nobody vouches for, and a port with nobody behind it.
 pub(crate) fn run(folder: &str, more: &[String]) {
@@ -55,7 +69,7 @@ pub(crate) fn run(folder: &str, more: &[String]) {
         ("strange", Webhook::json(format!("ftp://ann:{secret}@example.org/{secret}"))),
         ("no-address", Webhook::json(secret.as_str())),
         ("no-token", Webhook::telegram(format!("1:{secret}/x"), 7)),
-        ("in-a-name", Webhook::telegram_at(&format!("https://ann:{secret}@example.org"), "1:x", 7)),
+        ("in-a-name", Webhook::telegram_at(&format!("https://ann:{secret}@nowhere.invalid"), "1:x", 7)),
     ];
     let mut config = config(folder).level(Level::Trace);
     for (name, hook) in hooks {
@@ -82,6 +96,8 @@ pub(crate) fn run(folder: &str, more: &[String]) {
     println!("report: {}", repo.startup_report());
     print("recovery", &repo.recovery());
     look_at_threads();
+    search(Path::new(&std::env::var_os("MIU_LOG_RUNTIME_DIR").unwrap()), &secret);
+    search(Path::new(folder), &secret);
 
     let databases = [
         format!("postgres://ann:{secret}@{nobody}/orders"),
