@@ -264,6 +264,38 @@ fn database_has_a_row_for_each_record_and_answers_questions() {
 }
 
 #[test]
+fn a_collector_gets_a_batch_again_with_the_same_ids_and_all_but_the_poison() {
+    let run = run("collector");
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    let expected = [
+        "WARNING disk almost full",
+        "ERROR connection lost",
+        "(has it already)",
+        "(has it already)",
+        "CRITICAL giving up",
+        "retries=1 dead_letters=1 held=0",
+    ];
+    assert_eq!(lines, expected, "{}", run.stderr);
+    let dead = run.log(".outbox/collector/dead-letters");
+    assert!(dead.contains("the collector does not take this") && dead.contains("ERROR poison"), "{dead}");
+}
+
+// P-69
+#[test]
+fn prometheus_gets_the_page_with_the_counters() {
+    let run = run("prometheus");
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    for line in [
+        "miu_log_dropped_total{domain=\"app\",reason=\"full\"} 0",
+        "miu_log_records_total{domain=\"db\",level=\"debug\"} 250",
+        "miu_log_records_total{domain=\"db\",level=\"error\"} 1",
+        "miu_log_sink_written_total{sink=\"db.log\"} 251",
+    ] {
+        assert!(lines.contains(&line), "{line}: {}", run.stdout);
+    }
+}
+
+#[test]
 fn fields_are_written_as_the_example_says() {
     let run = run("fields");
     let log = run.log("app.log");

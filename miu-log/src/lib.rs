@@ -92,6 +92,8 @@ mod logger;
 mod maintenance;
 #[cfg(not(loom))]
 mod message;
+#[cfg(all(feature = "metrics", not(loom)))]
+mod metrics;
 #[cfg(not(loom))]
 mod notice;
 #[cfg(not(loom))]

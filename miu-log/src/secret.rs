@@ -37,11 +37,18 @@ impl Secret {
     pub fn origin(&self) -> Option<String> {
         let (scheme, rest) = self.0.split_once("://")?;
         let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or(rest);
+        // A password with a `/` in it looks like a host, unless it is known that another `@` comes: in a database's address nothing else has one.
+        let is_web = matches!(scheme, "http" | "https");
+        if !is_web && rest[authority.len()..].contains('@') {
+            return None;
+        }
         let host = authority.rsplit('@').next().unwrap_or(authority);
         let of_scheme = |it: char| it.is_ascii_alphanumeric() || matches!(it, '+' | '-' | '.');
         let of_host =
             |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '.' | ':' | '[' | ']' | '_');
-        let fits = !scheme.is_empty() && scheme.chars().all(of_scheme) && !host.is_empty();
+        let port = host.rsplit_once(':').map_or("", |(_, port)| port);
+        let has_port = port.contains(']') || port.bytes().all(|it| it.is_ascii_digit());
+        let fits = has_port && !scheme.is_empty() && scheme.chars().all(of_scheme) && !host.is_empty();
         (fits && host.chars().all(of_host)).then(|| format!("{scheme}://{host}"))
     }
 }
@@ -79,6 +86,10 @@ mod tests {
             ("canary", None),
             ("https://", None),
             ("https:///canary", None),
+            ("postgres://ann:p@canary/x@example.org/orders", None),
+            ("postgres://ann:canary/x@example.org/orders", None),
+            ("https://ann:canary/x@example.org/", None),
+            ("https://example.org/@ann", Some("https://example.org")),
             ("https://can ary/", None),
             ("can ary://example.org/", None),
         ] {

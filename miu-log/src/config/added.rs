@@ -10,9 +10,9 @@ use super::remote::Remote;
 use super::select::{Choice, selecting};
 use crate::error::Error;
 use crate::layout::AnyLayout;
-use crate::sink::Sink;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 use crate::sink::outbox::database::Database;
+use crate::sink::{Batch, Line, Sink, SinkError};
 
 /// What [`LogConfig::sink`](crate::LogConfig::sink) takes: a [`File`], a [`Console`], any [`Sink`], a [`CustomSink`], which is a `Sink` with options, or a
 /// [`Remote`], for a destination that is far away.
@@ -155,6 +155,41 @@ impl CustomSink {
         }
     }
 
+    /// Calls this with every record, on a thread of its own: what drives an alert, a counter or a test. All else is as for any sink; a hook that panics is called
+    /// again with the records of the same batch, up to three times.
+    ///
+    /// What the hook logs itself comes to the hook as well where it matches: log below its level, or to another domain.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    ///
+    /// use miu_log::{CustomSink, Level, LogConfig, log_domains};
+    ///
+    /// #[log_domains(app, db)]
+    /// mod logs {}
+    ///
+    /// static ERRORS: AtomicU64 = AtomicU64::new(0);
+    ///
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// let alarm = CustomSink::on_record("alarm", |record| {
+    ///     if record.domain() == "db" {
+    ///         ERRORS.fetch_add(1, Ordering::Relaxed);
+    ///     }
+    /// });
+    /// let config = LogConfig::new(folder.path()).console(false).sink(alarm.min_level(Level::Error));
+    /// let repo = logs::Repository::open(config)?;
+    /// repo.db.error("connection lost");
+    /// repo.db.info("connected");
+    /// repo.shutdown();
+    /// assert_eq!(ERRORS.load(Ordering::Relaxed), 1);
+    /// # Ok::<(), miu_log::Error>(())
+    /// ```
+    pub fn on_record(name: impl Into<String>, hook: impl FnMut(&Line<'_>) + Send + 'static) -> CustomSink {
+        CustomSink::new(name, OnRecord(hook))
+    }
+
     /// What the lines look like that it is given. Default: as in the files.
     #[must_use]
     pub fn layout(mut self, layout: impl Into<AnyLayout>) -> CustomSink {
@@ -178,6 +213,16 @@ impl CustomSink {
     fn check(&self) -> Result<(), Error> {
         check_name(&self.name).map_err(|problem| self.wrong(problem))?;
         self.layout.as_ref().map_or(Ok(()), AnyLayout::check).map_err(|error| self.wrong(error))
+    }
+}
+
+/// See [`CustomSink::on_record`].
+struct OnRecord<F>(F);
+
+impl<F: FnMut(&Line<'_>) + Send> Sink for OnRecord<F> {
+    fn write(&mut self, batch: &Batch<'_>) -> Result<(), SinkError> {
+        batch.iter().for_each(|line| (self.0)(&line));
+        Ok(())
     }
 }
 

@@ -10,9 +10,10 @@ mod child;
 use std::ffi::OsString;
 use std::panic::Location;
 
+use super::document::database_at;
 use super::levels::{self, Overrides};
 use super::select::did_you_mean;
-use super::{Console, File, LogConfig};
+use super::{AnySink, Console, File, LogConfig};
 use crate::error::Error;
 use crate::layout::Pattern;
 use crate::level::Level;
@@ -30,6 +31,7 @@ const RUN_ENVIRONMENT: &str = "RUN_ENVIRONMENT";
 const PATH_TO_LOGS: &str = "PATH_TO_LOGS";
 const LOG_MAX_SIZE: &str = "LOG_MAX_SIZE";
 const LOG_MAX_FILES: &str = "LOG_MAX_FILES";
+const LOG_DATABASE_URL: &str = "LOG_DATABASE_URL";
 /// Of another ecosystem, and not looked at.
 const NODE_ENV: &str = "NODE_ENV";
 
@@ -68,6 +70,7 @@ impl LogConfig {
     /// | `PATH_TO_LOGS` | the log folder | needed but for development |
     /// | `LOG_MAX_SIZE` | the file is rotated before it grows past this: `5 MB`, `5 MiB`, or a number of bytes; under 1 KiB a WARNING asks for the unit | default `5 MB` |
     /// | `LOG_MAX_FILES` | so many rotated files are kept beside the current one | default 5 |
+    /// | `LOG_DATABASE_URL` | records go into a table of this database as well, `sqlite:<path>` or `postgres://user:password@host:5432/name`; it is never shown | default none |
     /// | `MIU_LOG` | levels that have the last word: `info,db=debug` | default none |
     ///
     /// | | `development` | `testing` | `production` |
@@ -128,6 +131,7 @@ fn read(lookup: Lookup<'_>) -> Result<LogConfig, Vec<String>> {
     }
     let size = variables.size();
     let files = variables.files();
+    let database = variables.database();
     let overrides = variables.overrides();
     let (Some(app), Some(mode), true) = (app, mode, variables.problems.is_empty()) else {
         return Err(variables.problems);
@@ -149,6 +153,7 @@ fn read(lookup: Lookup<'_>) -> Result<LogConfig, Vec<String>> {
         _ => LogConfig::console_only().level(Level::Debug).layout(Pattern::service_console()),
     };
     config.overrides = overrides;
+    config.sinks.extend(database);
     if config.has_folder && size < SMALLEST_SIZE {
         config.remarks.push(format!(
             "the environment variable {LOG_MAX_SIZE} is {size} bytes: every few records make a file of their own; is a unit missing, as in \"5 MB\"?"
@@ -255,6 +260,17 @@ impl Variables<'_> {
                 DEFAULT_FILES
             }
         }
+    }
+
+    /// The sink for the database, of whose address nothing is told.
+    fn database(&mut self) -> Option<AnySink> {
+        let given = self.given(LOG_DATABASE_URL)?.into_string();
+        let sink = given.map_err(|_| "no UTF-8".to_owned()).and_then(|url| database_at(url.into()));
+        sink.map_err(|problem| {
+            self.problems
+                .push(format!("the environment variable {LOG_DATABASE_URL} is not accepted: {problem}"));
+        })
+        .ok()
     }
 
     fn overrides(&mut self) -> Overrides {

@@ -119,6 +119,8 @@ pub(crate) struct Listener {
     /// How often SIGHUP had come at the last look at the log files.
     hangups: u64,
     published: Arc<Mutex<Published>>,
+    #[cfg(feature = "metrics")]
+    metrics: crate::metrics::Publisher,
     process: String,
     answered: u64,
     /// The flush that is asked for, and the time when that was seen: what is stamped later is not waited for.
@@ -153,7 +155,7 @@ impl Listener {
     ) -> Listener {
         let domains = queue.domains().len();
         let own_origin = Origin::of_process(queue.clock().ticks());
-        let listener = Listener {
+        let mut listener = Listener {
             calibration: Calibration::new(queue.clock().clone()),
             router,
             readers: Readers::of(own_origin),
@@ -174,6 +176,8 @@ impl Listener {
             looked: 0,
             hangups: signal_action::hangups(),
             published,
+            #[cfg(feature = "metrics")]
+            metrics: crate::metrics::Publisher::default(),
             process: "main".to_owned(),
             answered: queue.answered(),
             asked: None,
@@ -610,7 +614,7 @@ impl Listener {
         }
     }
 
-    fn publish_stats(&self) {
+    fn publish_stats(&mut self) {
         let rings = self.readers.accounts().map(|account| {
             let peer = account.member.and_then(|member| self.peers.all.get(&member));
             RingStats {
@@ -623,12 +627,20 @@ impl Listener {
                 pending: account.accepted.saturating_sub(account.records),
             }
         });
-        *lock(&self.published) = Published {
+        let published = Published {
             sinks: self.router.stats(self.calibration.clock().unix_now()),
             rings: rings.collect(),
             behind: self.router.behind(),
             unrotated: self.unrotated.clone(),
         };
+        #[cfg(feature = "metrics")]
+        {
+            let (queue, published) = (&self.queue, published.clone());
+            let stats =
+                crate::stats::Stats::collect(&queue.counters, queue.domains(), queue.accepted(), published);
+            self.metrics.publish(&stats);
+        }
+        *lock(&self.published) = published;
     }
 
     /// Whether a pass would find something to do.

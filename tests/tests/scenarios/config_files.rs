@@ -99,7 +99,7 @@ fn a_service_is_what_its_file_says() {
 
 // P-31, P-34
 #[test]
-fn an_applications_file_sets_up_its_service_and_what_cannot_be_done_is_a_warning() {
+fn an_applications_file_sets_up_its_service_also_while_its_database_is_not_there() {
     let place = Place::new();
     let text = "
 name: orders
@@ -108,23 +108,21 @@ logging:
   database: {enabled: true, retention_days: 365}
   console: {enabled: true}
   components: {app: DEBUG}
-database: {host: localhost, port: 5432, username: orders, password: hunter2, database: orders, table_prefix: myopenaiapi}
+database: {host: localhost, port: 1, username: orders, password: hunter2, database: orders, table_prefix: myopenaiapi}
 ";
     let path = place.root().join("config.yml");
     std::fs::write(&path, text).unwrap();
     let outcome = run(child(&place, "file-service").arg(&path).current_dir(place.root()));
     let lines: Vec<&str> = outcome.printed().lines().collect();
     assert!(
-        lines[0]
-            .contains(" - app - WARNING - database.enabled is true, and this version has no database sink"),
+        lines[0].ends_with(" - app - DEBUG - debug of app")
+            && lines[1].ends_with(" - db - INFO - info of db"),
         "{lines:?}"
     );
-    assert!(
-        lines[1].ends_with(" - app - DEBUG - debug of app")
-            && lines[2].ends_with(" - db - INFO - info of db"),
-        "{lines:?}"
-    );
-    assert_eq!(lines.len(), 3);
+    assert_eq!(lines.len(), 2);
+    let stderr = &outcome.stderr;
+    assert!(stderr.contains("postgres://localhost:1") && !stderr.contains("hunter2"), "{stderr}");
+    assert!(stderr.contains("2 records are not delivered; they are in its spool"), "{stderr}");
     // Where nothing is said of a folder it is `logs`, from where the program was started.
     assert!(place.text("db.log").ends_with(" | info of db\n"));
 }
@@ -370,4 +368,32 @@ fn a_running_process_takes_up_its_file_by_itself_and_at_once_by_sighup() {
     std::io::Read::read_to_string(&mut process.stderr.take().unwrap(), &mut shown).unwrap();
     assert!(shown.contains("DEBUG two\n") && !shown.contains("one") && !shown.contains("three"), "{shown}");
     assert!(log().contains("DEBUG one\n") && log().contains("DEBUG three\n"));
+}
+
+// P-31, P-36, P-70
+#[test]
+fn a_file_puts_records_into_the_database_of_its_application() {
+    let place = Place::new();
+    let (file, database) = (place.root().join("config.yml"), place.root().join("orders.db"));
+    let text = format!(
+        "logging:\n  folder: {}\n  console: false\n  panic_hook: false\n  database: {{enabled: true, level: warning, flush_interval: 1 hour}}\ndatabase:\n  url: sqlite:{}\n  table_prefix: orders\n  echo: true\n",
+        place.logs().display(),
+        database.display()
+    );
+    std::fs::write(&file, &text).unwrap();
+    let repo = logs::Repository::open(LogConfig::from_file(&file).unwrap()).unwrap();
+    repo.db.warning("disk almost full");
+    repo.db.info("not for it");
+    repo.app.error("connection lost");
+    repo.flush(crate::FLUSH).unwrap();
+    repo.shutdown();
+    let table = rusqlite::Connection::open(&database).unwrap();
+    let mut rows = table.prepare("SELECT level, logger_name, message FROM orders_logs ORDER BY id").unwrap();
+    let rows: Vec<(String, String, String)> = rows
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    let row = |level: &str, domain: &str, text: &str| (level.to_owned(), domain.to_owned(), text.to_owned());
+    assert_eq!(rows, [row("WARNING", "db", "disk almost full"), row("ERROR", "app", "connection lost")]);
 }

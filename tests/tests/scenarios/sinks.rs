@@ -32,6 +32,32 @@ fn sink_named(stats: &Stats, name: &str) -> miu_log::SinkStats {
     stats.sinks.iter().find(|sink| sink.name == name).unwrap_or_else(|| panic!("{stats:?}")).clone()
 }
 
+// L-62
+#[test]
+fn a_hook_is_called_with_each_record_that_it_asks_for_and_may_log_itself() {
+    let place = Place::new();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (told, own) = (seen.clone(), Arc::new(Mutex::new(None::<miu_log::Logger>)));
+    let logger = own.clone();
+    let alarm = CustomSink::on_record("alarm", move |record| {
+        told.lock().unwrap().push((record.domain().to_owned(), record.level()));
+        if let Some(logger) = &*logger.lock().unwrap() {
+            logger.warning("alarm raised");
+        }
+    });
+    let repo = logs::Repository::open(place.config().sink(alarm.min_level(Level::Error))).unwrap();
+    *own.lock().unwrap() = Some(repo.task.clone());
+    repo.db.error("one");
+    repo.db.warning("not for it");
+    repo.app.critical("two");
+    repo.flush(FLUSH).unwrap();
+    *own.lock().unwrap() = None;
+    repo.shutdown();
+    let expected = [("db".to_owned(), Level::Error), ("app".to_owned(), Level::Critical)];
+    assert_eq!(*seen.lock().unwrap(), expected);
+    assert_eq!(place.messages("task.log"), ["alarm raised", "alarm raised"]);
+}
+
 #[test]
 fn a_sink_gets_batches_with_every_record_once_in_order() {
     let place = Place::new();

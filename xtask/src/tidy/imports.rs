@@ -127,6 +127,11 @@ const LAYERS: &[Layer] = &[
         ]),
         because: "the upkeep sees names and files, and neither records nor who writes them",
     },
+    Layer {
+        who: "metrics",
+        may: May::Only(&["level", "notice", "sink", "stats"]),
+        because: "it tells counters to others and has a part in none of them",
+    },
     Layer { who: "secret", may: May::Only(&[]), because: "what must not be shown is given to nobody" },
     Layer {
         who: "sink",

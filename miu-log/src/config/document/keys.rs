@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::kind::{FLAG, Kind, LevelName, ListOf, MapOf, Table, key, text, text_or_number};
+use super::kind::{FLAG, Kind, LevelName, ListOf, MapOf, Table, key, text};
 use super::layouts::layout;
 use super::node::shown;
+use super::remotes::{DatabaseDraft, HookDraft, database, discord, telegram, webhook};
 use super::sinks::{ConsoleDraft, SinkDraft, console, sink};
 use super::values::{
     app, compression, durability, duration, file_name, file_prefix, mode, overflow, retention, ring_limit,
@@ -24,8 +25,8 @@ pub(super) struct Draft {
     /// What was said of the console.
     pub(super) console: Option<ConsoleDraft>,
     pub(super) has_layout: bool,
-    /// Whether records are to go to a database.
-    pub(super) wants_database: bool,
+    /// What was said of a database.
+    pub(super) database: DatabaseDraft,
     pub(super) reload: bool,
 }
 
@@ -38,7 +39,7 @@ impl Draft {
             config: LogConfig::new(FOLDER),
             console: None,
             has_layout: false,
-            wants_database: false,
+            database: DatabaseDraft::default(),
             reload: true,
         }
     }
@@ -377,12 +378,21 @@ fn behaviour() -> Keys {
         key(
             "database",
             "",
-            "Whether records go to the database of the section `database`.",
-            wish_for_database(),
-            |draft: &mut Draft, wanted| {
-                draft.wants_database = wanted;
+            "Whether records go to a database, that of the section `database` unless `url` says another one, and how.",
+            database(),
+            |draft: &mut Draft, database| {
+                draft.database = database;
             },
         ),
+        key("discord", "", "Messages to Discord.", discord(), |draft: &mut Draft, hook: HookDraft| {
+            draft.config.sinks.extend(hook.into_sink());
+        }),
+        key("telegram", "", "Messages to Telegram.", telegram(), |draft: &mut Draft, hook: HookDraft| {
+            draft.config.sinks.extend(hook.into_sink());
+        }),
+        key("webhook", "", "Messages to a server.", webhook(), |draft: &mut Draft, hook: HookDraft| {
+            draft.config.sinks.extend(hook.into_sink());
+        }),
     ]
 }
 
@@ -391,67 +401,5 @@ fn folder() -> impl Kind<Value = PathBuf> {
         "" => Err("the path is empty; a path such as \"logs\" is expected".to_owned()),
         text if text.contains('\0') => Err(format!("{}: a path has no NUL in it", shown(text))),
         text => Ok(PathBuf::from(text)),
-    })
-}
-
-fn wish_for_database() -> impl Kind<Value = bool> {
-    Table {
-        keys: vec![
-            key(
-                "enabled",
-                "false",
-                "Whether records go to the database.",
-                FLAG,
-                |wanted: &mut bool, enabled| *wanted = enabled,
-            ),
-            key(
-                "retention_days",
-                "for ever",
-                "How many days records are kept there.",
-                number(1, 36_500),
-                |_: &mut bool, _| {},
-            ),
-        ],
-        begin: || false,
-        check: |_| Ok(()),
-    }
-}
-
-/// The section `database`, which the application has for itself as well: keys that are not listed here are its own matter.
-pub(super) fn database() -> Table<()> {
-    Table {
-        keys: vec![
-            key("host", "", "The server's name.", some_text("a host's name"), |(): &mut (), _| {}),
-            key("port", "5432", "The server's port.", number(1, 65_535), |(): &mut (), _| {}),
-            key("username", "", "Who logs in.", some_text("a name"), |(): &mut (), _| {}),
-            // Not a word of it is ever shown.
-            key("password", "", "The password.", text("a text", |_| Ok(())), |(): &mut (), ()| {}),
-            key("database", "", "The database's name.", some_text("a name"), |(): &mut (), _| {}),
-            key(
-                "table_prefix",
-                "",
-                "What the table's name begins with.",
-                text("a name", table_prefix),
-                |(): &mut (), ()| {},
-            ),
-        ],
-        begin: || (),
-        check: |()| Ok(()),
-    }
-}
-
-fn table_prefix(text: &str) -> Result<(), String> {
-    let begins = text.starts_with(|first: char| first.is_ascii_lowercase() || first == '_');
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    if begins && text.len() <= 48 && text.bytes().all(plain) {
-        return Ok(());
-    }
-    Err(format!("{}: 1 to 48 of a-z, 0-9 and _ are expected, beginning with a letter or _", shown(text)))
-}
-
-fn number(least: u32, most: u32) -> impl Kind<Value = u32> {
-    text_or_number("a whole number", move |text| match text.parse() {
-        Ok(number) if (least..=most).contains(&number) => Ok(number),
-        _ => Err(format!("{}: a whole number from {least} to {most} is expected", shown(text))),
     })
 }

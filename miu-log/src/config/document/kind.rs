@@ -1,6 +1,6 @@
 //! What a key takes: how it is read, and what the schema says of it. The two stand side by side, so that they agree.
 
-use super::node::{At, Entry, Node, Value, joined, shown};
+use super::node::{At, Entry, Node, Value, joined, plain_key, shown};
 use super::problems::Problems;
 use super::schema::Json;
 use crate::config::levels::{NAMES, unknown_level};
@@ -54,7 +54,11 @@ impl<T, F: Fn(&str) -> Result<T, String>> Kind for Text<F> {
             );
             return None;
         };
-        (self.read)(text).map_err(|problem| problems.add(node.at, path, problem)).ok()
+        let without_address = |problem: String| match text.contains("://") {
+            true => problem.replace(text.as_str(), shown(text).trim_matches(['"', '…'])),
+            false => problem,
+        };
+        (self.read)(text).map_err(|problem| problems.add(node.at, path, without_address(problem))).ok()
     }
 
     fn schema(&self) -> Json {
@@ -120,7 +124,9 @@ impl Kind for LevelName {
             problems.add(node.at, path, format_args!("here is {}; accepted are {accepted}", node.describe()));
             return None;
         };
-        text.parse().map_err(|_| problems.add(node.at, path, unknown_level(text))).ok()
+        // An address in the place of a level may be a secret in that of another key.
+        let unknown = || if text.contains("://") { unknown_level("an address") } else { unknown_level(text) };
+        text.parse().map_err(|_| problems.add(node.at, path, unknown())).ok()
     }
 
     fn schema(&self) -> Json {
@@ -340,7 +346,8 @@ impl<T> Table<T> {
     ) {
         let mut given: Vec<(&str, At)> = Vec::new();
         for Entry { key, at, node } in entries {
-            let path = joined(path, key);
+            // A key that can be none may be a value with its key left out, and that may be a secret.
+            let path = if plain_key(key) { joined(path, key) } else { path.to_owned() };
             let Some(known) = self.keys.iter().find(|known| known.is(key)) else {
                 if !is_foreign(key) {
                     let names = || self.keys.iter().flat_map(|key| [Some(key.name), key.alias]).flatten();
@@ -350,11 +357,12 @@ impl<T> Table<T> {
                         None => did_you_mean(key, names()),
                     };
                     let accepted = self.keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ");
-                    problems.add(
-                        *at,
-                        &path,
-                        format_args!("the unknown key {}{hint}; accepted are {accepted}", shown(key)),
-                    );
+                    let unknown = if plain_key(key) {
+                        format!("the unknown key {}", shown(key))
+                    } else {
+                        "here is something that is no key".to_owned()
+                    };
+                    problems.add(*at, &path, format_args!("{unknown}{hint}; accepted are {accepted}"));
                 }
                 continue;
             };
@@ -417,4 +425,33 @@ impl<T> Kind for Table<T> {
             .with("additionalProperties", Json::Flag(false))
             .with("properties", self.properties())
     }
+}
+
+/// A table with secrets in it: what stands in its place is not shown, for it may be one.
+pub(super) struct Closed<T>(pub(super) Table<T>);
+
+impl<T> Kind for Closed<T> {
+    type Value = T;
+
+    fn read(&self, node: &Node, path: &str, problems: &mut Problems) -> Option<T> {
+        closed_entries_of(node, path, problems)?;
+        self.0.read(node, path, problems)
+    }
+
+    fn schema(&self) -> Json {
+        self.0.schema()
+    }
+}
+
+/// As [`entries_of`], without a word of what stands in the place of a table.
+pub(super) fn closed_entries_of<'a>(
+    node: &'a Node,
+    path: &str,
+    problems: &mut Problems,
+) -> Option<&'a [Entry]> {
+    if matches!(node.value, Value::Scalar { .. }) {
+        problems.add(node.at, path, "here is a single value; a table is expected");
+        return None;
+    }
+    entries_of(node, path, problems)
 }

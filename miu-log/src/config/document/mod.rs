@@ -17,6 +17,7 @@ mod layouts;
 )]
 mod node;
 mod problems;
+mod remotes;
 mod schema;
 mod sinks;
 #[cfg(test)]
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use file::Stamp;
 pub(crate) use keys::LIVE;
+pub(super) use remotes::database_at;
 
 use super::reload::Said;
 
@@ -41,8 +43,9 @@ use super::select::did_you_mean;
 use crate::error::Error;
 use crate::layout::Pattern;
 use kind::Kind;
-use node::{Entry, Node};
+use node::{At, Entry, Node, joined};
 use problems::Problems;
+use remotes::AddressDraft;
 use schema::Json;
 
 /// The section that an application's own configuration file has for its logs, and that for its database.
@@ -256,14 +259,9 @@ fn interpret(root: Option<&Node>, overrides: Option<&OsStr>, problems: &mut Prob
     if let Some(root) = root {
         read_sections(root, &mut draft, &mut values, problems);
     }
-    let keys::Draft { mut config, console, wants_database, reload, .. } = draft;
+    let keys::Draft { mut config, console, reload, .. } = draft;
     if let Some(draft) = console {
         config.console = draft.enabled.then_some(draft.console);
-    }
-    if wants_database {
-        config.remarks.push(
-            "database.enabled is true, and this version has no database sink: records go to the files and the console".to_owned(),
-        );
     }
     if let Some(text) = overrides.filter(|text| !text.is_empty()) {
         match Overrides::read(text) {
@@ -296,23 +294,36 @@ fn read_sections(
         }
         root.flatten("", values);
         canonical(values);
-        return table.read_into(entries, "", problems, draft, |_| false);
+        table.read_into(entries, "", problems, draft, |_| false);
+        let at = entries.iter().find(|entry| entry.key == DATABASE).map_or(root.at, |entry| entry.at);
+        if draft.database.enabled && !draft.database.has_address() {
+            problems.add(at, DATABASE, "url is missing; a database's address is expected");
+        } else {
+            add_database((at, DATABASE), AddressDraft::default(), draft, problems);
+        }
+        return;
     };
     logging.node.flatten("", values);
     canonical(values);
     if let Some(inner) = kind::entries_of(&logging.node, LOGGING, problems) {
         table.read_into(inner, LOGGING, problems, draft, |_| false);
     }
-    let mut has_database = false;
+    let mut address = None;
     for Entry { key, at, node } in entries {
         match key.as_str() {
             LOGGING => {}
             DATABASE => {
-                has_database = true;
+                let mut said = AddressDraft::default();
+                let table = remotes::address();
+                let before = problems.count();
                 // The application has more to say of its database than is of use here.
-                if let Some(inner) = kind::entries_of(node, DATABASE, problems) {
-                    keys::database().read_into(inner, DATABASE, problems, &mut (), |_| true);
+                if let Some(inner) = kind::closed_entries_of(node, DATABASE, problems) {
+                    table.read_into(inner, DATABASE, problems, &mut said, |_| true);
+                    for entry in inner.iter().filter(|entry| table.knows(&entry.key)) {
+                        entry.node.flatten(&joined(DATABASE, &entry.key), values);
+                    }
                 }
+                address = Some((*at, said, problems.count() > before));
             }
             // Other sections are the application's, unless they look like a slip of the pen.
             _ => {
@@ -323,18 +334,38 @@ fn read_sections(
             }
         }
     }
-    if draft.wants_database && !has_database {
-        problems.add(
+    match address {
+        // What is wrong with it has been told.
+        Some((_, _, true)) if !draft.database.has_address() => {}
+        Some((at, address, _)) => add_database((at, DATABASE), address, draft, problems),
+        None if draft.database.enabled && !draft.database.has_address() => problems.add(
             logging.at,
             LOGGING,
             format_args!("database.enabled is true, and the section {DATABASE:?} is missing"),
-        );
+        ),
+        None => add_database((logging.at, LOGGING), AddressDraft::default(), draft, problems),
     }
     // Services that keep their settings so know their console's lines so.
     if !draft.has_layout {
         let mut console = draft.console.take().unwrap_or_default();
         console.console.layout.get_or_insert_with(|| Pattern::classic().into());
         draft.console = Some(console);
+    }
+}
+
+/// The sink for the database, if records are to go there.
+fn add_database(
+    (at, path): (At, &str),
+    address: AddressDraft,
+    draft: &mut keys::Draft,
+    problems: &mut Problems,
+) {
+    let database = std::mem::take(&mut draft.database);
+    if database.enabled {
+        match database.into_sink(address) {
+            Ok(sink) => draft.config.sinks.push(sink),
+            Err(problem) => problems.add(at, path, problem),
+        }
     }
 }
 
@@ -387,7 +418,7 @@ fn schema() -> Json {
     // The same keys at the top or in their section; beside the section other keys are the application's.
     let sections = Json::object([
         (LOGGING, logs.clone().with("description", Json::text("The logs of the application."))),
-        (DATABASE, Json::of_type("object").with("properties", keys::database().properties())),
+        (DATABASE, Json::of_type("object").with("properties", remotes::address().properties())),
     ]);
     let in_section =
         Json::of_type("object").with("required", Json::texts([LOGGING])).with("properties", sections);

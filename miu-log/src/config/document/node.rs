@@ -1,5 +1,7 @@
 //! What stands in a document, whichever notation it is in, each with its place.
 
+use crate::secret::Secret;
+
 /// Levels of tables and lists in each other that are accepted: no configuration needs nearly as many.
 pub(super) const DEEPEST: usize = 16;
 
@@ -75,9 +77,21 @@ pub(super) fn joined(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-/// A value in quotes, cut where it is long.
+/// Whether a text may be a key, of ours or of anybody's. What is none is not shown: it may be a secret whose key was left out.
+pub(super) fn plain_key(text: &str) -> bool {
+    let fits = |it: char| it.is_alphanumeric() || matches!(it, '_' | '-' | '.' | ' ');
+    text.chars().count() <= 48 && text.chars().all(fits)
+}
+
+/// A value in quotes, cut where it is long. Of an address only scheme and host: the rest of it may be a secret.
 pub(super) fn shown(text: &str) -> String {
     const LONGEST: usize = 64;
+    if let Some((scheme, _)) = text.split_once("://") {
+        let origin = Secret::from(text).origin();
+        // What stands before may be anything, but for a word.
+        let scheme = if plain_key(scheme) { scheme } else { "" };
+        return format!("{:?}…", origin.unwrap_or_else(|| format!("{scheme}://")));
+    }
     match text.char_indices().nth(LONGEST) {
         None => format!("{text:?}"),
         Some((end, _)) => format!("{:?}…", &text[..end]),

@@ -34,7 +34,10 @@ mod enabled {
             let start = error.span().map_or(0, |span| span.start);
             let at = places.at(start);
             let problem = match bare_word(text, start) {
-                Some(word) => format!("here is {word} without quotes; a text is written {word:?}"),
+                Some((_, key)) if may_be_secret(key) => {
+                    "here is something without quotes; a text is written \"so\"".to_owned()
+                }
+                Some((word, _)) => format!("here is {word} without quotes; a text is written {word:?}"),
                 None => error.message().replace('\n', "; "),
             };
             problems.add(at, "", format_args!("no TOML: {problem}"));
@@ -47,13 +50,23 @@ mod enabled {
         Some(Node { at, value })
     }
 
-    /// The word behind a `=`, here, which may well be a text that lacks its quotes. The parser takes the one for a number that begins so, the other for nothing.
-    fn bare_word(text: &str, start: usize) -> Option<&str> {
+    /// Whether what belongs to a key of this name is better not shown.
+    fn may_be_secret(key: &str) -> bool {
+        let key = key.to_ascii_lowercase();
+        ["pass", "token", "secret", "url", "key", "auth", "discord", "telegram", "webhook", "database"]
+            .iter()
+            .any(|word| key.contains(word))
+    }
+
+    /// The word behind a `=`, here, which may well be a text that lacks its quotes, and what stands before the `=`. The parser takes the one for a number that
+    /// begins so, the other for nothing.
+    fn bare_word(text: &str, start: usize) -> Option<(&str, &str)> {
         let (before, rest) = text.split_at_checked(start)?;
         let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
         let word = &rest[..rest.find(|character| !fits(character)).unwrap_or(rest.len())];
         let is_word = word.starts_with(|first: char| first.is_ascii_alphabetic()) && word.len() <= 64;
-        (is_word && before.trim_end_matches(' ').ends_with('=')).then_some(word)
+        let key = before.trim_end_matches(' ').strip_suffix('=')?;
+        is_word.then(|| (word, key.lines().last().unwrap_or_default()))
     }
 
     fn table_of(

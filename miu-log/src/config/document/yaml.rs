@@ -24,7 +24,7 @@ mod enabled {
     use granit_parser::{Event, Marker, Parser, ScalarStyle, Span};
 
     use super::{Node, Problems};
-    use crate::config::document::node::{At, DEEPEST, Entry, Value};
+    use crate::config::document::node::{At, DEEPEST, Entry, Value, plain_key};
 
     /// A table or list that is not at its end.
     enum Open {
@@ -139,8 +139,8 @@ mod enabled {
                     };
                     if let Some(first) = entries.iter().find(|entry| entry.key == text) {
                         let At { line, column } = first.at;
-                        let again =
-                            format!("the key {text:?} stands here again; it is at {line}:{column} already");
+                        let key = if plain_key(&text) { format!("key {text:?}") } else { "same".to_owned() };
+                        let again = format!("the {key} stands here again; it is at {line}:{column} already");
                         problems.add(node.at, "", again);
                     }
                     *key = Some((text, node.at));

@@ -223,3 +223,34 @@ fn a_child_is_called_as_its_variable_says() {
         assert!(name(child).unwrap_err().contains(says), "{:?}", name(child));
     }
 }
+
+// P-36, F61
+#[test]
+fn an_address_of_a_database_that_is_not_accepted_is_not_told() {
+    use std::os::unix::ffi::OsStrExt as _;
+    for url in ["mysql://ann:canary@db/x", "canary", "postgres://ann:canary/x@db/y?canary"] {
+        let problem = problem(&[("LOG_DATABASE_URL", url)]);
+        assert!(
+            problem.starts_with("the environment variable LOG_DATABASE_URL is not accepted: "),
+            "{problem}"
+        );
+        assert!(!problem.contains("canary"), "{problem}");
+    }
+    assert_eq!(with(&[("LOG_DATABASE_URL", "")]).unwrap().sinks.len(), 1);
+    #[cfg(feature = "sqlite")]
+    for (mode, sinks) in [("production", 2), ("testing", 2), ("development", 1)] {
+        let config = with(&[("LOG_DATABASE_URL", "sqlite:canary.db"), ("RUN_ENVIRONMENT", mode)]).unwrap();
+        assert_eq!(config.sinks.len(), sinks, "{mode}");
+        assert!(config.validate().is_ok() && !format!("{config:?}").contains("canary"));
+    }
+    let bytes = |name: &str| {
+        let good = GOOD.iter().find(|(good, _)| *good == name).map(|(_, value)| OsString::from(value));
+        if name == LOG_DATABASE_URL {
+            Some(std::ffi::OsStr::from_bytes(b"canary\xff").to_owned())
+        } else {
+            good
+        }
+    };
+    let problems = read(&bytes).unwrap_err();
+    assert_eq!(problems, ["the environment variable LOG_DATABASE_URL is not accepted: no UTF-8"]);
+}

@@ -25,6 +25,7 @@ mod load;
 mod panics;
 mod processes;
 mod remote;
+mod secrets;
 mod signals;
 mod simple;
 mod sinks;
@@ -157,6 +158,7 @@ fn main() {
         "lead-three-workers" => added_files::lead_three_workers(folder),
         "ten-messages" => added_files::ten_messages(folder),
         "recover" => crashes::recover(folder),
+        "secrets" => secrets::run(folder, more),
         "scripted-worker" => crashes::scripted_worker(),
         "flooding-worker" => crashes::flooding_worker(),
         "serve" => crashes::serve(folder),

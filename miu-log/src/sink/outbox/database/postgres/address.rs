@@ -47,6 +47,10 @@ impl Address {
     /// In words that show no secret.
     pub(super) fn of(url: &Secret) -> Result<Address, String> {
         let (plain, options) = split(url.expose());
+        if plain.matches('@').count() > 1 {
+            // The client takes what is behind the first one for a host, and a host is shown.
+            return Err(format!("the database's address has more than one @; {WORDS}: a @ in them is %40"));
+        }
         let (mut mode, mut roots) = (None, None);
         let mut others = Vec::new();
         for option in options.split('&').filter(|option| !option.is_empty()) {
@@ -195,6 +199,7 @@ mod tests {
             ("postgres://ann:can?ary@localhost/logs?canary=1", "the database's address is not accepted"),
             ("postgres://ann:canary@/logs", "names no host"),
             ("postgres://ann:canary@localhost/logs?sslmode=prefer", "nothing falls back to plain text"),
+            ("postgres://ann:pass@canary/x@localhost/logs", "more than one @"),
             ("postgres://ann:canary@localhost/logs?sslmode=allow", "disable, require and verify-full are"),
             ("postgres://ann:canary@%2Frun/logs?sslmode=require", "a socket on this machine"),
             ("postgres://ann:canary@localhost/logs?sslrootcert=canary", "sslmode=verify-full is expected"),
