@@ -48,6 +48,8 @@ mod logrotate;
 mod main_job;
 mod overflow;
 mod panics;
+mod postgres;
+mod postgres_faults;
 mod processes;
 mod programs;
 mod puppet;

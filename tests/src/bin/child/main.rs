@@ -11,6 +11,7 @@ mod bridges;
 mod chaos;
 mod config_files;
 mod crashes;
+mod databases;
 mod destructors;
 mod disks;
 mod early;
@@ -112,6 +113,7 @@ fn main() {
         "signal-ignored" => signals::ignored(folder),
         "signal-hanging" => signals::hanging(folder),
         "hanging-sink" => sinks::hanging(folder),
+        "database" => databases::database(folder, more),
         "remote" => remote::remote(folder, more),
         "logging-sink" => sinks::logging(folder),
         "flooded-sink" => sinks::flooded(folder),
