@@ -341,7 +341,7 @@ fn many_records_of_several_programs_arrive_in_one_table_that_they_make_together(
     std::thread::scope(|scope| {
         for (at, place) in places.iter().enumerate() {
             scope.spawn(move || {
-                let mut command = child(place, "database");
+                let mut command = child(place, "postgres");
                 command.args([
                     &*server.url(),
                     "many",

@@ -30,7 +30,7 @@ fn assert_complete(server: &Postgres, prefix: &str, numbers: u32) {
 /// A program that logs these numbers and waits to be killed, once it has logged them all.
 fn logged(place: &Place, server: &Postgres, prefix: &str, numbers: std::ops::Range<u32>) -> Child {
     let _ = std::fs::remove_file(place.root().join("logged"));
-    let mut command = child(place, "database");
+    let mut command = child(place, "postgres");
     command.args([&*server.url(), prefix, &numbers.start.to_string(), &numbers.end.to_string(), "killed"]);
     command.spawn().unwrap()
 }
@@ -70,7 +70,7 @@ fn neither_a_server_nor_a_program_that_is_killed_costs_a_record_or_doubles_one()
     });
     assert!(cut > 0);
     kill(program, &place);
-    let mut last = child(&place, "database");
+    let mut last = child(&place, "postgres");
     last.args([&*server.url(), "stream", "12000", "12100", "arrived"]);
     let ended = run(&mut last);
     assert_eq!((ended.number("held"), ended.number("dropped")), (0, 0), "{ended:?}");
@@ -132,7 +132,7 @@ fn a_table_that_somebody_has_locked_gets_its_records_afterwards() {
 /// A program that logs the number 0 into this database, tries once, and ends.
 fn once(url: &str, prefix: &str) -> (Place, Outcome) {
     let place = Place::new();
-    let mut command = child(&place, "database");
+    let mut command = child(&place, "postgres");
     command.args([url, prefix, "0", "1", "at-once"]);
     let outcome = run(&mut command);
     let shown = format!("{} {}", outcome.stderr, outcome.stdout);
@@ -190,7 +190,7 @@ fn each_way_not_to_get_into_the_table_has_its_own_words_and_shows_no_password() 
         ),
     ] {
         let place = Place::new();
-        let mut command = child(&place, "database");
+        let mut command = child(&place, "postgres");
         let outcome = run(command.args([&*url, prefix, "0", "1", "at-once"]));
         let text = outcome.stderr.replace("canary.invalid", "");
         assert!(text.contains(words) && text.contains(then), "{url}: {text}");

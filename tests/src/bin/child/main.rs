@@ -11,7 +11,6 @@ mod bridges;
 mod chaos;
 mod config_files;
 mod crashes;
-mod databases;
 mod destructors;
 mod disks;
 mod early;
@@ -23,6 +22,7 @@ mod kept_files;
 mod limits;
 mod load;
 mod panics;
+mod postgres;
 mod processes;
 mod remote;
 mod signals;
@@ -113,7 +113,7 @@ fn main() {
         "signal-ignored" => signals::ignored(folder),
         "signal-hanging" => signals::hanging(folder),
         "hanging-sink" => sinks::hanging(folder),
-        "database" => databases::database(folder, more),
+        "postgres" => postgres::postgres(folder, more),
         "remote" => remote::remote(folder, more),
         "logging-sink" => sinks::logging(folder),
         "flooded-sink" => sinks::flooded(folder),

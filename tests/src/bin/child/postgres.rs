@@ -1,4 +1,4 @@
-//! Roles with a sink that writes to a table of a database.
+//! A role with a sink that writes to a PostgreSQL server.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use crate::{FLUSH, config};
 
 /// Logs the numbers from `from` to `to` with a sink for this table that tries without end or, if it is to end at once, never again. Then it says so by a file beside
 /// the log folder, and waits to be killed, or ends when all have arrived, or at once.
-pub(crate) fn database(folder: &str, more: &[String]) {
+pub(crate) fn postgres(folder: &str, more: &[String]) {
     let [url, prefix, from, to, end] = more else {
-        panic!("usage: database <folder> <address> <prefix> <from> <to> <end>")
+        panic!("usage: postgres <folder> <address> <prefix> <from> <to> <end>")
     };
     let retries = if end == "at-once" { 0 } else { 1_000_000 };
     let database = Remote::database(Database::url(&**url).table_prefix(&**prefix))
