@@ -250,6 +250,20 @@ fn alerts_arrive_but_for_the_one_that_the_server_does_not_take() {
 }
 
 #[test]
+fn database_has_a_row_for_each_record_and_answers_questions() {
+    let run = run("database");
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    let records: usize = ["app.log", "orders.log", "db.log"].iter().map(|file| run.records(file).len()).sum();
+    assert_eq!(lines[0], format!("logs/logs.db holds {records} rows"), "{}", run.stderr);
+    let orders =
+        |line: &&str| line.contains(" orders, ").then(|| line.split(' ').nth(1)?.parse::<u32>().ok())?;
+    assert_eq!(lines.iter().filter_map(orders).sum::<u32>(), 200, "{}", run.stdout);
+    assert!(lines.iter().any(|line| line.starts_with("O'Neil: ")), "{}", run.stdout);
+    let newest = lines.last().unwrap();
+    assert!(newest.contains(" is not paid: ") && newest.contains("the bank declined the card"), "{newest}");
+}
+
+#[test]
 fn fields_are_written_as_the_example_says() {
     let run = run("fields");
     let log = run.log("app.log");

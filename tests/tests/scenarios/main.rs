@@ -18,6 +18,7 @@ mod console;
 mod context;
 mod counters;
 mod crashes;
+mod database;
 mod debug_toggle;
 mod descriptors;
 mod destructors;

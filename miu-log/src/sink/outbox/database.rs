@@ -3,7 +3,7 @@
 //! B1. The table, its columns and its indexes are made where they are missing; nothing that is there is changed or dropped.
 //! B2. A record is in the table once, however often it is offered: `record_id` is unique.
 //! B3. A text that is longer than its column is cut on a character, a NUL is taken out, and both are counted: no text stops a record.
-//! B4. What is shown of an address is its scheme and its host.
+//! B4. What is shown of a server's address is its scheme and its host; of a file's, its path.
 //!
 //! Called by the outbox, on its thread, where the clients of the databases work as well.
 
@@ -33,10 +33,10 @@ use crate::sink::Line;
 /// a record is in the table once, however often it is delivered. Names are cut to the length of their column, NULs are taken out, and a record of
 /// which anything was changed is counted.
 ///
-/// - **When its queue is full:** as of every [`Remote`](crate::Remote): past 16 MiB of waiting lines (20 MiB for ERROR and CRITICAL) new ones are dropped and counted.
+/// - **When its queue is full:** as of every [`Remote`](crate::Remote): its queue is the spool, up to 256 MiB; past that and 4 MiB of memory records go to the console, stderr, nowhere, each counted.
 /// - **When the destination fails:** a database that is locked, full, or not there is asked again, and records wait in the spool, as of every
 ///   `Remote`. Missing rights, and a table that cannot be made or has other columns, turn the sink off until the next start, which is said with what to do. A record that the database does not take is a dead letter.
-///   A SQLite file that is damaged is moved aside, to `<name>.corrupt-<time>` with its journal, and a new one is begun; one that is deleted is made anew. Either is said on stderr.
+///   A SQLite file that is damaged is moved aside, to `<name>.corrupt-<time>` with its journal, and a new one is begun; one that is deleted or renamed is made anew. Either is said on stderr.
 /// - **Durability:** a batch is in the table whole or not at all. SQLite keeps it by a write-ahead log with `synchronous=NORMAL`: what is delivered survives the
 ///   death of the process; a loss of power may take the last transactions, and never damages the file. What is not delivered yet is in the spool, and is delivered after the next start.
 ///

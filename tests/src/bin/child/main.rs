@@ -11,6 +11,7 @@ mod bridges;
 mod chaos;
 mod config_files;
 mod crashes;
+mod database;
 mod destructors;
 mod disks;
 mod early;
@@ -115,6 +116,7 @@ fn main() {
         "hanging-sink" => sinks::hanging(folder),
         "postgres" => postgres::postgres(folder, more),
         "remote" => remote::remote(folder, more),
+        "database" => database::database(folder, more),
         "logging-sink" => sinks::logging(folder),
         "flooded-sink" => sinks::flooded(folder),
         "captured-facades" => simple::captured_facades(),

@@ -276,7 +276,9 @@ impl Store {
     fn reach(&mut self, deadline: Instant, found: &mut Option<Identity>) -> Result<&mut Connection, Fault> {
         let now = self.place.identity()?;
         let stale = self.open.take_if(|open| Some(open.identity) != now);
-        if stale.is_some() {
+        if let Some(stale) = &stale {
+            // It may only have another name: its newest rows are in the journal, which has this name still and goes.
+            let _ = stale.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
             let path = self.place.path();
             let what = if now.is_some() { "is another file now" } else { "is gone; it is made anew" };
             notice("database", &format!("the database {path:?} {what}"));

@@ -1,6 +1,7 @@
 //! Where a SQLite file is: made with its folders, told from another one of its name, moved aside.
 //!
-//! P1. What is opened is a plain file with one name: no link, no folder, no device. An open never follows a symbolic link in the file's own name.
+//! P1. What is opened is a plain file with one name: no link, no folder, no device. An open never follows a symbolic link in the file's own name,
+//!     nor in those of what SQLite keeps beside it.
 //! P2. A new file is 0640 or stricter, and its folders 0750; what is there keeps its mode.
 //! P3. Of several processes one makes the file, and one moves it aside: both is done under a lock beside it, `<name>-lock`. A journal that is left
 //!     of a file that is gone is removed before the next one is made, as it would be taken for the new one's.
@@ -118,6 +119,16 @@ impl Place {
                 self.make_locked()?
             }
         };
+        for end in BESIDE {
+            // SQLite would follow it.
+            let path = self.beside(end);
+            if path.is_symlink() {
+                let text = format!(
+                    "the database's file {path:?} is a symbolic link; a plain file is expected, or none"
+                );
+                return Err(DeliverError::off(text));
+            }
+        }
         // A folder may be a link: SQLite refuses those anywhere in a path once it is told to refuse that of the file.
         let folder = folder.canonicalize().map_err(|error| self.failed("cannot be opened", &error))?;
         Ok((folder.join(self.name()), identity))
@@ -191,9 +202,10 @@ impl Place {
         let may = |path: &Path| rustix::fs::access(path, Access::READ_OK | Access::WRITE_OK);
         let denied = |path: &Path| matches!(may(path), Err(Errno::ACCESS | Errno::PERM));
         let (user, path) = (rustix::process::geteuid().as_raw(), &self.path);
-        if denied(path) {
+        let beside = BESIDE.map(|end| self.beside(end));
+        if let Some(path) = [path].into_iter().chain(&beside).find(|path| denied(path)) {
             Some(format!(
-                "the database {path:?} may not be written by user {user}; give that user the right to"
+                "the database's file {path:?} may not be written by user {user}; give that user the right to"
             ))
         } else if denied(self.folder()) {
             Some(format!(

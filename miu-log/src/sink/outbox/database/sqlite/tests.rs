@@ -290,6 +290,19 @@ fn a_file_that_is_deleted_or_replaced_is_noticed_and_its_journal_is_not_taken_fo
 }
 
 #[test]
+fn a_file_that_gets_another_name_has_all_its_rows_under_that_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, old) = (folder.path().join("logs.db"), folder.path().join("old.db"));
+    let mut engine = engine(&path);
+    deliver(&mut engine, &records(0..5)).unwrap();
+    assert!(fs::metadata(folder.path().join("logs.db-wal")).unwrap().len() > 0);
+    fs::rename(&path, &old).unwrap();
+    deliver(&mut engine, &records(5..7)).unwrap();
+    assert_eq!((count(&path), count(&old)), (2, 5));
+    assert_eq!((integrity(&path), integrity(&old)), ("ok".to_owned(), "ok".to_owned()));
+}
+
+#[test]
 fn a_table_that_is_dropped_is_made_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("logs.db");
@@ -318,6 +331,11 @@ fn what_is_no_plain_file_of_its_own_turns_the_sink_off_and_is_left_alone() {
         assert_eq!(error.kind, Kind::Off, "{error}");
         assert!(error.to_string().contains(problem) && error.to_string().contains("expected"), "{error}");
     }
+    engine(&at("plain")).connect(timeouts()).unwrap();
+    symlink(at("target"), at("plain-wal")).unwrap();
+    let error = engine(&at("plain")).connect(timeouts()).unwrap_err();
+    assert_eq!(error.kind, Kind::Off);
+    assert!(error.to_string().contains("plain-wal\" is a symbolic link"), "{error}");
     assert!(!at("target").exists());
     assert_eq!(fs::read_to_string(at("victim")).unwrap(), "precious");
     // A folder on the way may be a link.
