@@ -10,6 +10,7 @@
 //! `repository` opens it; `inspect` looks at what others opened, by the same rules.
 
 pub(crate) mod about;
+mod life;
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -50,6 +51,8 @@ const HOLDER: &str = "holder";
 pub(crate) const CONTROL: &str = "control";
 /// How far the listener has got.
 pub(crate) const CHECKPOINT: &str = "checkpoint";
+/// What tells it from the one before and the next.
+const LIFE: &str = "life";
 /// The runtime directory inside the log folder.
 const INSIDE: &str = ".miu";
 /// The end of the name of the file that is locked for one of several repositories in a log folder.
@@ -275,7 +278,7 @@ impl Drop for RuntimeDir {
         let _ = std::fs::remove_file(self.path.join(HOLDER));
         if !self.keep {
             // Everything in it is written, or was counted as abandoned. What cannot be removed is looked at by the next start.
-            for name in [CHECKPOINT, CONTROL] {
+            for name in [CHECKPOINT, LIFE, CONTROL] {
                 let _ = std::fs::remove_file(self.path.join(name));
             }
             let _ = std::fs::remove_dir(&self.path);

@@ -44,14 +44,14 @@ impl fmt::Display for RecordId {
 pub(crate) struct Origin(u64);
 
 impl Origin {
-    /// Of this log folder.
-    pub(crate) fn of_folder(folder: &Folder) -> Origin {
+    /// Of this log folder, while its runtime directory has this number (`runtime/life`).
+    pub(crate) fn of_folder(folder: &Folder, life: u64) -> Origin {
         let (dev, ino) = rustix::fs::fstat(folder.fd()).map_or((0, 0), |stat| (stat.st_dev, stat.st_ino));
-        Origin::of_identity(dev, ino)
+        Origin::of_identity(dev, ino, life)
     }
 
-    fn of_identity(dev: u64, ino: u64) -> Origin {
-        Origin(hash(&[boot(), dev, ino]))
+    fn of_identity(dev: u64, ino: u64, life: u64) -> Origin {
+        Origin(hash(&[boot(), dev, ino, life]))
     }
 
     /// Of a pipeline that nothing outlives.
@@ -81,11 +81,12 @@ mod tests {
 
     #[test]
     fn a_source_is_one_of_its_folder_process_and_ring() {
-        let origin = Origin::of_identity(1, 2);
+        let origin = Origin::of_identity(1, 2, 9);
         let source = origin.ring(3, 4, 5);
-        assert_eq!(source, Origin::of_identity(1, 2).ring(3, 4, 5));
+        assert_eq!(source, Origin::of_identity(1, 2, 9).ring(3, 4, 5));
         for other in [
-            Origin::of_identity(2, 2).ring(3, 4, 5),
+            Origin::of_identity(2, 2, 9).ring(3, 4, 5),
+            Origin::of_identity(1, 2, 8).ring(3, 4, 5),
             origin.ring(4, 4, 5),
             origin.ring(3, 5, 5),
             origin.ring(3, 4, 6),

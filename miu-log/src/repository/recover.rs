@@ -140,7 +140,7 @@ fn recover_one(folder: &Folder, instance: Option<&str>) -> Result<Recovery, Erro
     let queue = Queue::detached(&specs, clock);
     let mut listener = Listener::new(queue, router, Some(checkpoint), Arc::default(), PATIENCE);
     listener.set_defaults(config.default_fields);
-    listener.set_origin(Origin::of_folder(folder));
+    listener.set_origin(Origin::of_folder(folder, runtime.life()));
     let recovery = listener.replay(&previous, folder, runtime.path());
     // Where a log file fails still, what waits for it stays where it is, for the next attempt.
     if !listener.holds_lines() {

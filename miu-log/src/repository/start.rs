@@ -126,7 +126,7 @@ fn prepare_in_folder(
     let mut listener =
         Listener::new(queue.clone(), router, Some(checkpoint), published.clone(), config.sink_timeout);
     listener.set_defaults(config.default_fields.clone());
-    listener.set_origin(Origin::of_folder(&folder));
+    listener.set_origin(Origin::of_folder(&folder, runtime.life()));
     let recovery = listener.replay(&previous, &folder, runtime.path());
     queue.with_levels_at_rest(|| {
         let file = match (previous.going_on, previous.idle) {

@@ -50,6 +50,8 @@ mod main_job;
 mod metrics;
 mod overflow;
 mod panics;
+mod postgres;
+mod postgres_faults;
 mod processes;
 mod programs;
 mod puppet;

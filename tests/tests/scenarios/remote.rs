@@ -69,6 +69,36 @@ fn an_outage_with_a_kill_and_a_restart_in_it_loses_nothing_and_keeps_the_order()
 }
 
 #[test]
+fn a_program_that_starts_anew_in_the_same_process_gives_no_id_a_second_time() {
+    let place = Place::new();
+    let mut ids = std::collections::HashSet::new();
+    for _ in 0..3 {
+        let far = Ids::default();
+        let repo = logs::Repository::open(place.config().sink(Remote::new("far", far.clone()))).unwrap();
+        for number in 0..10 {
+            repo.app.info(format!("n {number}"));
+        }
+        repo.flush(FLUSH).unwrap();
+        repo.shutdown();
+        for id in far.0.lock().unwrap().drain(..) {
+            assert!(ids.insert(id), "{id} was given before");
+        }
+    }
+    assert_eq!(ids.len(), 30);
+}
+
+/// Keeps the ids of what it gets.
+#[derive(Clone, Default)]
+struct Ids(Arc<Mutex<Vec<miu_log::RecordId>>>);
+
+impl Deliver for Ids {
+    fn deliver(&mut self, batch: &Batch<'_>, _timeouts: Timeouts) -> Result<(), DeliverError> {
+        self.0.lock().unwrap().extend(batch.iter().map(|line| line.id()));
+        Ok(())
+    }
+}
+
+#[test]
 fn what_arrived_before_the_answer_got_lost_comes_again_with_the_same_id() {
     let place = Place::new();
     let killed = log(&place, "deadly", 0..50, "ends");

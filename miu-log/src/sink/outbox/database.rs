@@ -45,6 +45,13 @@ use crate::sink::Line;
 /// a link. Beside it are SQLite's `-wal` and `-shm`, and `-lock`, an empty file by which processes agree on who makes it. Several processes may write to one file. Its
 /// times are texts in universal time, such as `2026-11-20T12:00:00.123456789Z`, which sort as the times do. `pool_size` means nothing to it.
 ///
+/// A PostgreSQL address is `postgres://user:password@host:port/name?options`, or begins with `postgresql://`; user, password and name are `%`-escaped where they have to be, and a host that is the escaped
+/// path of a folder is that of a socket. Among the options are `sslmode` (`disable`, or `require` and `verify-full`, which both check the server's certificate and its name), `sslrootcert` (a file
+/// of certificates as PEM, in place of those that browsers trust), and those of the client, such as `connect_timeout`. Without `sslmode` a server on this machine is reached without TLS, and every other
+/// one with `verify-full`; nothing falls back to plain text. The table is looked for, and made, in the schemas of the user's `search_path`. A user who may not make it
+/// needs `INSERT` on the table and `USAGE` on the sequence `{prefix}_logs_id_seq`, better also `SELECT` of `record_id`, and for `retention_days` `SELECT` and `DELETE`. Times are kept to the
+/// microsecond. Old rows are deleted at the start and every hour, 5000 at most in a transaction, by one program at a time.
+///
 /// Old rows of a SQLite file are deleted by a thread of the sink's own, at the start and every hour, also while nothing is logged: a thousand at most in a transaction, between which deliveries
 /// get their turn. The room they had is used for new rows; the file does not shrink.
 ///

@@ -23,6 +23,7 @@ mod kept_files;
 mod limits;
 mod load;
 mod panics;
+mod postgres;
 mod processes;
 mod remote;
 mod secrets;
@@ -114,6 +115,7 @@ fn main() {
         "signal-ignored" => signals::ignored(folder),
         "signal-hanging" => signals::hanging(folder),
         "hanging-sink" => sinks::hanging(folder),
+        "postgres" => postgres::postgres(folder, more),
         "remote" => remote::remote(folder, more),
         "database" => database::database(folder, more),
         "logging-sink" => sinks::logging(folder),
