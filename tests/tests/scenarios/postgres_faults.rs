@@ -129,6 +129,31 @@ fn a_table_that_somebody_has_locked_gets_its_records_afterwards() {
     assert_complete(server, "locked", 100);
 }
 
+#[test]
+fn a_connection_that_is_cut_in_the_middle_of_a_batch_costs_no_record_and_doubles_none() {
+    let (place, server) = (Place::new(), Postgres::shared());
+    server.sql("CREATE ROLE cut LOGIN SUPERUSER");
+    let database = Database::url(server.url_of("cut")).table_prefix("cut");
+    let repo = logs::Repository::open(place.config().intercept(false).sink(sink(database))).unwrap();
+    repo.app.info("n 0");
+    arrive(&repo);
+    let mut other = server.connect();
+    let mut lock = other.transaction().unwrap();
+    lock.batch_execute("LOCK TABLE cut_logs IN ACCESS EXCLUSIVE MODE").unwrap();
+    for number in 1..300 {
+        repo.app.info(format!("n {number}"));
+    }
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'cut' AND wait_event_type = 'Lock'";
+    // The first time it is done once more on a new connection, the second time that is an error, and the batch is offered again.
+    wait_until("a batch that is being written was cut twice", || {
+        texts(server, cut);
+        stats(&repo).errors > 0
+    });
+    lock.rollback().unwrap();
+    arrive(&repo);
+    assert_complete(server, "cut", 300);
+}
+
 /// A program that logs the number 0 into this database, tries once, and ends.
 fn once(url: &str, prefix: &str) -> (Place, Outcome) {
     let place = Place::new();

@@ -30,6 +30,9 @@ const PAUSE: Duration = Duration::from_secs(3600);
 /// The same after an error.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(60);
 
+/// Days past which there is nothing: the server's times do not reach much further back.
+const LONGEST: u32 = 1_000_000;
+
 /// How long one statement may take, and a connection.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -42,6 +45,7 @@ pub(super) struct Retention {
 impl Retention {
     /// Deletes what is older than so many days, from now on.
     pub(super) fn start(shared: Arc<Shared>, days: u32) -> Retention {
+        let days = days.min(LONGEST);
         let end = Arc::new(Notify::new());
         let ended = Arc::clone(&end);
         let origin = shared.pool.address.origin.clone();
