@@ -113,7 +113,7 @@ pub(crate) fn run(folder: &str, more: &[String]) {
         format!("sqlite://ann:{secret}@localhost/logs.db"),
         format!("sqlite:{folder}/none/{{}}/logs.db?key={secret}"),
         format!("mysql://ann:{secret}@localhost/logs"),
-        secret.clone(),
+        secret,
     ];
     for (number, url) in databases.into_iter().enumerate() {
         let database = Database::url(url).table_prefix("orders");
