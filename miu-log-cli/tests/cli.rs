@@ -262,7 +262,7 @@ fn a_file_with_all_that_a_program_can_have_is_good_and_a_mistake_beside_a_secret
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.yml");
     let check = |text: &str| {
-        std::fs::write(&file, text).unwrap();
+        fs::write(&file, text).unwrap();
         run(&["check", &file.to_string_lossy()])
     };
     let good = "logging:\n  database: {enabled: true}\n  webhook: {url: \"https://example.org/canary\"}\ndatabase:\n  url: postgres://ann:canary@db/orders\n";
