@@ -256,3 +256,19 @@ fn recover_is_refused_while_a_service_has_the_folder_and_without_one() {
     let (code, _, _) = run(&["recover"]);
     assert_eq!(code, 2);
 }
+
+#[test]
+fn a_file_with_all_that_a_program_can_have_is_good_and_a_mistake_beside_a_secret_does_not_tell_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yml");
+    let check = |text: &str| {
+        fs::write(&file, text).unwrap();
+        run(&["check", &file.to_string_lossy()])
+    };
+    let good = "logging:\n  database: {enabled: true}\n  webhook: {url: \"https://example.org/canary\"}\ndatabase:\n  url: postgres://ann:canary@db/orders\n";
+    let (code, stdout, stderr) = check(good);
+    assert_eq!((code, stdout.ends_with(" is good\n")), (0, true), "{stdout}{stderr}");
+    let (code, stdout, stderr) = check(&good.replace("  url: postgres", "  host: postgres"));
+    assert!(code != 0 && stderr.contains("database.host: here is more than a host's name"), "{stderr}");
+    assert!(!format!("{stdout}{stderr}").contains("canary"));
+}
