@@ -255,6 +255,7 @@ impl Core {
             });
         }
         listener.remark(std::mem::take(&mut config.remarks).into_iter().map(|text| (Level::Warning, text)));
+        listener.remark(std::mem::take(&mut config.notes).into_iter().map(|text| (Level::Info, text)));
         if let Some(source) = config.source.take() {
             listener.set_upkeep(Box::new(Reloader::new(*source, inner.queue.clone(), specs)));
         }

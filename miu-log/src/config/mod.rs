@@ -152,6 +152,8 @@ pub struct LogConfig {
     pub(crate) source: Option<Box<Source>>,
     /// What is to be said of the configuration, by WARNING records, when the repository is opened.
     pub(crate) remarks: Vec<String>,
+    /// The same by INFO records: what was decided and may be forgotten.
+    pub(crate) notes: Vec<String>,
     /// What is wrong with it is said so as well, and is no error.
     pub(crate) is_lenient: bool,
     /// The process whose number stands for `{pid}`.
@@ -199,6 +201,7 @@ impl LogConfig {
             other_crates: OtherCrates::default(),
             source: None,
             remarks: Vec::new(),
+            notes: Vec::new(),
             is_lenient: false,
             pid: std::process::id(),
         }

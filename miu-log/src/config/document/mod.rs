@@ -366,6 +366,8 @@ fn add_database(
             Ok(sink) => draft.config.sinks.push(sink),
             Err(problem) => problems.add(at, path, problem),
         }
+    } else if database.is_disabled {
+        draft.config.notes.push("no records go into the database: database.enabled is false".to_owned());
     }
 }
 

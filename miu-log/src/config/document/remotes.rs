@@ -74,6 +74,8 @@ fn host() -> impl Kind<Value = String> {
 )]
 pub(super) struct DatabaseDraft {
     pub(super) enabled: bool,
+    /// It says itself that nothing goes there.
+    pub(super) is_disabled: bool,
     url: Option<Secret>,
     table_prefix: Option<String>,
     level: Option<Level>,
@@ -92,7 +94,7 @@ pub(super) fn database() -> impl Kind<Value = DatabaseDraft> {
     Closed(Table {
         keys: vec![
             key("enabled", "false", "Whether records go to the database.", FLAG, |it: &mut Draft, wanted| {
-                it.enabled = wanted;
+                (it.enabled, it.is_disabled) = (wanted, !wanted);
             }),
             key(
                 "url",

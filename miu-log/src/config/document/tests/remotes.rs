@@ -2,11 +2,13 @@
 // P-30 to P-37, P-44 to P-48, P-70, P-72, P-74, M-32, M-33, F61
 
 use super::*;
+#[cfg(feature = "webhook")]
 use crate::config::{Added, AnySink, Remote};
 
 /// Stands wherever a secret can stand.
 const CANARY: &str = "canary-7f3a";
 
+#[cfg(feature = "webhook")]
 fn remote(sink: &AnySink) -> &Remote {
     match &sink.0 {
         Added::Remote(remote) => remote,
@@ -37,6 +39,9 @@ fn a_database_that_is_not_enabled_is_none_and_makes_no_mistake() {
     ] {
         let config = yaml(&text);
         assert!(config.sinks.is_empty() && config.remarks.is_empty(), "{config:?}");
+        // Who has written that is reminded of it.
+        let said = ["no records go into the database: database.enabled is false"];
+        assert_eq!(config.notes, said[..usize::from(text.contains("enabled"))], "{text}");
     }
 }
 
