@@ -248,7 +248,7 @@ fn remote_slot(
         false,
         remote.diagnose.unwrap_or(config.diagnose),
     );
-    let options = remote.options(folder.map(Folder::path));
+    let options = remote.options(folder.map(Folder::path), config.sink_timeout);
     let console = remote.console.then(|| fallback_console(&remote.name, domains));
     let sink =
         Outbox::new(&remote.name, options, remote.deliverer, domains.to_vec(), console).map_err(|error| {

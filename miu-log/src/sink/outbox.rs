@@ -32,7 +32,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(crate) use backoff::Backoff;
 pub(crate) use batching::Batching;
@@ -55,6 +55,8 @@ pub(crate) struct Options {
     pub(crate) batching: Batching,
     pub(crate) backoff: Backoff,
     pub(crate) timeouts: Timeouts,
+    /// For how long a flush waits for deliveries.
+    pub(crate) flush_wait: Duration,
     /// Where the spool is, if there is one, and the bytes that it may take.
     pub(crate) spool: Option<(PathBuf, u64)>,
 }
@@ -83,6 +85,9 @@ pub(crate) struct Outbox {
     intake: Intake,
     queued: Queued,
     rates: Rates,
+    flush_wait: Duration,
+    /// When the flush under way was begun.
+    flush_begun: Option<Instant>,
 }
 
 /// What decides where records wait.
@@ -195,10 +200,10 @@ impl Outbox {
             hasher.write_u64(drawn);
             hasher.finish()
         });
-        let clock = Clock::system();
+        let (clock, flush_wait) = (Clock::system(), options.flush_wait);
         let (intake, courier) = sides(name, options, deliverer, domains.clone(), fallback, clock, chance);
         let queued = Queued::with_limits(name, Box::new(courier), domains, QUEUE, QUEUE_RESERVE)?;
-        Ok(Outbox { intake, queued, rates: Rates::default() })
+        Ok(Outbox { intake, queued, rates: Rates::default(), flush_wait, flush_begun: None })
     }
 }
 
@@ -224,8 +229,18 @@ impl Sink for Outbox {
         self.queued.sync()
     }
 
+    /// Has the thread deliver what waits. What is in the spool is safe wherever that leads to, so that a destination that hangs or is slow holds
+    /// nothing up for long, and is no error.
     fn poll_flush(&mut self, begin: bool) -> Result<bool, SinkError> {
-        self.queued.poll_flush(begin)
+        let begun = *if begin {
+            self.flush_begun.insert(Instant::now())
+        } else {
+            self.flush_begun.get_or_insert_with(Instant::now)
+        };
+        let is_safe =
+            || self.intake.appender.is_some() && self.queued.is_empty() && self.intake.outside.get() == 0;
+        let is_enough = begun.elapsed() >= self.flush_wait && is_safe();
+        Ok(self.queued.poll_flush(begin)? || is_enough)
     }
 
     fn tick(&mut self) -> Result<(), SinkError> {

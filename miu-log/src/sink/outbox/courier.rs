@@ -23,9 +23,6 @@ use crate::sink::{Batch, CircuitState, Health, Held, RemoteHealth, Sink, SinkErr
 /// Bytes of lines that are kept in memory where they cannot be in the spool.
 const MEMORY: usize = 4 << 20;
 
-/// How long a flush may take.
-const FLUSH_WAIT: Duration = Duration::from_secs(2);
-
 /// What is left of the time for the end has to be longer than this for another attempt: one that is cut short would look like a fault.
 const SHORTEST_ATTEMPT: Duration = Duration::from_millis(50);
 
@@ -144,9 +141,6 @@ impl Courier {
     fn due(&self) -> Option<u64> {
         if self.is_off {
             return None;
-        }
-        if !self.has_connected {
-            return Some(0);
         }
         let due = match &self.current {
             Some(current) => current.due,
@@ -441,7 +435,7 @@ impl Sink for Courier {
 
     /// Tries to deliver all there is; what does not get there stays where it is, and that is no error.
     fn flush(&mut self) -> Result<(), SinkError> {
-        self.hurry(Instant::now() + FLUSH_WAIT, false);
+        self.hurry(Instant::now() + self.kit.options.flush_wait, false);
         self.kit.outside.set(self.outside());
         Ok(())
     }
@@ -457,6 +451,9 @@ impl Sink for Courier {
     }
 
     fn rest(&self) -> Option<Duration> {
+        if !self.has_connected {
+            return Some(Duration::ZERO);
+        }
         let due = self.due()?;
         Some(Duration::from_nanos(due.saturating_sub(self.kit.clock.monotonic())))
     }

@@ -87,6 +87,7 @@ impl Stage {
         let options = Options {
             batching: Batching { records: 4, most: 4, bytes: 1000, age: Duration::from_secs(7) },
             backoff: Backoff { retries: 5, first: Duration::from_secs(1), longest: Duration::from_secs(60) },
+            flush_wait: Duration::from_secs(60),
             timeouts: Timeouts::new(Duration::from_secs(10), Duration::from_secs(15)),
             spool: folder.map(|folder| (folder.to_owned(), limit)),
         };
