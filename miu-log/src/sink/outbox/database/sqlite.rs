@@ -2,7 +2,7 @@
 //!
 //! Q1. A batch is in the file whole or not at all. What is in it survives the death of the process; a loss of power may take the last transactions, and
 //!     never the file.
-//! Q2. A file that is damaged is moved aside and never written to again; one that is gone or another one by now is noticed before the next batch. Either way
+//! Q2. A database that is damaged is moved aside and never written to again, and a file that never was one is left alone; one that is gone or another one by now is noticed before the next batch. Either way
 //!     there is a new one, and the batch goes there.
 //! Q3. Whoever has the connection gives it back soon: rows are deleted in small pieces (`retention`), on a thread of its own.
 //!
@@ -94,7 +94,7 @@ impl Sqlite {
             }
             Err(error) => {
                 if !std::mem::replace(&mut told, true) {
-                    notice("retention", &format!("{error}; its old rows stay for now"));
+                    notice("database retention", &format!("database: {error}; its old rows stay for now"));
                 }
                 Next::Later
             }
@@ -102,8 +102,10 @@ impl Sqlite {
         match Upkeep::start(piece) {
             Ok(upkeep) => self.upkeep = Some(upkeep),
             Err(error) => notice(
-                "retention",
-                &format!("cannot start the thread that deletes old rows: {error}; it is tried again"),
+                "database retention",
+                &format!(
+                    "database: cannot start the thread that deletes old rows: {error}; it is tried again"
+                ),
             ),
         }
     }
@@ -258,6 +260,10 @@ impl Store {
                 if is_damage(code)
                     && let Some(identity) = found
                 {
+                    // One that could be opened is one.
+                    if self.open.is_none() && !self.place.is_database()? {
+                        return Err(self.place.foreign());
+                    }
                     self.set_aside(identity, &fault, deadline)?;
                 }
                 // What there is may be another file, or lack the table: the next connection finds out.
@@ -281,7 +287,7 @@ impl Store {
             let _ = stale.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
             let path = self.place.path();
             let what = if now.is_some() { "is another file now" } else { "is gone; it is made anew" };
-            notice("database", &format!("the database {path:?} {what}"));
+            notice("database", &format!("database: the database {path:?} {what}"));
         }
         // SQLite knows that its file has moved, and leaves alone what has its name now.
         drop(stale);
@@ -311,7 +317,7 @@ impl Store {
         Rfc3339::new(Zone::Utc, TimePrecision::Seconds).write(self.clock.unix_now(), &mut second);
         let time = String::from_utf8_lossy(&second).replace(['-', ':'], "");
         if let Some(aside) = self.place.set_aside(identity, &time, deadline)? {
-            let text = format!("the database {:?} is damaged: {fault}", self.place.path());
+            let text = format!("database: the database {:?} is damaged: {fault}", self.place.path());
             notice("database", &format!("{text}; it is moved to {aside:?}, and a new one is begun"));
         }
         Ok(())

@@ -5,12 +5,14 @@
 //! P2. A new file is 0640 or stricter, and its folders 0750; what is there keeps its mode.
 //! P3. Of several processes one makes the file, and one moves it aside: both is done under a lock beside it, `<name>-lock`. A journal that is left
 //!     of a file that is gone is removed before the next one is made, as it would be taken for the new one's.
-//! P4. The file itself is never opened here once it is there: closing any descriptor of it gives up the locks that SQLite holds in this process.
+//! P4. The file itself is never opened here once it is there: closing any descriptor of it gives up the locks that SQLite holds in this process. But for
+//!     one that SQLite does not take for a database, and beside which nothing shows that it was one.
+//! P5. Only what is or was a database is moved aside.
 //!
 //! Called by the engine.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -29,6 +31,12 @@ const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// What SQLite keeps beside the file.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
+
+/// The file that is made here beside it.
+const LOCK: &str = "-lock";
+
+/// How a database begins.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// Number of the device and of the file on it.
 pub(super) type Identity = (u64, u64);
@@ -167,6 +175,38 @@ impl Place {
         }
     }
 
+    /// Whether the file, which SQLite does not read, was a database: it begins as one, or beside it is what only a database has.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub(super) fn is_database(&self) -> Result<bool, DeliverError> {
+        if [LOCK].iter().chain(&BESIDE).any(|end| self.beside(end).symlink_metadata().is_ok()) {
+            return Ok(true);
+        }
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let mut begin = [0; MAGIC.len()];
+        let read = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags)
+            .open(&self.path)
+            .and_then(|mut file| file.read_exact(&mut begin));
+        match read {
+            Ok(()) => Ok(begin == *MAGIC),
+            // It is shorter.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(self.failed("cannot be read", &error)),
+        }
+    }
+
+    /// What is told of a file that never was a database.
+    pub(super) fn foreign(&self) -> DeliverError {
+        DeliverError::off(format!(
+            "the file {:?} is no SQLite database, and is left as it is; give the database another path, or move the file away",
+            self.path
+        ))
+    }
+
     /// Gives the file another name, with what SQLite keeps beside it, if it is this one still: `<name>.corrupt-<time>`. None where it is another one by now.
     ///
     /// # Errors
@@ -236,7 +276,7 @@ impl Place {
 
     /// Whoever has it may make the file or move it aside.
     fn lock(&self, deadline: Instant) -> Result<File, DeliverError> {
-        let path = self.beside("-lock");
+        let path = self.beside(LOCK);
         let file = self.create(&path, false).map_err(|error| self.failed("cannot be locked", &error))?;
         loop {
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {

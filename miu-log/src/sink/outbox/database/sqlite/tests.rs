@@ -219,9 +219,44 @@ fn a_full_disk_is_retried_and_the_batch_is_whole_or_not_there() {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_moved_aside_and_the_batch_goes_into_a_new_one() {
+fn a_file_that_never_was_a_database_turns_the_sink_off_and_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("note.txt");
+    for note in [b"short".to_vec(), b"SQLite format 4\0".to_vec(), b"bread, milk, eggs\n".repeat(1000)] {
+        fs::write(&path, &note).unwrap();
+        for attempt in [engine(&path).connect(timeouts()), deliver(&mut engine(&path), &records(0..1))] {
+            let error = attempt.unwrap_err();
+            assert_eq!(error.kind, Kind::Off);
+            let text = error.to_string();
+            assert!(text.contains("note.txt\" is no SQLite database, and is left as it is"), "{text}");
+            assert!(text.contains("give the database another path"), "{text}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), note);
+        assert_eq!(names(folder.path(), ""), ["note.txt"]);
+    }
+}
+
+#[test]
+fn an_empty_file_becomes_a_database_and_one_that_begins_as_a_database_is_taken_for_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("logs.db");
+    fs::write(&path, "").unwrap();
+    deliver(&mut engine(&path), &records(0..2)).unwrap();
+    assert_eq!(names(folder.path(), ""), ["logs.db"]);
+    let mut damaged = fs::read(&path).unwrap();
+    damaged[16..].fill(0xff);
+    fs::write(&path, &damaged).unwrap();
+    deliver(&mut engine(&path), &records(2..5)).unwrap();
+    assert_eq!((count(&path), &*integrity(&path)), (3, "ok"));
+    assert_eq!(fs::read(folder.path().join("logs.db.corrupt-20261121T202640Z")).unwrap(), damaged);
+}
+
+#[test]
+fn a_database_that_no_longer_begins_as_one_is_moved_aside_and_the_batch_goes_into_a_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("logs.db");
+    deliver(&mut engine(&path), &records(0..1)).unwrap();
+    assert_eq!(names(folder.path(), ""), ["logs.db", "logs.db-lock"]);
     let junk = b"this is no database, whatever its name says. ".repeat(100);
     fs::write(&path, &junk).unwrap();
     let mut engine = engine(&path);
