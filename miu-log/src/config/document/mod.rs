@@ -43,7 +43,7 @@ use super::select::did_you_mean;
 use crate::error::Error;
 use crate::layout::Pattern;
 use kind::Kind;
-use node::{At, Entry, Node, joined};
+use node::{At, Entry, Node, Value, joined};
 use problems::Problems;
 use remotes::AddressDraft;
 use schema::Json;
@@ -295,8 +295,9 @@ fn read_sections(
         root.flatten("", values);
         canonical(values);
         table.read_into(entries, "", problems, draft, |_| false);
+        draft.database.is_there = has_database(entries);
         let at = entries.iter().find(|entry| entry.key == DATABASE).map_or(root.at, |entry| entry.at);
-        if draft.database.enabled && !draft.database.has_address() {
+        if draft.database.is_wanted() && !draft.database.has_address() {
             problems.add(at, DATABASE, "url is missing; a database's address is expected");
         } else {
             add_database((at, DATABASE), AddressDraft::default(), draft, problems);
@@ -307,6 +308,7 @@ fn read_sections(
     canonical(values);
     if let Some(inner) = kind::entries_of(&logging.node, LOGGING, problems) {
         table.read_into(inner, LOGGING, problems, draft, |_| false);
+        draft.database.is_there = has_database(inner);
     }
     let mut address = None;
     for Entry { key, at, node } in entries {
@@ -338,10 +340,12 @@ fn read_sections(
         // What is wrong with it has been told.
         Some((_, _, true)) if !draft.database.has_address() => {}
         Some((at, address, _)) => add_database((at, DATABASE), address, draft, problems),
-        None if draft.database.enabled && !draft.database.has_address() => problems.add(
+        None if draft.database.is_wanted() && !draft.database.has_address() => problems.add(
             logging.at,
             LOGGING,
-            format_args!("database.enabled is true, and the section {DATABASE:?} is missing"),
+            format_args!(
+                "records are to go into a database, and the section {DATABASE:?} is missing; that, database.url or database.enabled: false is expected"
+            ),
         ),
         None => add_database((logging.at, LOGGING), AddressDraft::default(), draft, problems),
     }
@@ -353,6 +357,12 @@ fn read_sections(
     }
 }
 
+/// Whether these keys of the logs have a section of a database with anything in it.
+fn has_database(entries: &[Entry]) -> bool {
+    let says = |node: &Node| matches!(&node.value, Value::Table(entries) if !entries.is_empty());
+    entries.iter().any(|entry| entry.key == DATABASE && says(&entry.node))
+}
+
 /// The sink for the database, if records are to go there.
 fn add_database(
     (at, path): (At, &str),
@@ -361,12 +371,12 @@ fn add_database(
     problems: &mut Problems,
 ) {
     let database = std::mem::take(&mut draft.database);
-    if database.enabled {
+    if database.is_wanted() {
         match database.into_sink(address) {
             Ok(sink) => draft.config.sinks.push(sink),
             Err(problem) => problems.add(at, path, problem),
         }
-    } else if database.is_disabled {
+    } else if database.is_disabled() {
         draft.config.notes.push("no records go into the database: database.enabled is false".to_owned());
     }
 }

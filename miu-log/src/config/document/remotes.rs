@@ -73,9 +73,10 @@ fn host() -> impl Kind<Value = String> {
     allow(dead_code, reason = "without a database nobody asks")
 )]
 pub(super) struct DatabaseDraft {
-    pub(super) enabled: bool,
-    /// It says itself that nothing goes there.
-    pub(super) is_disabled: bool,
+    /// What it says itself of whether records go there.
+    enabled: Option<bool>,
+    /// There is a section with anything in it. The reader of the document sees to that.
+    pub(super) is_there: bool,
     url: Option<Secret>,
     table_prefix: Option<String>,
     level: Option<Level>,
@@ -93,8 +94,8 @@ pub(super) fn database() -> impl Kind<Value = DatabaseDraft> {
     let shortest = Duration::from_nanos(1);
     Closed(Table {
         keys: vec![
-            key("enabled", "false", "Whether records go to the database.", FLAG, |it: &mut Draft, wanted| {
-                (it.enabled, it.is_disabled) = (wanted, !wanted);
+            key("enabled", "true", "Whether records go to the database.", FLAG, |it: &mut Draft, wanted| {
+                it.enabled = Some(wanted);
             }),
             key(
                 "url",
@@ -167,6 +168,16 @@ pub(super) fn database() -> impl Kind<Value = DatabaseDraft> {
 }
 
 impl DatabaseDraft {
+    /// Whether records go there: by default where the section says anything.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.enabled.unwrap_or(self.is_there)
+    }
+
+    /// It says itself that nothing goes there.
+    pub(super) fn is_disabled(&self) -> bool {
+        self.enabled == Some(false)
+    }
+
     /// Whether it says by itself where the database is.
     pub(super) fn has_address(&self) -> bool {
         self.url.is_some()
@@ -532,7 +543,7 @@ mod tests {
         let said = "{enabled: true, level: warning, retention_days: 365, batch_size: 200, flush_interval: 2 s, pool_size: 4, connect_timeout: 3 s, request_timeout: 7 s}";
         let server = "{host: db, username: ann, password: canary, database: o, table_prefix: orders}";
         let mut logs = draft(&database(), said);
-        assert!(logs.enabled && !logs.has_address());
+        assert!(logs.is_wanted() && !logs.has_address());
         let place = format!("{:?}", logs.place(draft(&address(), server)).unwrap());
         for part in ["\"orders\"", "retention_days: Some(365)", "pool_size: 4", "[secret]"] {
             assert!(place.contains(part), "{part}: {place}");

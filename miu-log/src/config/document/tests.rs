@@ -273,7 +273,9 @@ database:
     let text = wrong("logging: {database: {enabled: true}}", Notation::Yaml);
     assert_eq!(
         text,
-        ["config.yml:1:1: logging: database.enabled is true, and the section \"database\" is missing"]
+        [
+            "config.yml:1:1: logging: records are to go into a database, and the section \"database\" is missing; that, database.url or database.enabled: false is expected"
+        ]
     );
 }
 

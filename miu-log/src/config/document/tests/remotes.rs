@@ -31,18 +31,39 @@ database:
 ";
 
 #[test]
-fn a_database_that_is_not_enabled_is_none_and_makes_no_mistake() {
+fn a_database_that_is_turned_off_is_none_and_makes_no_mistake() {
     for text in [
         APPLICATION.replace("enabled: true", "enabled: false"),
-        APPLICATION.replace("enabled: true, ", ""),
         APPLICATION.replace("enabled: true", "enabled: false").replace("  host: localhost\n", ""),
     ] {
         let config = yaml(&text);
         assert!(config.sinks.is_empty() && config.remarks.is_empty(), "{config:?}");
         // Who has written that is reminded of it.
-        let said = ["no records go into the database: database.enabled is false"];
-        assert_eq!(config.notes, said[..usize::from(text.contains("enabled"))], "{text}");
+        assert_eq!(config.notes, ["no records go into the database: database.enabled is false"], "{text}");
     }
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_database_is_written_to_where_the_logs_say_anything_of_it_and_not_that_it_is_off() {
+    for (text, sinks, notes) in [
+        ("level: info\ndatabase: {url: \"sqlite:x.db\"}", 1, 0),
+        ("level: info\ndatabase: {url: \"sqlite:x.db\", enabled: true}", 1, 0),
+        ("level: info\ndatabase: {url: \"sqlite:x.db\", enabled: false}", 0, 1),
+        ("level: info\ndatabase:", 0, 0),
+        ("logging: {database: {level: warning}}\ndatabase: {url: \"sqlite:x.db\"}", 1, 0),
+        ("logging: {database: {url: \"sqlite:x.db\"}}\ndatabase: {echo: true}", 1, 0),
+        ("logging: {database: {enabled: false, retention_days: 9}}\ndatabase: {url: \"sqlite:x.db\"}", 0, 1),
+        ("logging: {database: }\ndatabase: {url: \"sqlite:x.db\"}", 0, 0),
+        ("logging: {level: info}\ndatabase: {url: \"sqlite:x.db\"}", 0, 0),
+    ] {
+        let config = yaml(text);
+        assert_eq!((config.sinks.len(), config.notes.len()), (sinks, notes), "{text}");
+    }
+    let missing = wrong("level: info\ndatabase: {level: info}", Notation::Yaml);
+    assert_eq!(missing, ["config.yml:2:1: database: url is missing; a database's address is expected"]);
+    let missing = wrong("logging: {database: {level: info}}", Notation::Yaml);
+    assert!(missing.len() == 1 && missing[0].contains("the section \"database\" is missing"), "{missing:?}");
 }
 
 // P-70, P-46: what the application says of its database is looked at again only by a start.
