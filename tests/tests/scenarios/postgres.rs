@@ -204,16 +204,154 @@ fn a_prefix_that_is_no_plain_name_is_refused() {
     }
 }
 
+/// A table that another writer has made: without `record_id` and indexes.
+fn make(server: &Postgres, prefix: &str) {
+    server.sql(&format!(
+        "CREATE TABLE {prefix}_logs (id BIGSERIAL PRIMARY KEY, timestamp TIMESTAMPTZ DEFAULT CURRENT_TIMESTAMP, level VARCHAR(10) NOT NULL, \
+         logger_name VARCHAR(255) NOT NULL, process_id INTEGER NOT NULL, thread_id BIGINT NOT NULL, thread_name VARCHAR(255), hostname VARCHAR(255) NOT NULL, \
+         message TEXT NOT NULL, exception TEXT, function_name VARCHAR(255), module VARCHAR(255), filename VARCHAR(500), lineno INTEGER, pathname TEXT, \
+         extra_data JSONB, created_at TIMESTAMPTZ DEFAULT CURRENT_TIMESTAMP)"
+    ));
+}
+
+/// Types of columns into which records fit as well.
+const OTHER_TYPES: &str = "ALTER COLUMN process_id TYPE bigint, ALTER COLUMN thread_id TYPE integer, ALTER COLUMN lineno TYPE bigint, \
+                           ALTER COLUMN extra_data TYPE json, ALTER COLUMN level TYPE varchar(8), ALTER COLUMN logger_name TYPE text, \
+                           ALTER COLUMN message TYPE varchar, ALTER COLUMN timestamp TYPE timestamptz(3), ADD COLUMN record_id uuid";
+
+#[test]
+fn columns_of_other_types_that_fit_have_the_same_values() {
+    let server = Postgres::shared();
+    let columns = "level, logger_name, process_id, thread_id, thread_name, message, lineno, extra_data ->> 'rows', extra_data ->> 'text', \
+                   now() - timestamp BETWEEN interval '-1 second' AND interval '1 minute'";
+    let rows = ["usual", "varied"].map(|prefix| {
+        make(server, prefix);
+        if prefix == "varied" {
+            server.sql(&format!("ALTER TABLE varied_logs {OTHER_TYPES}"));
+        }
+        let place = Place::new();
+        let repo = logs::Repository::open(config(&place, server, prefix)).unwrap();
+        miu_log::error!(repo.db, rows = 7, text = "a\"é", "took {} ms", 12);
+        arrive(&repo);
+        assert_eq!((stats(&repo).dead_letters, stats(&repo).errors), (0, 0));
+        // And when a type changes while the program runs.
+        let other = if prefix == "varied" { "integer" } else { "bigint" };
+        server.sql(&format!("ALTER TABLE {prefix}_logs ALTER COLUMN lineno TYPE {other}"));
+        repo.db.info("once more");
+        arrive(&repo);
+        assert_eq!(stats(&repo).dead_letters, 0);
+        texts(server, &format!("SELECT {columns} FROM {prefix}_logs ORDER BY id"))
+    });
+    assert_eq!(rows[0], rows[1]);
+    assert_eq!(rows[0].len(), 2);
+    let process = std::process::id();
+    assert!(rows[0][0].starts_with(&format!("ERROR db {process} ")), "{rows:?}");
+    assert!(rows[0][0].ends_with(" 7 a\"é t"), "{rows:?}");
+}
+
+#[test]
+fn a_column_that_no_record_fits_turns_the_sink_off_with_its_name_and_nothing_is_written() {
+    let server = Postgres::shared();
+    for (at, (change, words)) in [
+        (
+            "ALTER COLUMN timestamp DROP DEFAULT, ALTER COLUMN timestamp TYPE double precision USING 0",
+            "the column \"timestamp\" is of type double precision, and timestamp with time zone is expected",
+        ),
+        (
+            "ALTER COLUMN timestamp DROP DEFAULT, ALTER COLUMN timestamp TYPE bigint USING 0",
+            "the column \"timestamp\" is of type bigint",
+        ),
+        (
+            "ALTER COLUMN thread_id TYPE double precision",
+            "the column \"thread_id\" is of type double precision",
+        ),
+        ("ALTER COLUMN lineno TYPE real", "is of type real, and integer or bigint is expected"),
+        (
+            "ALTER COLUMN extra_data TYPE bytea USING NULL",
+            "is of type bytea, and jsonb, json or text is expected",
+        ),
+        (
+            "ALTER COLUMN hostname TYPE varchar(20)",
+            "is of type character varying(20), and character varying(255) or text",
+        ),
+        ("DROP COLUMN module", "it has no column \"module\""),
+        ("ALTER COLUMN exception SET NOT NULL", "the column \"exception\" is NOT NULL"),
+        ("ALTER COLUMN id DROP DEFAULT", "the column \"id\" is NOT NULL and has no default"),
+        ("ADD COLUMN record_id text", "the column \"record_id\" is of type text, and uuid is expected"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let prefix = format!("unfit{at}");
+        make(server, &prefix);
+        server.sql(&format!("ALTER TABLE {prefix}_logs {change}"));
+        let place = Place::new();
+        let mut command = child(&place, "postgres");
+        let outcome = run(command.args([&*server.url(), &prefix, "0", "1", "at-once"]));
+        for words in [words, "it is off until the next start", "change it, or take another table prefix"] {
+            assert!(outcome.stderr.contains(words), "{change}: {outcome:?}");
+        }
+        assert_eq!((outcome.number("held"), outcome.number("dropped")), (1, 0), "{outcome:?}");
+        assert_eq!(texts(server, &format!("SELECT count(*) FROM {prefix}_logs")), ["0"]);
+    }
+}
+
+#[test]
+fn what_a_table_lacks_is_named_to_a_user_who_may_not_make_it() {
+    let server = Postgres::shared();
+    make(server, "lacking");
+    server.sql(
+        "CREATE ROLE stranger LOGIN; GRANT INSERT ON lacking_logs TO stranger; GRANT USAGE ON SEQUENCE lacking_logs_id_seq TO stranger;
+         ALTER TABLE lacking_logs ADD COLUMN record_id uuid; CREATE UNIQUE INDEX by_id ON lacking_logs (record_id);
+         CREATE INDEX by_level ON lacking_logs (level)",
+    );
+    let attempt = || {
+        let place = Place::new();
+        let mut command = child(&place, "postgres");
+        run(command.args([&*server.url_of("stranger"), "lacking", "0", "1", "at-once"]))
+    };
+    let outcome = attempt();
+    let words = "make what the table lacking_logs lacks: have its owner make the index idx_lacking_logs_timestamp on (timestamp DESC), \
+                 the index idx_lacking_logs_level on (level), the index idx_lacking_logs_logger on";
+    assert!(outcome.stderr.contains(words) && !outcome.stderr.contains("record_id"), "{outcome:?}");
+    server.sql(
+        "CREATE INDEX idx_lacking_logs_timestamp ON lacking_logs (timestamp DESC); CREATE INDEX idx_lacking_logs_level ON lacking_logs (level);
+         CREATE INDEX idx_lacking_logs_logger ON lacking_logs (logger_name); CREATE INDEX idx_lacking_logs_hostname ON lacking_logs (hostname);
+         CREATE INDEX idx_lacking_logs_composite ON lacking_logs (timestamp, level, logger_name)",
+    );
+    assert_eq!(attempt().number("held"), 0);
+    assert_eq!(numbers(server, "lacking"), [0]);
+    server.sql("DROP INDEX by_id; CREATE INDEX idx_lacking_logs_record_id ON lacking_logs (record_id)");
+    let outcome = attempt();
+    assert!(outcome.stderr.contains("that does not make record_id unique: drop that index"), "{outcome:?}");
+}
+
+#[test]
+fn a_table_that_is_made_anew_while_the_program_runs_is_said() {
+    let (place, server) = (Place::new(), Postgres::shared());
+    let mut command = child(&place, "postgres");
+    command.args([&*server.url(), "anew", "0", "1", "anew"]);
+    let outcome = std::thread::scope(|scope| {
+        let program = scope.spawn(|| run(&mut command));
+        let logged = place.root().join("logged");
+        wait_until("the first has arrived", || logged.exists());
+        server.sql("DROP TABLE anew_logs");
+        std::fs::remove_file(logged).unwrap();
+        program.join().unwrap()
+    });
+    let words = "miu-log: database: the table anew_logs of postgres://127.0.0.1:";
+    assert!(outcome.stderr.contains(words), "{outcome:?}");
+    assert!(outcome.stderr.contains(" was gone; it is made anew"), "{outcome:?}");
+    assert_eq!(numbers(server, "anew"), [1]);
+}
+
 // P-58
 #[test]
 fn a_table_of_another_writer_gets_what_it_lacks_and_keeps_its_rows() {
     let (place, server) = (Place::new(), Postgres::shared());
+    make(server, "shared");
     server.sql(
-        "CREATE TABLE shared_logs (id BIGSERIAL PRIMARY KEY, timestamp TIMESTAMPTZ DEFAULT CURRENT_TIMESTAMP, level VARCHAR(10) NOT NULL, \
-         logger_name VARCHAR(255) NOT NULL, process_id INTEGER NOT NULL, thread_id BIGINT NOT NULL, thread_name VARCHAR(255), hostname VARCHAR(255) NOT NULL, \
-         message TEXT NOT NULL, exception TEXT, function_name VARCHAR(255), module VARCHAR(255), filename VARCHAR(500), lineno INTEGER, pathname TEXT, \
-         extra_data JSONB, created_at TIMESTAMPTZ DEFAULT CURRENT_TIMESTAMP);
-         CREATE INDEX idx_shared_logs_level ON shared_logs (level);
+        "CREATE INDEX idx_shared_logs_level ON shared_logs (level);
          INSERT INTO shared_logs (level, logger_name, process_id, thread_id, hostname, message) VALUES ('INFO', 'a', 1, 1, 'h', 'n 0'), ('INFO', 'a', 1, 1, 'h', 'n 1')",
     );
     let repo = logs::Repository::open(config(&place, server, "shared")).unwrap();
@@ -269,6 +407,24 @@ fn rows_that_are_too_old_are_deleted_by_the_index_and_no_others() {
     assert!(numbers(server, "aged").ends_with(&[30_000, 30_001]));
 }
 
+// P-48
+#[test]
+fn a_program_that_runs_for_a_moment_deletes_old_rows_as_well() {
+    let server = Postgres::shared();
+    make(server, "short");
+    let insert = "INSERT INTO short_logs (timestamp, level, logger_name, process_id, thread_id, hostname, message) SELECT now() - interval '40 days', 'INFO', 'a', 1, 1, 'h', \
+                  'n ' || n FROM generate_series(1, 12000) AS n";
+    server.sql(insert);
+    for left in [7_000, 2_000, 0] {
+        let place = Place::new();
+        let database = Database::url(server.url()).table_prefix("short").retention_days(30);
+        let repo = logs::Repository::open(place.config().intercept(false).sink(sink(database))).unwrap();
+        repo.shutdown();
+        // Its thread may have deleted more.
+        assert!(numbers(server, "short").len() <= left, "{left}");
+    }
+}
+
 /// The folder below the log folder in which records wait for the database.
 fn copy(from: &std::path::Path, to: &std::path::Path) {
     let copied = std::process::Command::new("cp").arg("-r").arg(from).arg(to).status().unwrap();
@@ -279,7 +435,9 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
 fn records_that_are_offered_a_second_time_are_there_once_and_as_the_first_time() {
     let server = Postgres::shared();
     server.sql("CREATE ROLE writer LOGIN");
-    for (prefix, user) in [("twice", "postgres"), ("again", "writer")] {
+    make(server, "otherwise");
+    server.sql(&format!("ALTER TABLE otherwise_logs {OTHER_TYPES}; CREATE UNIQUE INDEX otherwise_by_id ON otherwise_logs (record_id)"));
+    for (prefix, user) in [("twice", "postgres"), ("again", "writer"), ("otherwise", "postgres")] {
         let place = Place::new();
         if user == "writer" {
             // The table is there, and whoever writes may do nothing but that.
@@ -326,7 +484,7 @@ fn records_that_are_offered_a_second_time_are_there_once_and_as_the_first_time()
         deliver(210..220);
         assert_eq!(numbers(server, prefix)[..220], (0..220).collect::<Vec<_>>());
         let columns = "timestamp, level, logger_name, process_id, thread_id, thread_name, hostname, message, exception, function_name, module, filename, lineno, \
-                       pathname, extra_data, record_id";
+                       pathname, extra_data::text, record_id";
         let changed = format!("SELECT {columns} FROM {prefix}_kept EXCEPT SELECT {columns} FROM {table}");
         let changed = texts(server, &changed);
         assert!(changed.is_empty(), "{changed:?}");

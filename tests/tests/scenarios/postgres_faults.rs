@@ -194,7 +194,12 @@ fn each_way_not_to_get_into_the_table_has_its_own_words_and_shows_no_password() 
             "does not let this user in: check user and password",
             off,
         ),
-        (at("canary_ann", "postgres"), "words", "the way to log in is not settled", off),
+        (
+            at("canary_ann", "postgres"),
+            "words",
+            "wants a password, and the address has none: put user:password into the address",
+            off,
+        ),
         (at("nobody_canary", "postgres"), "words", "does not let this user in", off),
         (at("canary_guest", "nowhere"), "words", "has no database of the name", off),
         (at("canary_guest", "postgres"), "words", "GRANT INSERT on it", off),
@@ -280,8 +285,14 @@ fn a_server_is_trusted_by_its_certificate_alone_and_never_in_plain_text() {
         assert!(outcome.stderr.contains(words), "{url}: {outcome:?}");
         assert_eq!(outcome.number("held"), 1);
     };
-    refused(&with_roots("verify-full"), "TLS failed: server does not support TLS");
-    refused(&url("localhost", "require"), "TLS failed: server does not support TLS");
+    refused(
+        &with_roots("verify-full"),
+        "has no TLS: server does not support TLS: give it a certificate, or write ?sslmode=disable",
+    );
+    refused(
+        &url("localhost", "require"),
+        "has no TLS: server does not support TLS: give it a certificate, or write ?sslmode=disable",
+    );
     let (certificate, key) = signed("localhost", 1, &issuer);
     server.with_certificate(&certificate, &key);
     // The browsers' roots have not signed it, and `require` is no less than `verify-full`.

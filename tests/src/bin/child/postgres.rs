@@ -8,7 +8,7 @@ use miu_log_tests::logs;
 use crate::{FLUSH, config};
 
 /// Logs the numbers from `from` to `to` with a sink for this table that tries without end or, if it is to end at once, never again. Then it says so by a file beside
-/// the log folder, and waits to be killed, or ends when all have arrived, or at once.
+/// the log folder, and waits to be killed, or ends when all have arrived, or at once; or it says so when all have arrived, and logs one more once that file is gone.
 pub(crate) fn postgres(folder: &str, more: &[String]) {
     let [url, prefix, from, to, end] = more else {
         panic!("usage: postgres <folder> <address> <prefix> <from> <to> <end>")
@@ -27,12 +27,22 @@ pub(crate) fn postgres(folder: &str, more: &[String]) {
     repo.flush(FLUSH).unwrap();
     let sink = || repo.stats().sinks.into_iter().find(|sink| sink.name == "database").unwrap();
     let logged = std::path::Path::new(folder).with_file_name("logged");
+    let arrive = || miu_log_tests::wait_until("all have arrived", || sink().held == 0);
+    if end == "anew" {
+        arrive();
+    }
     std::fs::write(&logged, to).unwrap();
     match end.as_str() {
         "killed" => loop {
             std::thread::park();
         },
-        "arrived" => miu_log_tests::wait_until("all have arrived", || sink().held == 0),
+        "arrived" => arrive(),
+        "anew" => {
+            miu_log_tests::wait_until("it is to go on", || !logged.exists());
+            miu_log::info!(repo.app, "n {to}");
+            repo.flush(FLUSH).unwrap();
+            arrive();
+        }
         _ => {}
     }
     println!("held={} dropped={}", sink().held, sink().dropped);

@@ -3,7 +3,7 @@
 //! G1. A batch is written whole or not at all, in one transaction, and what of it is in the table already is left out.
 //! G2. Nothing waits for the server longer than the timeouts say, whatever it does: every wait has its deadline on this side as well.
 //! G3. Nothing is sent in plain text to a server that is not on this machine, unless the address says `sslmode=disable`.
-//! G4. The table is looked at before the first batch, and again when the server says that something of it is missing.
+//! G4. The table is looked at before the first batch, and again when the server says that something of it is missing. Nothing is written to columns of other types.
 //!
 //! One thread writes, the outbox's; one deletes what is too old, if anything is to be. Both use the connections of one pool, and whichever waits for
 //! the server moves the connections of both.
@@ -15,20 +15,23 @@ mod merge;
 mod pool;
 mod retention;
 mod schema;
+mod shape;
 mod tls;
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use address::Address;
 use fault::{Fault, Stage};
 use pool::{Connection, Pool};
 use retention::Retention;
+use shape::Shape;
 use tokio::time::timeout;
 
 use super::columns::Columns;
 use super::{Table, show};
+use crate::notice::notice;
 use crate::secret::Secret;
 use crate::sink::outbox::deliver::{Deliver, DeliverError, Timeouts};
 use crate::sink::{Batch, Line};
@@ -38,8 +41,10 @@ pub(super) struct Postgres {
     shared: Arc<Shared>,
     retention_days: Option<u32>,
     retention: Option<Retention>,
-    /// The table has been looked at.
-    is_ready: bool,
+    /// What the table is like, once it has been looked at.
+    shape: Option<Shape>,
+    /// The table was there once.
+    has_been_there: bool,
     altered: u64,
 }
 
@@ -47,6 +52,14 @@ pub(super) struct Postgres {
 struct Shared {
     pool: Pool,
     table: Table,
+}
+
+impl Shared {
+    /// Says this of the table on stderr.
+    fn say(&self, what: &str) {
+        let (origin, table) = (&self.pool.address.origin, &self.table.name);
+        notice("database", &format!("database: the table {table} of {origin} {what}"));
+    }
 }
 
 impl Postgres {
@@ -63,7 +76,14 @@ impl Postgres {
     ) -> Result<Postgres, String> {
         let pool = Pool::new(Address::of(url)?, pool_size)?;
         let shared = Arc::new(Shared { pool, table });
-        Ok(Postgres { shared, retention_days, retention: None, is_ready: false, altered: 0 })
+        Ok(Postgres {
+            shared,
+            retention_days,
+            retention: None,
+            shape: None,
+            has_been_there: false,
+            altered: 0,
+        })
     }
 
     /// Writes these rows to the table, which is made first if it is not there, within the time of a request. What fails because the server has closed a connection since
@@ -71,6 +91,7 @@ impl Postgres {
     fn write(&mut self, rows: &[Columns<'_>], timeouts: Timeouts) -> Result<(), DeliverError> {
         let shared = Arc::clone(&self.shared);
         let limits = limits(timeouts.request);
+        let begun = Instant::now();
         let mut stage = Stage::Connecting;
         let result = shared.pool.block_on(async {
             let work = async {
@@ -79,13 +100,20 @@ impl Postgres {
                     stage = Stage::Connecting;
                     let lease = shared.pool.get(timeouts.connect).await?;
                     let result = async {
-                        if !self.is_ready {
-                            stage = Stage::Table;
-                            schema::ensure(&lease, &shared.table, timeouts.request).await?;
-                            self.is_ready = true;
-                        }
+                        let shape = match &mut self.shape {
+                            Some(shape) => shape,
+                            none => {
+                                stage = Stage::Table;
+                                let ready = schema::ensure(&lease, &shared.table, timeouts.request).await?;
+                                if ready.is_new && self.has_been_there {
+                                    shared.say("was gone; it is made anew");
+                                }
+                                self.has_been_there = true;
+                                none.insert(ready.shape)
+                            }
+                        };
                         stage = Stage::Writing;
-                        write(&lease, &shared.table, rows, &limits).await
+                        write(&lease, &shared.table, shape, rows, &limits).await
                     }
                     .await;
                     match result {
@@ -97,12 +125,12 @@ impl Postgres {
                             reconnected = true;
                         }
                         Err(fault) if fault.is_of_table() && !made => {
-                            (self.is_ready, made) = (false, true);
+                            (self.shape, made) = (None, true);
                             lease.give_back_after_error().await;
                         }
                         Err(fault) => {
                             if fault.is_of_table() {
-                                self.is_ready = false;
+                                self.shape = None;
                             }
                             lease.give_back_after_error().await;
                             return Err(fault);
@@ -116,6 +144,7 @@ impl Postgres {
         if self.retention.is_none()
             && let Some(days) = self.retention_days
         {
+            retention::begin(&shared, days, timeouts.request.saturating_sub(begun.elapsed()));
             self.retention = Some(Retention::start(shared, days));
         }
         Ok(())
@@ -148,6 +177,7 @@ impl Deliver for Postgres {
 async fn write(
     connection: &Connection,
     table: &Table,
+    shape: &Shape,
     rows: &[Columns<'_>],
     limits: &str,
 ) -> Result<(), Fault> {
@@ -156,10 +186,10 @@ async fn write(
     }
     let begin = format!("BEGIN; {limits}");
     connection.client.batch_execute(&begin).await?;
-    match copy::write(connection, table, rows).await {
-        Err(fault) if fault.is_duplicate(table) => {
+    match copy::write(connection, table, shape, rows).await {
+        Err(fault) if fault.is_duplicate(shape) => {
             connection.client.batch_execute(&format!("ROLLBACK; {begin}")).await?;
-            merge::write(connection, table, rows).await?;
+            merge::write(connection, table, shape, rows).await?;
         }
         result => result?,
     }

@@ -4,7 +4,7 @@
 //! "PGCOPY\n\xff\r\n\0" | flags i32 | extension i32 | rows: columns i16, for each its length i32 (-1: NULL) and its bytes | -1 i16
 //! ```
 //!
-//! Numbers are big-endian. A time is in microseconds since 2000, JSON has a version before it.
+//! Numbers are big-endian. A time is in microseconds since 2000, a `jsonb` has a version before it.
 //!
 //! Called by `postgres`.
 
@@ -16,6 +16,7 @@ use futures_util::SinkExt as _;
 use super::Table;
 use super::fault::Fault;
 use super::pool::Connection;
+use super::shape::{Json, Shape};
 use crate::record::{RecordId, UnixNanos};
 use crate::sink::outbox::database::columns::Columns;
 
@@ -36,12 +37,17 @@ const EPOCH: i64 = 946_684_800_000_000;
 const CHUNK: usize = 256 << 10;
 
 /// Copies the rows into the table.
-pub(super) async fn write(connection: &Connection, table: &Table, rows: &[Columns<'_>]) -> Result<(), Fault> {
+pub(super) async fn write(
+    connection: &Connection,
+    table: &Table,
+    shape: &Shape,
+    rows: &[Columns<'_>],
+) -> Result<(), Fault> {
     let statement = format!("COPY \"{}\" ({COLUMNS}) FROM STDIN BINARY", table.name);
     let mut server = pin!(connection.client.copy_in::<_, Cursor<Vec<u8>>>(&statement).await?);
     let mut bytes = HEADER.to_vec();
     for row in rows {
-        push(row, &mut bytes);
+        push(row, shape, &mut bytes);
         if bytes.len() > CHUNK {
             server.send(Cursor::new(std::mem::take(&mut bytes))).await?;
         }
@@ -52,7 +58,7 @@ pub(super) async fn write(connection: &Connection, table: &Table, rows: &[Column
     Ok(())
 }
 
-fn push(row: &Columns<'_>, out: &mut Vec<u8>) {
+fn push(row: &Columns<'_>, shape: &Shape, out: &mut Vec<u8>) {
     out.extend_from_slice(&COUNT.to_be_bytes());
     let mut put = |bytes: Option<&[u8]>| {
         let Some(bytes) = bytes else { return out.extend_from_slice(&(-1i32).to_be_bytes()) };
@@ -63,18 +69,25 @@ fn push(row: &Columns<'_>, out: &mut Vec<u8>) {
     put(Some(&(micros(row.time) - EPOCH).to_be_bytes()));
     put(Some(row.level.as_bytes()));
     put(Some(row.logger_name.as_bytes()));
-    put(Some(&row.process_id.to_be_bytes()));
-    put(Some(&row.thread_id.to_be_bytes()));
+    put(Some(integer(&i64::from(row.process_id).to_be_bytes(), shape.is_process_id_wide)));
+    put(Some(integer(&row.thread_id.to_be_bytes(), shape.is_thread_id_wide)));
     put(row.thread_name.as_deref().map(str::as_bytes));
     put(Some(row.hostname.as_bytes()));
     put(Some(row.message.as_bytes()));
     for text in [&row.exception, &row.function_name, &row.module, &row.filename] {
         put(text.as_deref().map(str::as_bytes));
     }
-    put(row.lineno.map(i32::to_be_bytes).as_ref().map(|bytes| &bytes[..]));
+    let lineno = row.lineno.map(|line| i64::from(line).to_be_bytes());
+    put(lineno.as_ref().map(|bytes| integer(bytes, shape.is_lineno_wide)));
     put(row.pathname.as_deref().map(str::as_bytes));
-    put(row.extra_data.as_deref().map(|json| [b"\x01", json.as_bytes()].concat()).as_deref());
+    let version: &[u8] = if shape.json == Json::Binary { b"\x01" } else { b"" };
+    put(row.extra_data.as_deref().map(|json| [version, json.as_bytes()].concat()).as_deref());
     put(Some(&uuid(row.record_id).to_be_bytes()));
+}
+
+/// A number in eight bytes or in the last four of them: none of a process, a thread or a line is larger.
+fn integer(bytes: &[u8; 8], is_wide: bool) -> &[u8] {
+    if is_wide { bytes } else { &bytes[4..] }
 }
 
 /// Microseconds since 1970: the server knows no less.

@@ -11,6 +11,7 @@ use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
 use super::Table;
+use super::shape::Shape;
 use crate::sink::outbox::deliver::DeliverError;
 
 /// What went wrong.
@@ -22,6 +23,10 @@ pub(super) enum Fault {
     Unreached,
     /// No answer within the time of all of it.
     TimedOut,
+    /// The table is none for records, in words.
+    Unfit(String),
+    /// The user may not make what a table lacks, or the table itself where nothing is named.
+    Denied { error: Error, missing: Vec<String> },
 }
 
 /// What was being done.
@@ -41,9 +46,18 @@ impl From<Error> for Fault {
 }
 
 impl Fault {
+    /// Of making what is missing.
+    pub(super) fn making(error: Error, missing: Vec<String>) -> Fault {
+        let may_not = [SqlState::INSUFFICIENT_PRIVILEGE, SqlState::INVALID_SCHEMA_NAME];
+        if error.code().is_some_and(|code| may_not.contains(code)) {
+            return Fault::Denied { error, missing };
+        }
+        Fault::Client(error)
+    }
+
     fn answer(&self) -> Option<&DbError> {
         match self {
-            Fault::Client(error) => error.as_db_error(),
+            Fault::Client(error) | Fault::Denied { error, .. } => error.as_db_error(),
             _ => None,
         }
     }
@@ -57,19 +71,24 @@ impl Fault {
         }
     }
 
-    /// Whether the table, a column or an index of it is not there.
+    /// Whether the table, a column or an index of it is not there, or a column is of another type than it was.
     pub(super) fn is_of_table(&self) -> bool {
-        self.answer().is_some_and(|answer| {
-            [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN, SqlState::INVALID_COLUMN_REFERENCE]
-                .contains(answer.code())
-        })
+        const OF_TABLE: [SqlState; 5] = [
+            SqlState::UNDEFINED_TABLE,
+            SqlState::UNDEFINED_COLUMN,
+            SqlState::INVALID_COLUMN_REFERENCE,
+            // A value of more bytes than the type has, and one of fewer.
+            SqlState::INVALID_BINARY_REPRESENTATION,
+            SqlState::PROTOCOL_VIOLATION,
+        ];
+        self.answer().is_some_and(|answer| OF_TABLE.contains(answer.code()))
     }
 
     /// Whether a record was in the table before.
-    pub(super) fn is_duplicate(&self, table: &Table) -> bool {
+    pub(super) fn is_duplicate(&self, shape: &Shape) -> bool {
+        let is_of_id = |name: &str| shape.unique.iter().any(|index| index == name);
         self.answer().is_some_and(|answer| {
-            *answer.code() == SqlState::UNIQUE_VIOLATION
-                && answer.constraint() == Some(&*table.index("record_id"))
+            *answer.code() == SqlState::UNIQUE_VIOLATION && answer.constraint().is_some_and(is_of_id)
         })
     }
 
@@ -82,16 +101,29 @@ impl Fault {
             Fault::TimedOut => {
                 return DeliverError::retry(format!("{origin} does not answer within the time for it"));
             }
-            Fault::Client(error) => error,
+            Fault::Unfit(problem) => return DeliverError::off(format!("{origin} {problem}")),
+            Fault::Client(error) | Fault::Denied { error, .. } => error,
         };
         if let Some(answer) = error.as_db_error() {
+            if let Fault::Denied { missing, .. } = self {
+                return denied(answer, missing, origin, table);
+            }
             return told(answer, stage, origin, table);
         }
         let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
         // The client tells its kinds of errors apart by their text alone.
         let text = match error.to_string() {
+            text if text.contains("TLS") && cause.contains("does not support TLS") => format!(
+                "{origin} has no TLS{cause}: give it a certificate, or write ?sslmode=disable behind the address, with which \
+                 records and the login go over the network in plain text, for everybody on the way to read and change"
+            ),
             text if text.contains("TLS") => {
                 format!("{origin} cannot be trusted with anything secret: TLS failed{cause}")
+            }
+            text if text.contains("password missing") || cause.contains("password missing") => {
+                return DeliverError::off(format!(
+                    "{origin} wants a password, and the address has none: put user:password into the address"
+                ));
             }
             text if text.contains("authentication") || text.contains("invalid configuration") => {
                 return DeliverError::off(format!(
@@ -120,9 +152,6 @@ fn told(answer: &DbError, stage: Stage, origin: &str, table: &Table) -> DeliverE
         ("42501", _) if stage == Stage::Connecting => DeliverError::off(plain(
             "does not let this user into the database: GRANT CONNECT on it to the user",
         )),
-        ("42501" | "3F000", _) if stage == Stage::Table => DeliverError::off(text(&format!(
-            "does not let this user make the table {table} or what is missing of it: GRANT CREATE on the schema to the user, or have its owner make it"
-        ))),
         ("42501", _) if stage == Stage::Deleting => DeliverError::off(text(&format!(
             "does not let this user delete from {table}: GRANT SELECT and DELETE on it to the user, or set no retention"
         ))),
@@ -144,4 +173,18 @@ fn told(answer: &DbError, stage: Stage, origin: &str, table: &Table) -> DeliverE
         (_, "57") => DeliverError::retry(text("is not ready")),
         _ => DeliverError::retry(text("fails")),
     }
+}
+
+/// What it means that this user may not make these things, which a table lacks, or all of the table.
+fn denied(answer: &DbError, missing: &[String], origin: &str, table: &Table) -> DeliverError {
+    let table = &table.name;
+    let what = if missing.is_empty() {
+        format!(
+            "make the table {table}: GRANT CREATE on the schema to the user, or have somebody make it who may"
+        )
+    } else {
+        format!("make what the table {table} lacks: have its owner make {}", missing.join(", "))
+    };
+    let (message, code) = (answer.message(), answer.code().code());
+    DeliverError::off(format!("{origin} does not let this user {what} ({message}, SQLSTATE {code})"))
 }

@@ -11,10 +11,16 @@ use super::Table;
 use super::copy::{COLUMNS, micros, uuid};
 use super::fault::Fault;
 use super::pool::Connection;
+use super::shape::Shape;
 use crate::sink::outbox::database::columns::Columns;
 
 /// Inserts the rows that are not there. A column's values are one array, so that the statement is the same for any number of rows.
-pub(super) async fn write(connection: &Connection, table: &Table, rows: &[Columns<'_>]) -> Result<(), Fault> {
+pub(super) async fn write(
+    connection: &Connection,
+    table: &Table,
+    shape: &Shape,
+    rows: &[Columns<'_>],
+) -> Result<(), Fault> {
     let texts = |of: for<'r> fn(&'r Columns<'_>) -> Option<&'r str>| -> Vec<Option<&str>> {
         rows.iter().map(of).collect()
     };
@@ -44,12 +50,13 @@ pub(super) async fn write(connection: &Connection, table: &Table, rows: &[Column
     let insert = |on: &str| {
         format!(
             "INSERT INTO \"{}\" ({COLUMNS}) \
-             SELECT timestamptz 'epoch' + t * interval '1 microsecond', lv, ln, p, th, tn, h, m, e, f, mo, fi, l, pa, x::jsonb, r::uuid \
+             SELECT timestamptz 'epoch' + t * interval '1 microsecond', lv, ln, p, th, tn, h, m, e, f, mo, fi, l, pa, x::{}, r::uuid \
              FROM unnest($1::int8[], $2::text[], $3::text[], $4::int4[], $5::int8[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], \
              $11::text[], $12::text[], $13::int4[], $14::text[], $15::text[], $16::text[]) \
              AS row (t, lv, ln, p, th, tn, h, m, e, f, mo, fi, l, pa, x, r) \
              ON CONFLICT {on} DO NOTHING",
-            table.name
+            table.name,
+            shape.json.name(),
         )
     };
     connection.client.batch_execute("SAVEPOINT miu").await?;

@@ -2,9 +2,9 @@
 //!
 //! N1. Each few are a transaction of their own, found by the index on the time: no other writer waits for long.
 //! N2. Of all the programs with this table one deletes at a time; the others go on without.
-//! N3. It ends with the sink, in whatever it is.
+//! N3. It ends with the sink, in whatever it is. The first few are deleted before the thread begins, so that a program that never runs for long deletes as well.
 //!
-//! Started by `postgres` once the table is there.
+//! Started by `postgres` once the table is there, at the start or after the first delivery.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -56,7 +56,10 @@ impl Retention {
             });
         });
         if let Err(error) = &thread {
-            notice("retention", &format!("{origin}: nothing is deleted by its age: {error}"));
+            notice(
+                "database retention",
+                &format!("database: {origin}: nothing is deleted by its age: {error}"),
+            );
         }
         let thread = thread.ok();
         Retention { thread, end }
@@ -73,6 +76,14 @@ impl Drop for Retention {
     }
 }
 
+/// Deletes the first few within this time, so that a program that ends soon has deleted some. What fails is tried again by the thread, which tells it.
+pub(super) fn begin(shared: &Shared, days: u32, time: Duration) {
+    if !time.is_zero() {
+        // The clock of the timeout is the pool's, so it is set in there.
+        let _ = shared.pool.block_on(async { timeout(time, some(shared, days.min(LONGEST), time)).await });
+    }
+}
+
 async fn rounds(shared: &Shared, days: u32) {
     let mut is_told = false;
     loop {
@@ -84,7 +95,10 @@ async fn rounds(shared: &Shared, days: u32) {
             Err(fault) => {
                 if !std::mem::replace(&mut is_told, true) {
                     let error = fault.told(Stage::Deleting, &shared.pool.address.origin, &shared.table);
-                    notice("retention", &format!("{error}; what is too old is not deleted yet"));
+                    notice(
+                        "database retention",
+                        &format!("database: {error}; what is too old is not deleted yet"),
+                    );
                 }
                 PAUSE_AFTER_ERROR
             }
@@ -95,39 +109,41 @@ async fn rounds(shared: &Shared, days: u32) {
 
 /// Deletes all that is too old now.
 async fn round(shared: &Shared, days: u32) -> Result<(), Fault> {
-    loop {
-        let lease = shared.pool.get(PATIENCE).await?;
-        let deleted = timeout(PATIENCE, async {
-            let table = &shared.table.name;
-            let client = &lease.client;
-            let lock = schema::lock(&shared.table).wrapping_add(1);
-            let begin = format!("BEGIN; {}; SELECT pg_try_advisory_xact_lock({lock})", limits(PATIENCE));
-            let answers = client.simple_query(&begin).await?;
-            let is_mine = answers
-                .iter()
-                .any(|answer| matches!(answer, SimpleQueryMessage::Row(row) if row.get(0) == Some("t")));
-            let mut deleted = 0;
-            if is_mine {
-                let statement = format!(
-                    "DELETE FROM \"{table}\" WHERE id IN (SELECT id FROM \"{table}\" WHERE timestamp < now() - interval '{days} days' \
-                     ORDER BY timestamp LIMIT {CHUNK})"
-                );
-                deleted = client.execute(&statement, &[]).await?;
-            }
-            client.batch_execute("COMMIT").await?;
+    while some(shared, days, PATIENCE).await? == CHUNK {}
+    Ok(())
+}
+
+/// Deletes some of what is too old now, with so much patience for a connection and for the rest. How many.
+async fn some(shared: &Shared, days: u32, patience: Duration) -> Result<u64, Fault> {
+    let lease = shared.pool.get(patience).await?;
+    let deleted = timeout(patience, async {
+        let table = &shared.table.name;
+        let client = &lease.client;
+        let lock = schema::lock(&shared.table).wrapping_add(1);
+        let begin = format!("BEGIN; {}; SELECT pg_try_advisory_xact_lock({lock})", limits(patience));
+        let answers = client.simple_query(&begin).await?;
+        let is_mine = answers
+            .iter()
+            .any(|answer| matches!(answer, SimpleQueryMessage::Row(row) if row.get(0) == Some("t")));
+        let mut deleted = 0;
+        if is_mine {
+            let statement = format!(
+                "DELETE FROM \"{table}\" WHERE id IN (SELECT id FROM \"{table}\" WHERE timestamp < now() - interval '{days} days' \
+                 ORDER BY timestamp LIMIT {CHUNK})"
+            );
+            deleted = client.execute(&statement, &[]).await?;
+        }
+        client.batch_execute("COMMIT").await?;
+        Ok(deleted)
+    });
+    match deleted.await.unwrap_or(Err(Fault::TimedOut)) {
+        Ok(deleted) => {
+            lease.give_back();
             Ok(deleted)
-        });
-        match deleted.await.unwrap_or(Err(Fault::TimedOut)) {
-            Ok(deleted) => {
-                lease.give_back();
-                if deleted < CHUNK {
-                    return Ok(());
-                }
-            }
-            Err(fault) => {
-                let _ = timeout(PATIENCE, lease.give_back_after_error()).await;
-                return Err(fault);
-            }
+        }
+        Err(fault) => {
+            let _ = timeout(patience, lease.give_back_after_error()).await;
+            Err(fault)
         }
     }
 }
