@@ -28,17 +28,22 @@ use crate::sink::Line;
 /// [`LogConfig::sink`](crate::LogConfig::sink), or for [`Remote::database`](crate::Remote::database) where less than all records or other limits are wanted.
 ///
 /// The table is made with its indexes where it is missing. One that another writer has made with the same columns gets what it lacks, `record_id` for instance;
-/// nothing else of it is changed. Each record is a row: `timestamp`, `level`, `logger_name` (the domain), `process_id`, `thread_id`, `thread_name`, `hostname`,
-/// `message`, `exception`, `function_name`, `module`, `filename`, `lineno`, `pathname`, `extra_data` (the fields, as JSON) and `record_id`, by which
+/// nothing else of it is changed. In PostgreSQL its columns have to be of types that records fit: those of a table that is made here, or `bigint` and `integer` for each other,
+/// `json` or `text` for `jsonb`, `text` or a longer `varchar` for a `varchar`. Each record is a row: `timestamp`, `level`, `logger_name` (the domain), `process_id`, `thread_id`, `thread_name`, `hostname`,
+/// `message`, `exception`, `function_name`, `module`, `filename`, `lineno`, `pathname`, `extra_data` (the fields, as JSON, raw bytes among them in base64) and `record_id`, by which
 /// a record is in the table once, however often it is delivered. Names are cut to the length of their column, NULs are taken out, and a record of
 /// which anything was changed is counted.
 ///
 /// - **When its queue is full:** as of every [`Remote`](crate::Remote): its queue is the spool, up to 256 MiB; past that and 4 MiB of memory records go to the console, stderr, nowhere, each counted.
 /// - **When the destination fails:** a database that is locked, full, or not there is asked again, and records wait in the spool, as of every
-///   `Remote`. Missing rights, and a table that cannot be made or has other columns, turn the sink off until the next start, which is said with what to do. A record that the database does not take is a dead letter.
-///   A SQLite file that is damaged is moved aside, to `<name>.corrupt-<time>` with its journal, and a new one is begun; one that is deleted or renamed is made anew. Either is said on stderr.
+///   `Remote`. Missing rights, and a table that cannot be made or has other columns, turn the sink off until the next start, which is said with what to do. A record that the database does not take is a dead letter:
+///   a readable line with its reason in `.outbox/database/dead-letters` in the log folder, which holds 16 MiB; past that such records go to the console. That file is never read or cleared: what has to be in the table
+///   is logged anew, and the file deleted while the program is stopped.
+///   A SQLite file that is damaged is moved aside, to `<name>.corrupt-<time>` with its journal, and a new one is begun; one that is deleted or renamed is made anew. Either is said on stderr, and so is a PostgreSQL table that is made anew. A file that never was
+///   a database turns the sink off, and is left alone.
 /// - **Durability:** a batch is in the table whole or not at all. SQLite keeps it by a write-ahead log with `synchronous=NORMAL`: what is delivered survives the
 ///   death of the process; a loss of power may take the last transactions, and never damages the file. What is not delivered yet is in the spool, and is delivered after the next start.
+///   The spool belongs to the sink's name: after a change of address what waits goes to the new one. What [`recover`](crate::recover()) brings into the files of a crashed run goes to no database.
 ///
 /// A SQLite address is `sqlite:<path>`, as seen from the working directory of the moment in which this is built into a configuration, or
 /// `sqlite:///<absolute path>`; the path is taken as it stands. Folders are made with mode 0750 and the file with 0640, or stricter by the umask; it has to be a plain file, not
@@ -50,7 +55,8 @@ use crate::sink::Line;
 /// of certificates as PEM, in place of those that browsers trust), and those of the client, such as `connect_timeout`. Without `sslmode` a server on this machine is reached without TLS, and every other
 /// one with `verify-full`; nothing falls back to plain text. The table is looked for, and made, in the schemas of the user's `search_path`. A user who may not make it
 /// needs `INSERT` on the table and `USAGE` on the sequence `{prefix}_logs_id_seq`, better also `SELECT` of `record_id`, and for `retention_days` `SELECT` and `DELETE`. Times are kept to the
-/// microsecond. Old rows are deleted at the start and every hour, 5000 at most in a transaction, by one program at a time.
+/// microsecond. Old rows are deleted at the start and every hour, 5000 at most in a transaction, by one program at a time; the first of them are deleted when
+/// the table is reached for the first time, within the timeout of a request, so that programs which end soon delete as well.
 ///
 /// Old rows of a SQLite file are deleted by a thread of the sink's own, at the start and every hour, also while nothing is logged: a thousand at most in a transaction, between which deliveries
 /// get their turn. The room they had is used for new rows; the file does not shrink.
