@@ -273,6 +273,25 @@ fn a_file_with_a_damaged_header_is_moved_aside_and_said_and_the_records_go_into_
 }
 
 #[test]
+fn a_file_that_never_was_a_database_is_left_as_it_is_and_the_records_wait() {
+    let place = Place::new();
+    let path = path(&place);
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, "bread, milk, eggs\n").unwrap();
+    let outcome = run(child(&place, "database").args([&*address(&place), "0", "10"]));
+    let stderr = &outcome.stderr;
+    assert!(stderr.contains("logs.db\" is no SQLite database, and is left as it is"), "{outcome:?}");
+    assert!(stderr.contains("it is off until the next start"), "{outcome:?}");
+    assert_eq!(outcome.number("dropped"), 0, "{outcome:?}");
+    assert_eq!(std::fs::read(&path).unwrap(), b"bread, milk, eggs\n");
+    assert_eq!(names(path.parent().unwrap()), ["logs.db"]);
+    // Once it is out of the way, nothing is lost.
+    std::fs::remove_file(&path).unwrap();
+    run(child(&place, "database").args([&*address(&place), "10", "20"])).printed();
+    assert_numbers(&path, 0..20);
+}
+
+#[test]
 fn a_file_that_is_deleted_while_it_is_written_to_is_made_anew() {
     let place = Place::new();
     let path = path(&place);
