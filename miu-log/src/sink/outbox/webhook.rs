@@ -33,17 +33,17 @@ const BUSY: Duration = Duration::from_secs(1);
 
 /// A web service that takes messages, for [`Remote::webhook`](crate::Remote::webhook).
 ///
-/// At most one batch is sent every 20 seconds, the first after 5 s, and a batch is at most three messages: equal records once with their number; what has no room is
-/// counted in the last one. A message has level, domain and text of a record, and neither its fields nor its place; a
-/// [`layout`](crate::Remote::layout) of your own can. The address is never shown but for its scheme and host.
+/// At most one batch (of at most three messages) is sent every 20 seconds, the first after 5 s: equal records once with their number; what has no room is counted in
+/// the last message. A message has level, domain and text of a record, and neither its fields nor its place; a [`layout`](crate::Remote::layout) of your own
+/// can show them. The address is never shown but for its scheme and host.
 ///
-/// `429` and `503` are waited for as long as the service asks, for an hour at most; a `X-RateLimit-Remaining` of 0, as Discord has it, for its `X-RateLimit-Reset-After`. `401`, `403`, `404` and `410` turn
-/// the sink off until the next start; `400`, `413` and `422` refuse the message; everything else may pass. Redirects are not followed: `301` and `308` turn the sink off,
-/// others may pass. An answer of Telegram with `"ok": false` means what its `error_code` says. What the service says of the reason stands in the notice,
-/// and beside the dead letter, unless it tells something of the address.
+/// `429` and `503` are waited for as long as the service asks, for an hour at most, and so is Discord's `X-RateLimit-Reset-After` where `X-RateLimit-Remaining` is 0.
+/// `401`, `403`, `404` and `410` turn the sink off until the next start; `400`, `413` and `422` refuse the message; everything else may pass. Redirects
+/// are not followed: `301` and `308` turn the sink off, others may pass. An answer of Telegram with `"ok": false` means what its `error_code` says. The reason that the
+/// service gives stands in the notice, and beside the dead letter, unless it tells something of the address.
 ///
-/// Once it is off, records go on into the spool until the next start, which sends them summed up in three messages a batch. A dead letter is
-/// offered again by nobody: whoever wants that logs it anew.
+/// Once it is off, records go on into the spool until the next start, which sends them summed up, three messages a batch. Nothing offers a dead letter
+/// again: who wants that logs it anew.
 pub struct Webhook {
     service: Service,
     address: Secret,
