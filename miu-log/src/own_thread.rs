@@ -3,13 +3,39 @@
 //! What happens on such a thread is not logged through the rings: a sink that panics with each record would make a record of each
 //! panic, and whoever waits for a flush there waits for itself.
 //!
-//! Called by whoever starts such a thread, and asked by the panic hook; imports nothing but the floor.
+//! Called by whoever starts such a thread, and asked by the panic hook and by whoever gives out rings; imports nothing but the floor.
 
 use crate::sync::{AtomicBool, Ordering, thread_local};
 
 thread_local! {
     /// Has no destructor: usable at any time of a thread's life.
     static OWN: AtomicBool = const { AtomicBool::new(false) };
+    /// The same for whoever gets no ring.
+    static MUTE: AtomicBool = const { AtomicBool::new(false) };
+}
+
+/// The thread gets no ring for as long as this lives: what a program's code for a far destination logs there would have to be delivered by that very code.
+#[derive(Debug)]
+pub(crate) struct MuteThread {
+    before: bool,
+}
+
+impl MuteThread {
+    /// From now on it gets none.
+    pub(crate) fn begin() -> MuteThread {
+        MuteThread { before: MUTE.with(|mute| mute.swap(true, Ordering::Relaxed)) }
+    }
+
+    /// Whether the calling thread gets none now.
+    pub(crate) fn is_current() -> bool {
+        MUTE.with(|mute| mute.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for MuteThread {
+    fn drop(&mut self) {
+        MUTE.with(|mute| mute.store(self.before, Ordering::Relaxed));
+    }
 }
 
 /// The thread is the logger's own for as long as this lives.

@@ -367,11 +367,12 @@ impl Core {
         self.inner.started.get().map(|started| started.recovery.clone()).unwrap_or_default()
     }
 
-    /// Waits until everything logged before is handed to the operating system.
+    /// Waits until everything logged before is handed to the operating system: to files, and to the spools of far destinations. Whether it has arrived there
+    /// [`stats`](Core::stats) tells.
     ///
     /// # Errors
     ///
-    /// When the time is over first, or there is no listener.
+    /// When the time is over first, when a sink without a spool does not take its records within [`sink_timeout`](LogConfig::sink_timeout), or where there is no listener.
     pub fn flush(&self, timeout: Duration) -> Result<(), Error> {
         self.inner.flush(timeout)
     }

@@ -496,7 +496,7 @@ impl Router {
                 retries: station.retries + health.retries,
                 state,
                 fault: match station.state {
-                    SinkState::Working => station.unrotated.clone(),
+                    SinkState::Working => station.unrotated.clone().or_else(|| station.sink.fault()),
                     _ => Some(station.cause.clone()),
                 },
             }

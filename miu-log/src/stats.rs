@@ -23,8 +23,8 @@ pub enum DropReason {
     NoMemory,
     /// It was logged from a signal handler that had interrupted something it would have needed: see [`signal!`](crate::signal).
     Signal,
-    /// It came through the `log` or `tracing` facade from a thread of miu-log's own, as that of a sink: it would have to be written by the
-    /// very thread that made it. No line tells of it, for that line would bring the next one.
+    /// It came through the `log` or `tracing` facade from a thread of miu-log's own, as that of a sink, or was logged by a [`Deliver`](crate::Deliver) on its thread: it
+    /// would have to be delivered by the very code that made it. No line tells of it, for that line would bring the next one, and [`Stats::dropped`] does not count it.
     OwnThread,
 }
 
@@ -169,7 +169,7 @@ pub struct Stats {
     /// Records given to the sinks, by the listener of this process: 0 in a worker process. Lines that the pipeline writes about itself are
     /// not counted.
     pub written: u64,
-    /// Records that were not accepted, all reasons together.
+    /// Records that were not accepted, all reasons together but for [`DropReason::OwnThread`]: what an HTTP client says of its work for a sink is no loss.
     pub dropped: u64,
     /// Accepted records that are not written yet.
     pub pending: u64,
@@ -370,7 +370,9 @@ impl Stats {
             .collect();
         let written = domains.iter().flat_map(|domain| domain.written).sum();
         let unknown_domain = counters.unknown_domain.load(Ordering::Relaxed);
-        let dropped: u64 = domains.iter().map(DomainStats::total_dropped).sum();
+        let of_own =
+            |domain: &DomainStats| domain.dropped[DropReason::OwnThread as usize].iter().sum::<u64>();
+        let dropped: u64 = domains.iter().map(|domain| domain.total_dropped() - of_own(domain)).sum();
         let corrupt = counters.corrupt.load(Ordering::Relaxed);
         let abandoned = counters.abandoned.load(Ordering::Relaxed);
         Stats {

@@ -313,7 +313,8 @@ impl LogConfig {
     }
 
     /// How long a sink that makes no progress, such as a stopped terminal, may hold up a flush or the end of
-    /// the program: at most a day.
+    /// the program: at most a day. For a [`Remote`](crate::Remote) with its spool it is the time for all deliveries at the end, and half of it that in a flush, also while it makes progress: what has
+    /// not arrived by then is in the spool.
     pub fn sink_timeout(mut self, timeout: Duration) -> LogConfig {
         self.sink_timeout = timeout;
         self

@@ -92,7 +92,13 @@ impl Remote {
             layout: None,
             diagnose: None,
             console: true,
-            batching: Batching { records: 50, most: 50, bytes: 256 << 10, age: Duration::from_secs(5) },
+            batching: Batching {
+                records: 50,
+                most: 50,
+                bytes: 256 << 10,
+                age: Duration::from_secs(5),
+                interval: Duration::ZERO,
+            },
             backoff: Backoff { retries: 5, first: Duration::from_secs(1), longest: Duration::from_secs(60) },
             timeouts: Timeouts::new(Duration::from_secs(10), Duration::from_secs(15)),
             spool: Some(256 << 20),
@@ -100,15 +106,17 @@ impl Remote {
         }
     }
 
-    /// Messages to a web service: of records from ERROR on, at most 1000 in a message, as `LEVEL domain: message`, without the time, so that equal ones are
-    /// told once with their number. All of it can be said otherwise afterwards.
+    /// Messages to a web service: of records from ERROR on, those of 5 s in the first, and then of 20 s (at most 100,000, or 16 MiB) in one batch, which is a message, or a few. They read `LEVEL domain: message`, without
+    /// the time, so that equal ones are told once with their number. All of it can be said otherwise afterwards.
     #[cfg(feature = "webhook")]
     pub fn webhook(name: impl Into<String>, webhook: Webhook) -> Remote {
         Remote::new(name, webhook)
             .min_level(Level::Error)
             // It parses: there is a scenario that reads such lines.
             .layout(Pattern::parse("{level} {domain}: {message}").unwrap_or_default())
-            .batch_records(1000)
+            .batch_records(100_000)
+            .batch_bytes(16 << 20)
+            .batch_interval(Duration::from_secs(20))
     }
 
     /// Rows of a table in a database, under the name `database`: 50 records make a batch, and where more wait up to 8192 go at once.
@@ -166,6 +174,14 @@ impl Remote {
         self
     }
 
+    /// How much time there is from the arrival of one batch to the next attempt, at least, except in a flush: for destinations that people read, or that count requests.
+    /// What comes meanwhile makes one batch, if it has room. Default: none; 20 s for a [webhook](Remote::webhook).
+    #[must_use]
+    pub fn batch_interval(mut self, interval: Duration) -> Remote {
+        self.batching.interval = interval;
+        self
+    }
+
     /// How often a batch that failed is offered again before the destination is left alone. Default: 5.
     #[must_use]
     pub fn retries(mut self, retries: u32) -> Remote {
@@ -209,7 +225,8 @@ impl Remote {
         self
     }
 
-    /// Whether the console gets what neither the destination nor the spool takes, before stderr does. Default: `true`.
+    /// Whether the console gets what neither the destination nor the spool takes, before stderr does. A repository without a console has none for this either. Default:
+    /// `true`.
     #[must_use]
     pub fn console_fallback(mut self, wanted: bool) -> Remote {
         self.console = wanted;
@@ -253,6 +270,7 @@ impl Remote {
         }
         for (option, time) in [
             ("batch_age", self.batching.age.max(Duration::from_nanos(1))),
+            ("batch_interval", self.batching.interval.max(Duration::from_nanos(1))),
             ("first_pause", self.backoff.first),
             ("connect_timeout", self.timeouts.connect),
             ("request_timeout", self.timeouts.request),

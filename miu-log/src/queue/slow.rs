@@ -12,6 +12,7 @@ use crate::callsite;
 use crate::codec::{HEADER, padded};
 use crate::encode::{Cut, MAX_RECORD, TEXT_HEAD};
 use crate::level::Level;
+use crate::own_thread::MuteThread;
 use crate::ring::local;
 use crate::ring::producer::Producer;
 use crate::ring::segment::MIRROR;
@@ -139,6 +140,7 @@ impl Queue {
                 Some(Err(reason)) => return Err(reason),
                 // Q4: from here on there are locks and allocations.
                 None if in_signal_handler() => return Err(DropReason::Signal),
+                None if MuteThread::is_current() => return Err(DropReason::OwnThread),
                 None => {}
             }
             let adopted = local::is_alive()

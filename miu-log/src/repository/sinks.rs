@@ -146,7 +146,10 @@ impl<'a> Sinks<'a> {
                     let name = if custom.is_named { custom.name.clone() } else { unique(&custom.name) };
                     custom_slot(name, custom, config, &mut layouts, specs, &domains)?
                 }
-                Added::Remote(remote) => remote_slot(*remote, folder, config, &mut layouts, specs, &domains)?,
+                Added::Remote(remote) => {
+                    let stream = console.as_ref().map(stream);
+                    remote_slot(*remote, folder, config, &mut layouts, specs, (&domains, stream))?
+                }
             };
             slots.push(slot);
         }
@@ -239,7 +242,7 @@ fn remote_slot(
     config: &LogConfig,
     layouts: &mut Layouts,
     specs: &[DomainSpec],
-    domains: &[String],
+    (domains, stream): (&[String], Option<Stream>),
 ) -> Result<Slot, Error> {
     let filter = remote.choice.filter(specs).map_err(|problem| remote.wrong(problem))?;
     let record_filter = remote.choice.record_filter();
@@ -249,7 +252,7 @@ fn remote_slot(
         remote.diagnose.unwrap_or(config.diagnose),
     );
     let options = remote.options(folder.map(Folder::path), config.sink_timeout);
-    let console = remote.console.then(|| fallback_console(&remote.name, domains));
+    let console = stream.filter(|_| remote.console).map(|it| fallback_console(&remote.name, domains, it));
     let sink =
         Outbox::new(&remote.name, options, remote.deliverer, domains.to_vec(), console).map_err(|error| {
             Error::io(format!("cannot start the thread of the sink {:?}", remote.name), error)
@@ -257,11 +260,15 @@ fn remote_slot(
     Ok(Slot { name: remote.name, sink: Box::new(sink), layout, filter, record_filter })
 }
 
+fn stream(console: &Console) -> Stream {
+    if console.stderr { Stream::Stderr } else { Stream::Stdout }
+}
+
 /// A console for what a remote sink cannot get rid of: made only if it comes to that.
-fn fallback_console(name: &str, domains: &[String]) -> OpenConsole {
+fn fallback_console(name: &str, domains: &[String], stream: Stream) -> OpenConsole {
     let (name, domains) = (format!("{name}-console"), domains.to_vec());
     Box::new(move || {
-        let console = Box::new(console::Console::new(Stream::Stdout));
+        let console = Box::new(console::Console::new(stream));
         Queued::new(&name, console, domains).ok().map(|queued| Box::new(queued) as Box<dyn Sink>)
     })
 }

@@ -118,6 +118,12 @@ pub trait Sink: Send {
         Health::default()
     }
 
+    /// Why it fails, where its own thread knows that.
+    #[doc(hidden)]
+    fn fault(&self) -> Option<String> {
+        None
+    }
+
     /// Opens what the next batch begins in, so that `file_position` is that of the right file before it gets a line: rotates a log
     /// file that is full. An error is one that stops no line; what does is said by `write`.
     #[doc(hidden)]

@@ -31,7 +31,7 @@ use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub(crate) use backoff::Backoff;
@@ -41,13 +41,13 @@ use deliver::{Deliver, Timeouts};
 use fallback::Fallback;
 pub(crate) use fallback::OpenConsole;
 use rates::Rates;
-use spool::{Appender, Drain, Refusal};
+use spool::{Appender, Drain, Refusal, Shared};
 
 use super::queued::Queued;
 use super::{Batch, Health, Sink, SinkError};
 use crate::clock::Clock;
 use crate::notice::notice;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::lock;
 
 /// How the outbox of one destination works.
 #[derive(Clone, Debug)]
@@ -65,18 +65,37 @@ pub(crate) struct Options {
 const QUEUE: usize = 16 << 20;
 const QUEUE_RESERVE: usize = QUEUE / 4;
 
-/// How many records the thread's side has that are not in the spool: written there, read by the listener's side.
+/// What the thread's side tells of itself at any time, also before and during an attempt: its health, of which `waiting` are the records that it has and the
+/// spool has not, and why it fails.
 #[derive(Clone, Debug, Default)]
-struct Outside(Arc<AtomicU64>);
+struct Report(Arc<Mutex<(Health, Option<String>)>>);
 
-impl Outside {
-    fn set(&self, records: u64) {
-        self.0.store(records, Ordering::Release);
+impl Report {
+    fn set(&self, health: Health) {
+        lock(&self.0).0 = health;
     }
 
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Acquire)
+    fn set_fault(&self, fault: Option<String>) {
+        lock(&self.0).1 = fault;
     }
+
+    fn health(&self) -> Health {
+        lock(&self.0).0
+    }
+
+    fn fault(&self) -> Option<String> {
+        lock(&self.0).1.clone()
+    }
+
+    /// Whether nothing is in memory alone.
+    fn is_spooled(&self) -> bool {
+        lock(&self.0).0.waiting == 0
+    }
+}
+
+/// A number of records in words.
+fn records(number: u64) -> String {
+    format!("{number} record{}", if number == 1 { "" } else { "s" })
 }
 
 /// See the module's description.
@@ -84,6 +103,8 @@ impl Outside {
 pub(crate) struct Outbox {
     intake: Intake,
     queued: Queued,
+    /// Also after the end, for the counters.
+    spool: Option<Arc<Shared>>,
     rates: Rates,
     flush_wait: Duration,
     /// When the flush under way was begun.
@@ -95,7 +116,7 @@ struct Intake {
     name: String,
     batching: Batching,
     appender: Option<Appender>,
-    outside: Outside,
+    report: Report,
     clock: Clock,
     /// The fault of the spool that is going on has been told.
     told: bool,
@@ -111,7 +132,7 @@ impl Intake {
     /// Appends to the spool what it takes of the batch. How many records that are, and whether they make work for the thread.
     fn take(&mut self, batch: &Batch<'_>) -> (usize, bool) {
         // What is in memory is older than what comes: it has to be delivered first.
-        let Some(appender) = self.appender.as_mut().filter(|_| self.outside.get() == 0) else {
+        let Some(appender) = self.appender.as_mut().filter(|_| self.report.is_spooled()) else {
             return (0, false);
         };
         let before = appender.shared().unread();
@@ -124,12 +145,20 @@ impl Intake {
                     Refusal::Full => "is full".to_owned(),
                     Refusal::Io(error) => format!("cannot be written to: {error}"),
                 };
-                let text = format!("{}: its spool {reason}; records wait in memory", self.name);
-                notice(&self.name, &format!("{text}, then go to the console"));
+                let text = format!("{}: its spool {reason}; records wait in memory, up to 4 MiB", self.name);
+                // Each kind of notice has a key of its own, so that none is held back for another.
+                notice(
+                    &format!("{} spool", self.name),
+                    &format!("{text}, then go to the console or stderr, and are counted"),
+                );
             }
             Some(_) => {}
         }
-        let (was, is) = (self.batching.due(before), self.batching.due(after));
+        if let Some(gone) = appender.take_removed() {
+            let text = format!("{}: its spool was removed, and {} with it", self.name, records(gone));
+            notice(&format!("{} spool", self.name), &format!("{text}, counted as lost; it is made anew"));
+        }
+        let (was, is) = (self.batching.due(before, None), self.batching.due(after, None));
         (taken, taken > 0 && was != is)
     }
 }
@@ -145,17 +174,17 @@ fn sides(
     chance: Box<dyn FnMut() -> u64 + Send>,
 ) -> (Intake, Courier) {
     let (appender, spool) = open_spool(name, &options, &clock).unzip();
-    let outside = Outside::default();
+    let report = Report::default();
     let intake = Intake {
         name: name.to_owned(),
         batching: options.batching,
         appender,
-        outside: outside.clone(),
+        report: report.clone(),
         clock: clock.clone(),
         told: false,
     };
     let name = name.to_owned();
-    let kit = Kit { name, options, deliverer, domains, spool, fallback, clock, chance, outside };
+    let kit = Kit { name, options, deliverer, domains, spool, fallback, clock, chance, report };
     (intake, Courier::new(kit))
 }
 
@@ -165,8 +194,12 @@ fn open_spool(name: &str, options: &Options, clock: &Clock) -> Option<(Appender,
     match spool::open(folder, *limit, clock.monotonic()) {
         Ok((appender, drain, found)) => {
             if found.damaged > 0 {
-                let text = format!("{name}: {} bytes in its spool are no whole record", found.damaged);
-                notice(name, &format!("{text}; they are left out"));
+                let text =
+                    format!("{name}: {} bytes in its spool {folder:?} are no whole records", found.damaged);
+                notice(
+                    &format!("{name} spool"),
+                    &format!("{text}; they are left out, all others are delivered"),
+                );
             }
             Some((appender, drain))
         }
@@ -203,7 +236,8 @@ impl Outbox {
         let (clock, flush_wait) = (Clock::system(), options.flush_wait);
         let (intake, courier) = sides(name, options, deliverer, domains.clone(), fallback, clock, chance);
         let queued = Queued::with_limits(name, Box::new(courier), domains, QUEUE, QUEUE_RESERVE)?;
-        Ok(Outbox { intake, queued, rates: Rates::default(), flush_wait, flush_begun: None })
+        let spool = intake.appender.as_ref().map(|appender| Arc::clone(appender.shared()));
+        Ok(Outbox { intake, queued, spool, rates: Rates::default(), flush_wait, flush_begun: None })
     }
 }
 
@@ -238,13 +272,13 @@ impl Sink for Outbox {
             self.flush_begun.get_or_insert_with(Instant::now)
         };
         let is_safe =
-            || self.intake.appender.is_some() && self.queued.is_empty() && self.intake.outside.get() == 0;
+            || self.intake.appender.is_some() && self.queued.is_empty() && self.intake.report.is_spooled();
         let is_enough = begun.elapsed() >= self.flush_wait && is_safe();
         Ok(self.queued.poll_flush(begin)? || is_enough)
     }
 
     fn tick(&mut self) -> Result<(), SinkError> {
-        if let Some(remote) = self.queued.health().remote {
+        if let Some(remote) = self.intake.report.health().remote {
             self.rates.note(self.intake.clock.monotonic(), remote.batches, remote.delivered);
         }
         self.queued.tick()
@@ -259,9 +293,8 @@ impl Sink for Outbox {
         appender.shared().leave();
         let (left, name) = (appender.shared().pending(), &self.intake.name);
         if left > 0 {
-            let text = format!(
-                "{name}: {left} records are not delivered; they are in its spool, for the next start"
-            );
+            let are = if left == 1 { "is not delivered; it is" } else { "are not delivered; they are" };
+            let text = format!("{name}: {} {are} in its spool, for the next start", records(left));
             // Under a key of its own: it must not be held back for what was said a moment ago.
             notice(&format!("{name} at its end"), &text);
         }
@@ -274,15 +307,28 @@ impl Sink for Outbox {
     }
 
     fn health(&self) -> Health {
-        let health = self.queued.health();
-        let spooled = self.intake.appender.as_ref().map(Appender::shared);
-        let mut remote = health.remote.unwrap_or_default();
-        let oldest = spooled.and_then(|spool| spool.oldest_unread());
+        // The queue's part first: what leaves it is in the report before.
+        let (queued, report) = (self.queued.health(), self.intake.report.health());
+        let spool = self.spool.as_deref();
+        let mut remote = report.remote.unwrap_or_default();
+        let oldest = spool.and_then(Shared::oldest_unread);
         remote.oldest = [remote.oldest, oldest].into_iter().flatten().min();
-        remote.spool_bytes = spooled.map_or(0, |spool| spool.size());
+        remote.spool_bytes = spool.map_or(0, Shared::size);
         (remote.batches_per_second, remote.records_per_second) = self.rates.per_second();
-        let waiting = health.waiting + spooled.map_or(0, |spool| spool.pending());
-        Health { waiting, remote: Some(remote), ..health }
+        Health {
+            errors: queued.errors + report.errors,
+            retries: queued.retries + report.retries,
+            waiting: queued.waiting + report.waiting + spool.map_or(0, Shared::pending),
+            lost: queued.lost + report.lost + spool.map_or(0, Shared::removed),
+            failing: queued.failing || report.failing,
+            panicking: queued.panicking,
+            remote: Some(remote),
+            ..report
+        }
+    }
+
+    fn fault(&self) -> Option<String> {
+        self.intake.report.fault()
     }
 }
 

@@ -225,7 +225,7 @@ fn each_way_not_to_get_into_the_table_has_its_own_words_and_shows_no_password() 
         let text = outcome.stderr.replace("canary.invalid", "");
         assert!(text.contains(words) && text.contains(then), "{url}: {text}");
         assert!(!text.contains("canary") && !outcome.stdout.contains("canary"), "{url}: {text}");
-        assert!(text.contains("1 records are not delivered; they are in its spool"), "{text}");
+        assert!(text.contains("1 record is not delivered; it is in its spool"), "{text}");
         texts.push(text);
     }
     assert_eq!(count(server, "words"), 1);

@@ -6,10 +6,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use miu_log::{Batch, Deliver, DeliverError, Level, Remote, SinkState, Timeouts, Webhook};
+use miu_log::{
+    Batch, Deliver, DeliverError, DropReason, Level, QueueHandle, Remote, SinkState, Timeouts, Webhook,
+};
 use miu_log_tests::{Outcome, Place, logs, run, wait_until};
 
 use crate::{FLUSH, child};
@@ -192,6 +194,45 @@ fn a_batch_that_is_full_is_delivered_by_itself_and_retried_until_it_arrives() {
     assert!(lines.iter().enumerate().all(|(at, line)| line.ends_with(&format!("error {at}\n"))), "{lines:?}");
 }
 
+/// Logs through the library with each batch.
+struct Talkative {
+    queue: Arc<OnceLock<QueueHandle>>,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Deliver for Talkative {
+    fn deliver(&mut self, batch: &Batch<'_>, _timeouts: Timeouts) -> Result<(), DeliverError> {
+        if let Some(queue) = self.queue.get() {
+            logs::Repository::worker(queue.clone()).app.error("from within");
+        }
+        let lines = batch.iter().map(|line| String::from_utf8(line.as_bytes().to_vec()).unwrap());
+        self.lines.lock().unwrap().extend(lines);
+        Ok(())
+    }
+}
+
+// F19
+#[test]
+fn what_a_deliverer_logs_is_counted_and_brings_no_further_batch() {
+    let place = Place::new();
+    let (queue, lines): (Arc<OnceLock<QueueHandle>>, Arc<Mutex<Vec<String>>>) = Default::default();
+    let talkative = Talkative { queue: Arc::clone(&queue), lines: Arc::clone(&lines) };
+    let far = Remote::new("far", talkative).batch_age(Duration::ZERO);
+    let repo = logs::Repository::open(place.config().sink(far)).unwrap();
+    queue.set(repo.queue()).unwrap();
+    for number in 1..=5 {
+        repo.app.error(format!("record {number}"));
+        wait_until("the batch has arrived", || lines.lock().unwrap().len() == number);
+    }
+    repo.flush(FLUSH).unwrap();
+    let stats = repo.stats();
+    assert_eq!((stats.accepted, stats.dropped), (5, 0));
+    assert_eq!(stats.dropped_for(DropReason::OwnThread), 5);
+    repo.shutdown();
+    assert_eq!(lines.lock().unwrap().len(), 5);
+    assert!(!std::fs::read_to_string(place.logs().join("app.log")).unwrap().contains("from within"));
+}
+
 #[test]
 fn two_sinks_of_one_name_or_a_name_that_is_no_folder_s_are_refused() {
     let place = Place::new();
@@ -240,8 +281,9 @@ fn server(answer: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
 fn a_burst_of_errors_is_one_message_with_their_number_and_the_client_s_own_records_make_no_more() {
     let place = Place::new();
     let (address, bodies) = server("204 No Content");
-    let alerts =
-        Remote::webhook("alerts", Webhook::discord(address).unwrap()).batch_age(Duration::from_secs(3600));
+    let alerts = Remote::webhook("alerts", Webhook::discord(address).unwrap())
+        .batch_age(Duration::from_secs(3600))
+        .batch_records(1000);
     let repo = logs::Repository::open(place.config().level(Level::Trace).sink(alerts)).unwrap();
     for _ in 0..999 {
         repo.db.error("connection lost");

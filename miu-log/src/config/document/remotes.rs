@@ -1,13 +1,16 @@
-//! Destinations that are far away in a document: the database, Discord, Telegram, a server of one's own.
+//! Destinations that are far away in a document: the database, and in a file of their own the messengers.
 //!
 //! W1. Nothing of what stands where a secret belongs is shown, whatever is wrong with it: its place is.
 //! W2. A destination that cannot be is a mistake with a place, as any other: whoever is lenient does without it.
 //!
 //! Called by `keys` and by the module above.
 
+mod hooks;
+
 use std::time::Duration;
 
-use super::kind::{Closed, FLAG, Key, Kind, LevelName, Table, Word, key, text, text_or_number};
+pub(super) use self::hooks::{HookDraft, discord, telegram, webhook};
+use super::kind::{Closed, FLAG, Kind, LevelName, Table, Word, key, text, text_or_number};
 use super::node::shown;
 use super::values::{duration, made, some_text};
 use crate::config::AnySink;
@@ -17,8 +20,6 @@ use crate::level::Level;
 use crate::secret::Secret;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 use crate::sink::outbox::database::Database;
-#[cfg(feature = "webhook")]
-use crate::sink::outbox::webhook::Webhook;
 
 /// PostgreSQL's own.
 const PORT: u32 = 5432;
@@ -390,136 +391,6 @@ fn encoded(part: &str) -> String {
         }
     }
     out
-}
-
-/// A service that takes messages.
-#[derive(Clone, Copy, Debug)]
-enum Service {
-    Discord,
-    Telegram,
-    Own,
-}
-
-/// What a document says of one.
-#[derive(Debug)]
-#[cfg_attr(not(feature = "webhook"), allow(dead_code, reason = "without webhooks nobody asks"))]
-pub(super) struct HookDraft {
-    service: Service,
-    enabled: bool,
-    level: Option<Level>,
-    secret: Option<Secret>,
-    chat: Option<String>,
-    server: Option<String>,
-}
-
-impl HookDraft {
-    fn of(service: Service) -> HookDraft {
-        HookDraft { service, enabled: true, level: None, secret: None, chat: None, server: None }
-    }
-
-    /// What is wrong with it.
-    fn check(&self) -> Result<(), String> {
-        self.sink().map(drop)
-    }
-
-    /// The sink; None where it is not wanted, or cannot be.
-    pub(super) fn into_sink(self) -> Option<AnySink> {
-        self.sink().ok().flatten()
-    }
-
-    #[cfg(feature = "webhook")]
-    fn sink(&self) -> Result<Option<AnySink>, String> {
-        if !self.enabled {
-            return Ok(None);
-        }
-        let needed = |name: &str, expected: &str| {
-            self.secret.clone().ok_or_else(|| format!("{name} is missing; {expected} is expected"))
-        };
-        let (name, webhook) = match self.service {
-            Service::Discord => {
-                let address = needed("webhook_url", "the address that Discord gives a webhook")?;
-                ("discord", Webhook::discord(address))
-            }
-            Service::Own => ("webhook", Webhook::json(needed("url", "the server's address")?)),
-            Service::Telegram => {
-                let token = needed("bot_token", "the token of a bot")?;
-                let chat =
-                    self.chat.as_ref().ok_or("chat_id is missing; the number of a chat is expected")?;
-                let webhook = match &self.server {
-                    Some(server) => Webhook::telegram_at(server, token, chat),
-                    None => Webhook::telegram(token, chat),
-                };
-                ("telegram", webhook)
-            }
-        };
-        let mut remote = Remote::webhook(name, webhook.map_err(|error| error.to_string())?);
-        if let Some(level) = self.level {
-            remote = remote.min_level(level);
-        }
-        checked(remote).map(Some)
-    }
-
-    #[cfg(not(feature = "webhook"))]
-    fn sink(&self) -> Result<Option<AnySink>, String> {
-        if !self.enabled {
-            return Ok(None);
-        }
-        Err("this program's miu-log is built without webhooks; switch on its cargo feature \"webhook\""
-            .to_owned())
-    }
-}
-
-/// What all services have in common, and these keys.
-fn hook(begin: fn() -> HookDraft, own: Vec<Key<HookDraft>>) -> impl Kind<Value = HookDraft> {
-    type Draft = HookDraft;
-    let mut keys = vec![
-        key("enabled", "true", "Whether records go there.", FLAG, |it: &mut Draft, wanted| {
-            it.enabled = wanted;
-        }),
-        key("level", "error", "The lowest level that goes there.", LevelName, |it: &mut Draft, level| {
-            it.level = Some(level);
-        })
-        .or("min_level"),
-    ];
-    keys.splice(0..0, own);
-    Closed(Table { keys, begin, check: HookDraft::check })
-}
-
-fn secret_key(name: &'static str, about: &'static str, expected: &'static str) -> Key<HookDraft> {
-    key(name, "", about, secret(expected), |it: &mut HookDraft, secret| it.secret = Some(secret))
-}
-
-/// Discord.
-pub(super) fn discord() -> impl Kind<Value = HookDraft> {
-    let own = secret_key("webhook_url", "The address of a webhook of Discord.", "an address");
-    hook(|| HookDraft::of(Service::Discord), vec![own])
-}
-
-/// Telegram.
-pub(super) fn telegram() -> impl Kind<Value = HookDraft> {
-    type Draft = HookDraft;
-    let chat = text_or_number("the number of a chat", |text| match text {
-        "" => Err("the text is empty; the number of a chat is expected".to_owned()),
-        text => Ok(text.to_owned()),
-    });
-    let own = vec![
-        secret_key("bot_token", "The token of a bot of Telegram.", "a token"),
-        key("chat_id", "", "The chat that it writes to.", chat, |it: &mut Draft, chat| it.chat = Some(chat)),
-        key(
-            "server",
-            "https://api.telegram.org",
-            "Another server that speaks as Telegram's does.",
-            some_text("an address"),
-            |it: &mut Draft, server| it.server = Some(server),
-        ),
-    ];
-    hook(|| HookDraft::of(Service::Telegram), own)
-}
-
-/// A server of one's own.
-pub(super) fn webhook() -> impl Kind<Value = HookDraft> {
-    let own = secret_key("url", "The address that messages are sent to.", "an address");
-    hook(|| HookDraft::of(Service::Own), vec![own])
 }
 
 #[cfg(test)]

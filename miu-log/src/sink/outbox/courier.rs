@@ -15,9 +15,10 @@ use super::dead_letters::DeadLetters;
 use super::deliver::{Deliver, DeliverError, Kind, Timeouts};
 use super::fallback::Fallback;
 use super::spool::{Drain, Place, Shared};
-use super::{Options, Outside};
+use super::{Options, Report, records};
 use crate::clock::Clock;
 use crate::notice::notice;
+use crate::own_thread::MuteThread;
 use crate::sink::{Batch, CircuitState, Health, Held, RemoteHealth, Sink, SinkError};
 
 /// Bytes of lines that are kept in memory where they cannot be in the spool.
@@ -39,7 +40,7 @@ pub(super) struct Kit {
     pub(super) fallback: Fallback,
     pub(super) clock: Clock,
     pub(super) chance: Box<dyn FnMut() -> u64 + Send>,
-    pub(super) outside: Outside,
+    pub(super) report: Report,
 }
 
 /// See the module's description.
@@ -57,6 +58,12 @@ pub(super) struct Courier {
     is_off: bool,
     /// Whatever waits is a batch: somebody wants a flush, or the end is near.
     hurried: bool,
+    /// The end is near: nothing is waited for but what the destination has asked for.
+    is_ending: bool,
+    /// The destination has asked not to be called before.
+    asked_until: u64,
+    /// When the last batch arrived.
+    last_arrival: Option<u64>,
     errors: u64,
     retries: u64,
     dead_letters: u64,
@@ -94,6 +101,9 @@ impl Courier {
             has_connected: false,
             is_off: false,
             hurried: false,
+            is_ending: false,
+            asked_until: 0,
+            last_arrival: None,
             errors: 0,
             retries: 0,
             dead_letters: 0,
@@ -143,23 +153,25 @@ impl Courier {
             return None;
         }
         let due = match &self.current {
+            Some(_) if self.is_ending => 0,
             Some(current) => current.due,
             None if self.hurried && self.waiting().records > 0 => 0,
-            None => self.kit.options.batching.due(self.waiting())?,
+            None => self.kit.options.batching.due(self.waiting(), self.last_arrival)?,
         };
-        Some(due.max(self.circuit.due()))
+        let circuit = if self.is_ending { 0 } else { self.circuit.due() };
+        Some(due.max(circuit).max(self.asked_until))
     }
 
     /// Puts the next records together, if there are any.
     pub(super) fn take(&mut self) {
         let batching = self.kit.options.batching;
-        let (records, bytes) = (batching.most.max(batching.records), batching.bytes);
+        let (most, bytes) = (batching.most.max(batching.records), batching.bytes);
         let mut held = Held::default();
         let mut places = Vec::new();
         if let Some(spool) = &mut self.kit.spool
             && spool.shared().unread().records > 0
         {
-            match spool.read(records, bytes, &mut self.kit.domains, &mut held) {
+            match spool.read(most, bytes, &mut self.kit.domains, &mut held) {
                 Ok(read) if !read.is_empty() => places = read,
                 failed => {
                     let error =
@@ -167,14 +179,16 @@ impl Courier {
                     let gone = spool.give_up_unreadable();
                     self.errors += 1;
                     self.kit.fallback.counts.lost += gone;
-                    let text =
-                        format!("{}: {gone} records in its spool cannot be read: {error}", self.kit.name);
-                    notice(&self.kit.name, &format!("{text}; they are counted as lost"));
+                    let gone = records(gone);
+                    self.say(
+                        "spool",
+                        &format!("{gone} in its spool cannot be read: {error}; counted as lost"),
+                    );
                     return;
                 }
             }
         } else {
-            for entry in self.memory.entries.iter().take(records) {
+            for entry in self.memory.entries.iter().take(most) {
                 let line = &self.memory.text[entry.start as usize..entry.end as usize];
                 if !held.entries.is_empty() && held.text.len() + line.len() > bytes {
                     break;
@@ -204,9 +218,12 @@ impl Courier {
         if current.failed > 0 {
             self.retries += 1;
         }
+        self.publish();
+        let Some(current) = &mut self.current else { return true };
         let batch = current.held.batch(&self.kit.domains);
         let batch = Batch { entries: &batch.entries[..part.min(batch.entries.len())], ..batch };
         let deliverer = &mut *self.kit.deliverer;
+        let _mute = MuteThread::begin();
         let error = match catch_unwind(AssertUnwindSafe(|| deliverer.deliver(&batch, timeouts))) {
             Ok(Ok(())) => {
                 self.arrived(part);
@@ -247,13 +264,14 @@ impl Courier {
         self.circuit.close();
         self.batches += 1;
         self.delivered += records as u64;
-        if std::mem::take(&mut self.told) {
-            notice(
-                &self.kit.name,
-                &format!("{} works again; {} records wait", self.kit.name, self.pending()),
-            );
-        }
+        self.last_arrival = Some(self.kit.clock.monotonic());
         self.dealt_with(records);
+        if std::mem::take(&mut self.told) {
+            self.kit.report.set_fault(None);
+            let left = self.pending();
+            let wait = if left == 1 { "waits" } else { "wait" };
+            self.say("fault", &format!("it works again; {} {wait}", super::records(left)));
+        }
     }
 
     /// The first records of the batch are nobody's matter any more.
@@ -269,9 +287,8 @@ impl Courier {
                 && let Err(error) = spool.acknowledge(place, records as u64)
             {
                 self.errors += 1;
-                let text =
-                    format!("{}: cannot write down in its spool what has arrived: {error}", self.kit.name);
-                notice(&self.kit.name, &format!("{text}; after a restart it is delivered once more"));
+                let text = format!("cannot write down in its spool what has arrived: {error}");
+                self.say("spool", &format!("{text}; after a restart it is delivered once more"));
             }
         }
     }
@@ -288,22 +305,25 @@ impl Courier {
         let now = self.kit.clock.monotonic();
         let Some(current) = &mut self.current else { return };
         current.failed += 1;
+        if let Some(asked) = asked {
+            self.asked_until = self.asked_until.max(now.saturating_add(asked_for(asked)));
+        }
         let chance = (self.kit.chance)();
         let pause = self.kit.options.backoff.pause(current.failed, chance, asked);
         if let Some(pause) = pause
             && !self.circuit.is_half_open()
         {
             current.due = now.saturating_add(pause);
-            self.tell(&format!("{error}; its records wait, and are offered again"));
+            self.tell(error, "its records wait, and are offered again");
             return;
         }
         (current.failed, current.due) = (0, 0);
         self.circuit.open(now, asked.map_or(0, asked_for));
         if current.places.is_empty() {
-            self.tell(&format!("{error}; without a spool its records go to the console"));
+            self.tell(error, "without a spool its records go to the console or stderr");
             self.give_away();
         } else {
-            self.tell(&format!("{error}; its records wait in its spool"));
+            self.tell(error, "its records wait in its spool");
         }
     }
 
@@ -326,14 +346,17 @@ impl Courier {
         match buried {
             Ok(()) => {
                 self.dead_letters += 1;
-                let text = format!("{}: {error}; the record is in its file of dead letters", self.kit.name);
-                notice(&self.kit.name, &text);
+                let folder = self.kit.options.spool.as_ref().map(|(folder, _)| folder.join("dead-letters"));
+                let path = folder.unwrap_or_default();
+                self.say(
+                    "dead letters",
+                    &format!("{error}; the record is kept in {path:?}, all others go on"),
+                );
             }
             Err(problem) => {
-                let text =
-                    format!("{}: {error}; the record cannot be put among its dead letters", self.kit.name);
-                notice(&self.kit.name, &format!("{text}: {problem}"));
+                let text = format!("{error}; the record cannot be put among its dead letters: {problem}");
                 self.kit.fallback.take(&shown(&*self.kit.deliverer, &one).batch(&self.kit.domains));
+                self.say("dead letters", &format!("{text}; it goes to the console or stderr"));
             }
         }
         self.dealt_with(1);
@@ -342,11 +365,9 @@ impl Courier {
     /// Nothing gets there any more.
     fn turn_off(&mut self, error: &DeliverError) {
         self.is_off = true;
-        let plan = if self.kit.spool.is_some() { "wait in its spool" } else { "go to the console" };
-        notice(
-            &self.kit.name,
-            &format!("{}: {error}; it is off until the next start, and its records {plan}", self.kit.name),
-        );
+        let plan = if self.kit.spool.is_some() { "wait in its spool" } else { "go to the console or stderr" };
+        self.kit.report.set_fault(Some(error.to_string()));
+        self.say("off", &format!("{error}; it is off until the next start, and its records {plan}"));
         if self.current.as_ref().is_some_and(|current| current.places.is_empty()) {
             self.give_away();
         }
@@ -372,6 +393,7 @@ impl Courier {
     /// Reaches for the destination before there is anything for it.
     fn connect(&mut self) {
         self.has_connected = true;
+        let _mute = MuteThread::begin();
         let (deliverer, timeouts) = (&mut *self.kit.deliverer, self.kit.options.timeouts);
         let connected = catch_unwind(AssertUnwindSafe(|| deliverer.connect(timeouts)))
             .unwrap_or_else(|_| Err(DeliverError::retry("it panicked")));
@@ -380,16 +402,28 @@ impl Courier {
         match error.kind {
             Kind::Off => self.turn_off(&error),
             Kind::Retry(_) | Kind::Refused => {
-                self.tell(&format!("{error}; it is tried again when there are records for it"));
+                self.tell(&error, "it is tried again when there are records for it");
             }
         }
     }
 
-    /// Says a fault once, until it has passed.
-    fn tell(&mut self, text: &str) {
-        if !std::mem::replace(&mut self.told, true) {
-            notice(&self.kit.name, &format!("{}: {text}", self.kit.name));
+    /// Says a fault once, until it has passed. At the end nothing is said but what is left: an attempt may have been cut short for that.
+    fn tell(&mut self, error: &DeliverError, plan: &str) {
+        self.kit.report.set_fault(Some(error.to_string()));
+        if !self.is_ending && !std::mem::replace(&mut self.told, true) {
+            self.say("fault", &format!("{error}; {plan}"));
         }
+    }
+
+    /// A notice. Each kind has a key of its own, so that none is held back because another was said a moment ago.
+    fn say(&self, kind: &str, text: &str) {
+        let name = &self.kit.name;
+        notice(&format!("{name} {kind}"), &format!("{name}: {text}"));
+    }
+
+    /// What the other side is to know.
+    fn publish(&self) {
+        self.kit.report.set(self.told_health());
     }
 
     /// What the spool does not take waits in memory, or goes elsewhere.
@@ -429,14 +463,14 @@ impl Sink for Courier {
             self.since = self.kit.clock.monotonic();
         }
         self.keep(batch);
-        self.kit.outside.set(self.outside());
+        self.publish();
         Ok(())
     }
 
     /// Tries to deliver all there is; what does not get there stays where it is, and that is no error.
     fn flush(&mut self) -> Result<(), SinkError> {
         self.hurry(Instant::now() + self.kit.options.flush_wait, false);
-        self.kit.outside.set(self.outside());
+        self.publish();
         Ok(())
     }
 
@@ -446,7 +480,7 @@ impl Sink for Courier {
         } else {
             self.connect();
         }
-        self.kit.outside.set(self.outside());
+        self.publish();
         Ok(())
     }
 
@@ -459,10 +493,8 @@ impl Sink for Courier {
     }
 
     fn close(&mut self, deadline: Instant) -> Result<(), SinkError> {
-        if let Some(current) = &mut self.current {
-            // Once more, without the pause.
-            current.due = 0;
-        }
+        // Once more, without any pause of ours.
+        self.is_ending = true;
         // Somebody waits until then for what is said here as well.
         let left = deadline.saturating_duration_since(Instant::now());
         self.has_connected = true;
@@ -477,19 +509,22 @@ impl Sink for Courier {
             && let Err(error) = spool.finish()
         {
             // They are read by the next start, which finds that all in them has arrived.
-            notice(&self.kit.name, &format!("{}: cannot remove a file of its spool: {error}", self.kit.name));
+            self.say("spool", &format!("cannot remove a file of its spool: {error}"));
         }
-        self.kit.outside.set(0);
+        self.publish();
         // What it has open is closed while somebody still waits for it.
         let closed = Box::new(Closed { altered: self.kit.deliverer.altered() });
         let deliverer = std::mem::replace(&mut self.kit.deliverer, closed);
         // There is nobody left whom a panic concerns.
+        let _mute = MuteThread::begin();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(deliverer)));
         Ok(())
     }
+}
 
+impl Courier {
     /// As far as the spool does not tell it.
-    fn health(&self) -> Health {
+    pub(super) fn told_health(&self) -> Health {
         let counts = self.kit.fallback.counts;
         let first = |held: &Held| held.entries.first().map(|entry| entry.time);
         Health {
@@ -537,6 +572,7 @@ impl Deliver for Closed {
 /// The records as people read them.
 fn shown(deliverer: &dyn Deliver, batch: &Batch<'_>) -> Held {
     let mut held = Held::default();
+    let _mute = MuteThread::begin();
     for (entry, line) in batch.entries.iter().zip(batch.iter()) {
         // What panics is shown as it is.
         let text = catch_unwind(AssertUnwindSafe(|| deliverer.show(&line)));

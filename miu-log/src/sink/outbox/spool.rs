@@ -5,13 +5,14 @@
 //! S2. Records are read in the order in which they were appended, also by the next process; none is left out that is whole.
 //! S3. What was acknowledged is not read again, but for a crash of the machine, after which it may be.
 //! S4. The files take no more than the bound. What is acknowledged is given back a file at a time.
-//! S5. Whatever is in the files, reading them does no harm: a record has a checksum, and what follows one that is wrong is left out, to the
-//!     end of its file, and counted.
+//! S5. Whatever is in the files, reading them does no harm: a record has a checksum, and one that is wrong is left out and told; the
+//!     next one that is right is looked for behind it.
 //! S6. What both sides know is behind a lock, which neither holds while it works on a file's content. The file that is appended to is removed by the side
 //!     that appends, or when that has ended.
 //!
 //! ```text
 //! <number>.spool   records: length u32 | checksum u64 | source u64 | sequence u64 | time i64 | level u8 | length of the domain u8 | domain | line
+//! lock             empty; locked by the program that has the spool
 //! position         up to where all has arrived: number u64 | offset u64 | checksum u64
 //! ```
 //!
@@ -23,11 +24,13 @@ mod drain;
 mod format;
 
 use std::collections::VecDeque;
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+
+use rustix::fs::{FlockOperation, flock};
 
 pub(super) use appender::{Appender, Refusal};
 pub(super) use drain::Drain;
@@ -81,6 +84,9 @@ struct State {
     oldest: UnixNanos,
     /// Nobody waits for the thread any more, and the files may be the next listener's: they are left alone.
     is_left: bool,
+    /// Records that were in files which somebody has removed, and how often that was seen.
+    removed: u64,
+    removals: u64,
 }
 
 impl State {
@@ -117,6 +123,11 @@ impl Shared {
         self.state().size
     }
 
+    /// Records that were in files which somebody has removed.
+    pub(super) fn removed(&self) -> u64 {
+        self.state().removed
+    }
+
     /// From now on the other side changes nothing any more.
     pub(super) fn leave(&self) {
         self.state().is_left = true;
@@ -138,7 +149,8 @@ pub(super) struct Found {
 /// Opens the spool in this folder, which is made where it is missing, for its owner alone. What is found there has waited since `now`, on the monotonic
 /// clock.
 pub(super) fn open(folder: &Path, limit: u64, now: u64) -> io::Result<(Appender, Drain, Found)> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    make(folder)?;
+    let taken = lock_of(folder)?;
     let position = options().read(true).write(true).create(true).open(folder.join("position"))?;
     let mut arrived = read_position(&position);
     let mut numbers: Vec<u64> =
@@ -177,7 +189,23 @@ pub(super) fn open(folder: &Path, limit: u64, now: u64) -> io::Result<(Appender,
         None => Place { segment: next, offset: 0 },
     };
     let shared = Arc::new(Shared { folder: folder.to_owned(), limit, state: Mutex::new(state) });
-    Ok((Appender::new(Arc::clone(&shared), next), Drain::new(shared, position, read), found))
+    Ok((Appender::new(Arc::clone(&shared), next, taken), Drain::new(shared, position, read), found))
+}
+
+fn make(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// The file by whose lock the spool belongs to one program: two that keep apart may have the same log folder.
+fn lock_of(folder: &Path) -> io::Result<File> {
+    let file = options().write(true).create(true).open(folder.join("lock"))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(error) if error == rustix::io::Errno::WOULDBLOCK => {
+            Err(io::Error::new(io::ErrorKind::ResourceBusy, "another program with this log folder has it"))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(test)]

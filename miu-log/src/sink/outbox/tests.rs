@@ -14,6 +14,7 @@ use crate::clock::ManualTime;
 use crate::level::Level;
 use crate::record::RecordId;
 use crate::sink::{CircuitState, Entry, Held};
+use crate::sync::Ordering;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -85,7 +86,13 @@ impl Stage {
     fn new(folder: Option<&Path>, limit: u64) -> Stage {
         let (time, destination) = (Arc::new(ManualTime::default()), Destination::default());
         let options = Options {
-            batching: Batching { records: 4, most: 4, bytes: 1000, age: Duration::from_secs(7) },
+            batching: Batching {
+                records: 4,
+                most: 4,
+                bytes: 1000,
+                age: Duration::from_secs(7),
+                interval: Duration::ZERO,
+            },
             backoff: Backoff { retries: 5, first: Duration::from_secs(1), longest: Duration::from_secs(60) },
             flush_wait: Duration::from_secs(60),
             timeouts: Timeouts::new(Duration::from_secs(10), Duration::from_secs(15)),
@@ -118,7 +125,7 @@ impl Stage {
 
     fn health(&self) -> Health {
         let pending = self.intake.appender.as_ref().map_or(0, |it| it.shared().pending());
-        let health = self.courier.health();
+        let health = self.courier.told_health();
         Health { waiting: health.waiting + pending, ..health }
     }
 
@@ -227,7 +234,9 @@ fn an_outage_is_caught_up_in_order_after_a_restart_with_the_same_ids() {
     assert_eq!(stage.destination.arrived(), [""; 0]);
     assert!(stage.destination.attempts() < 15, "{}", stage.destination.attempts());
     // Nothing is said to it: the process is gone.
-    std::mem::forget((stage.intake, stage.courier));
+    std::mem::forget(stage.courier);
+    // But for the lock, which the system takes back.
+    drop(stage.intake);
     let mut next = Stage::new(Some(folder.path()), 1 << 20);
     next.log(&["new"]);
     next.courier.take();
@@ -432,4 +441,109 @@ fn the_thread_is_woken_for_what_changes_its_rest_only() {
     let domains = ["app".to_owned()];
     let wakes: Vec<bool> = (0..6).map(|_| stage.intake.take(&one.batch(&domains)).1).collect();
     assert_eq!(wakes, [true, false, false, true, false, false]);
+}
+
+#[test]
+fn what_comes_within_an_interval_makes_one_batch() {
+    let mut stage = Stage::new(None, 0);
+    stage.courier.kit.options.batching = Batching {
+        records: 1000,
+        most: 1000,
+        bytes: 100_000,
+        age: Duration::from_secs(5),
+        interval: Duration::from_secs(20),
+    };
+    stage.run();
+    for _ in 0..60 {
+        stage.log(&["a"; 10]);
+        stage.pass(1);
+        stage.run();
+    }
+    let sizes = stage.destination.peer(|peer| peer.offered.iter().map(Vec::len).collect::<Vec<_>>());
+    assert_eq!(sizes, [50, 200, 200]);
+}
+
+#[test]
+fn the_end_keeps_to_what_was_asked_for_and_to_no_pause_of_ours() {
+    for (answer, attempts) in [
+        (DeliverError::retry_after("slow down", Duration::from_secs(60)), 1),
+        (DeliverError::retry("busy"), 2),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut stage = Stage::new(Some(folder.path()), 1 << 20);
+        stage.destination.answer([Err(answer)]);
+        stage.log(&["a", "b", "c", "d"]);
+        stage.run();
+        stage.courier.close(Instant::now() + Duration::from_secs(60)).unwrap();
+        assert_eq!(stage.destination.attempts(), attempts);
+    }
+    // A circuit that is open is tried once more as well.
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new(Some(folder.path()), 1 << 20);
+    stage.destination.always(|_| busy());
+    stage.log(&["e", "f", "g", "h"]);
+    while stage.courier.told_health().remote.unwrap().circuit == CircuitState::Closed {
+        stage.pass(16);
+        stage.run();
+    }
+    stage.destination.peer(|peer| peer.always = None);
+    stage.courier.close(Instant::now() + Duration::from_secs(60)).unwrap();
+    assert_eq!((stage.destination.arrived().len(), stage.health().waiting), (4, 0));
+}
+
+#[test]
+fn an_attempt_that_hangs_is_seen_in_the_counters() {
+    struct Looks(Report, Arc<Mutex<Vec<Health>>>);
+    impl Deliver for Looks {
+        fn deliver(&mut self, _batch: &Batch<'_>, _timeouts: Timeouts) -> Result<(), DeliverError> {
+            self.1.lock().unwrap().push(self.0.health());
+            Err(DeliverError::retry("not now"))
+        }
+    }
+    let mut stage = Stage::new(None, 0);
+    let seen = Arc::default();
+    stage.courier.kit.deliverer = Box::new(Looks(stage.intake.report.clone(), Arc::clone(&seen)));
+    stage.run();
+    stage.log(&["a", "b", "c", "d"]);
+    stage.run();
+    let seen = seen.lock().unwrap();
+    assert_eq!((seen[0].waiting, seen[0].remote.unwrap().oldest), (4, Some(0)));
+    assert_eq!(stage.intake.report.fault().as_deref(), Some("not now"));
+}
+
+#[test]
+fn a_spool_that_somebody_removes_is_made_anew_and_what_was_in_it_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("outbox");
+    let mut stage = Stage::new(Some(&path), 1 << 20);
+    stage.run();
+    stage.log(&["a", "b"]);
+    std::fs::remove_dir_all(&path).unwrap();
+    stage.log(&["c"]);
+    let shared = Arc::clone(stage.intake.appender.as_ref().unwrap().shared());
+    assert_eq!((shared.removed(), shared.pending()), (2, 1));
+    stage.log(&["d", "e", "f"]);
+    assert_eq!(stage.run(), None);
+    assert_eq!(stage.destination.arrived(), ["c", "d", "e", "f"]);
+    stage.log(&["g"]);
+    drop((stage.intake, stage.courier));
+    let mut next = Stage::new(Some(&path), 1 << 20);
+    next.pass(7);
+    next.run();
+    assert_eq!(next.destination.arrived(), ["g"]);
+}
+
+#[test]
+fn a_spool_belongs_to_one_program_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut one = Stage::new(Some(folder.path()), 1 << 20);
+    let mut other = Stage::new(Some(folder.path()), 1 << 20);
+    assert!(other.intake.appender.is_none());
+    one.log(&["a", "b", "c", "d"]);
+    other.log(&["e", "f", "g", "h"]);
+    other.run();
+    assert_eq!(other.destination.arrived(), ["e", "f", "g", "h"]);
+    // The listener's side gives it back, whatever the other still does.
+    drop(one.intake);
+    assert!(Stage::new(Some(folder.path()), 1 << 20).intake.appender.is_some());
 }

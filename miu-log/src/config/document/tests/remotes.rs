@@ -79,7 +79,7 @@ fn what_a_document_says_of_its_database_is_compared_but_for_what_is_the_applicat
 #[cfg(not(any(feature = "postgres", feature = "sqlite")))]
 #[test]
 fn a_database_without_its_feature_is_a_mistake_or_a_remark() {
-    let text = super::wrong(APPLICATION, Notation::Yaml);
+    let text = wrong(APPLICATION, Notation::Yaml);
     assert_eq!(text.len(), 1, "{text:?}");
     assert!(
         text[0].starts_with("config.yml:5:1: database: this program's miu-log is built without")
@@ -195,13 +195,12 @@ webhook: {url: \"http://canary-7f3a@example.org/canary-7f3a\", level: loud}
 ";
     let told = wrong(text, Notation::Yaml);
     let expected = [
-        "config.yml:2:10: discord: webhook_url is missing; the address that Discord gives a webhook is expected",
         "config.yml:2:24: discord.webhook_url: here is a list; an address is expected",
         "config.yml:2:39: discord.levle: the unknown key \"levle\"; did you mean \"level\"?",
-        "config.yml:3:11: telegram: chat_id is missing",
+        "config.yml:3:23: telegram.bot_token: the token has a space or the end of a line in it; digits, a colon, letters",
         "config.yml:3:47: telegram.chat_id: here is a list; the number of a chat is expected",
         "config.yml:3:60: telegram.server: the text is empty",
-        "config.yml:4:10: webhook: the webhook at http://example.org would be sent secrets in plain text",
+        "config.yml:4:16: webhook.url: the webhook at http://example.org would be sent secrets in plain text",
         "config.yml:4:69: webhook.level: ",
     ];
     assert_eq!(told.len(), expected.len(), "{told:#?}");
@@ -209,8 +208,61 @@ webhook: {url: \"http://canary-7f3a@example.org/canary-7f3a\", level: loud}
         assert!(line.starts_with(expected), "{line}\n{expected}");
         assert!(!line.contains("canary"), "{line}");
     }
-    let told = wrong("telegram: {bot_token: \"1:canary/7f3a\", chat_id: 1}", Notation::Yaml);
-    assert!(told[0].contains("the token is none of Telegram's") && !told[0].contains("canary"), "{told:?}");
+    for (section, expected) in [
+        (
+            "discord: {}",
+            &["1:10: discord: webhook_url is missing; the address that Discord gives a webhook is expected"]
+                [..],
+        ),
+        (
+            "telegram: {}",
+            &[
+                "1:11: telegram: bot_token is missing; the token",
+                "1:11: telegram: chat_id is missing; the number of a chat",
+            ],
+        ),
+        (
+            "telegram: {bot_token: '', chat_id: 'canary-7f3a x', server: 'htp://canary@example.org/canary'}",
+            &[
+                "1:23: telegram.bot_token: the token is empty; digits",
+                "1:36: telegram.chat_id: the chat is none of Telegram's; a whole number such as -1001234567890, or a name",
+                "1:61: telegram.server: the webhook at htp://example.org has a scheme that is not accepted",
+            ],
+        ),
+        (
+            "telegram: {bot_token: '1:canary/7f3a', chat_id: ''}",
+            &[
+                "1:23: telegram.bot_token: the token is none of Telegram's",
+                "1:49: telegram.chat_id: the chat is empty",
+            ],
+        ),
+        (
+            "webhook: {url: 'htp://example.org/canary'}",
+            &[
+                "1:16: webhook.url: the webhook at htp://example.org has a scheme that is not accepted; https:// is",
+            ],
+        ),
+    ] {
+        let told = wrong(section, Notation::Yaml);
+        assert_eq!(told.len(), expected.len(), "{told:#?}");
+        for (line, expected) in told.iter().zip(expected) {
+            assert!(line.starts_with(&format!("config.yml:{expected}")), "{line}\n{expected}");
+            assert!(!line.contains("canary"), "{line}");
+        }
+        // Whoever is lenient does without it; whoever has it off has said nothing wrong.
+        let config = read(section, Notation::Yaml, None, true).unwrap().config;
+        assert!(config.sinks.is_empty() && config.remarks.len() == expected.len(), "{:?}", config.remarks);
+        let off = section.replace('{', "{enabled: false, ").replace(", }", "}");
+        assert!(yaml(&off).sinks.is_empty(), "{off}");
+    }
+}
+
+#[cfg(feature = "webhook")]
+#[test]
+fn a_messenger_with_a_mistake_sends_its_messages_nowhere_else() {
+    let text = "telegram: {bot_token: '1:x', chat_id: '@alerts', server: ''}";
+    assert!(read(text, Notation::Yaml, None, true).unwrap().config.sinks.is_empty());
+    assert_eq!(yaml(&text.replace(", server: ''", "")).sinks.len(), 1);
 }
 
 // F61

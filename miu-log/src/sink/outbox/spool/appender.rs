@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
+use rustix::fs::fstat;
+
 use super::format::{encode, options};
-use super::{CHUNK, SEGMENT, Segment, Shared};
+use super::{CHUNK, SEGMENT, Segment, Shared, Waiting, make};
 use crate::sink::Batch;
 
 /// See the module above.
@@ -17,6 +19,10 @@ pub(in super::super) struct Appender {
     /// The number of the next file.
     next: u64,
     buffer: Vec<u8>,
+    /// What `take_removed` tells.
+    removed: Option<u64>,
+    /// Given back when the listener is done, whatever the other side still does.
+    _taken: File,
 }
 
 /// Why a record was not appended.
@@ -28,8 +34,31 @@ pub(in super::super) enum Refusal {
 }
 
 impl Appender {
-    pub(super) fn new(shared: Arc<Shared>, next: u64) -> Appender {
-        Appender { shared, writer: None, next, buffer: Vec::new() }
+    pub(super) fn new(shared: Arc<Shared>, next: u64, taken: File) -> Appender {
+        Appender { shared, writer: None, next, buffer: Vec::new(), removed: None, _taken: taken }
+    }
+
+    /// Whether files were removed under it since the last time it was asked, and how many records are gone with them.
+    pub(in super::super) fn take_removed(&mut self) -> Option<u64> {
+        self.removed.take()
+    }
+
+    /// Where somebody has removed the file that is appended to, all is begun anew: what was not read is gone.
+    fn notice_removal(&mut self) {
+        let is_there = |file: &File| fstat(file).is_ok_and(|stat| stat.st_nlink > 0);
+        if self.writer.as_ref().is_none_or(is_there) {
+            return;
+        }
+        self.writer = None;
+        let mut state = self.shared.state();
+        let gone = state.unread.records;
+        state.segments.clear();
+        state.pending = state.pending.saturating_sub(gone);
+        (state.size, state.writing, state.unread) = (0, None, Waiting::default());
+        state.removed += gone;
+        state.removals += 1;
+        drop(state);
+        self.removed = Some(self.removed.unwrap_or(0) + gone);
     }
 
     /// What both sides know.
@@ -44,6 +73,7 @@ impl Appender {
 
     /// Appends as many of these as there is room for, at this time of the monotonic clock; says how many, and why no more.
     pub(in super::super) fn append(&mut self, batch: &Batch<'_>, now: u64) -> (usize, Option<Refusal>) {
+        self.notice_removal();
         let mut taken = 0;
         let mut lines = batch.iter().peekable();
         while let Some(first) = lines.peek() {
@@ -128,7 +158,14 @@ impl Appender {
             let _ = std::fs::remove_file(self.shared.path_of(number));
         }
         let number = self.next;
-        let file = options().append(true).create_new(true).open(self.shared.path_of(number))?;
+        let create = || options().append(true).create_new(true).open(self.shared.path_of(number));
+        let file = match create() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                make(&self.shared.folder)?;
+                create()?
+            }
+            created => created?,
+        };
         self.next += 1;
         self.writer = Some(file);
         let mut state = self.shared.state();

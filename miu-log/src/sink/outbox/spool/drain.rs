@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use super::format::{decode, options};
+use super::format::{decode, next_whole, options};
 use super::{CHUNK, Place, Shared};
 use crate::hash::fnv1a;
 use crate::sink::{Entry, Held};
@@ -18,12 +18,13 @@ pub(in super::super) struct Drain {
     /// What was read.
     read: Place,
     position: File,
+    removals: u64,
     buffer: Vec<u8>,
 }
 
 impl Drain {
     pub(super) fn new(shared: Arc<Shared>, position: File, read: Place) -> Drain {
-        Drain { shared, reader: None, read, position, buffer: Vec::new() }
+        Drain { shared, reader: None, read, position, removals: 0, buffer: Vec::new() }
     }
 
     /// What both sides know.
@@ -87,6 +88,11 @@ impl Drain {
                     break;
                 }
                 if chunk == left {
+                    if let Some(damaged) = next_whole(&self.buffer) {
+                        // What stands before the next record was told when it was found.
+                        self.read.offset += damaged as u64;
+                        break;
+                    }
                     if places.is_empty() {
                         // The file is not what it was when it was counted: the rest of it is given up.
                         self.read.offset += left;
@@ -144,6 +150,12 @@ impl Drain {
         bytes[8..16].copy_from_slice(&place.offset.to_le_bytes());
         let sum = fnv1a(&bytes[..16]);
         bytes[16..].copy_from_slice(&sum.to_le_bytes());
+        let removals = self.shared.state().removals;
+        if self.removals != removals {
+            // The old one went with the folder.
+            self.removals = removals;
+            self.position = options().write(true).create(true).open(self.shared.folder.join("position"))?;
+        }
         let written = self.position.write_all_at(&bytes, 0);
         let mut done = Vec::new();
         let mut state = self.shared.state();
@@ -164,7 +176,10 @@ impl Drain {
         if !numbers.is_empty() {
             self.reader = None;
         }
-        numbers.into_iter().try_for_each(|number| std::fs::remove_file(self.shared.path_of(number)))
+        numbers.into_iter().try_for_each(|number| match std::fs::remove_file(self.shared.path_of(number)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        })
     }
 
     /// Nothing is appended any more: where all has arrived no file is left.

@@ -53,13 +53,23 @@ pub(super) fn read_position(file: &File) -> Place {
 pub(super) fn scan(path: &Path) -> io::Result<(Vec<(u64, i64)>, u64)> {
     let mut bytes = Vec::new();
     io::Read::read_to_end(&mut options().read(true).open(path)?, &mut bytes)?;
-    let (mut rest, mut ends) = (&bytes[..], Vec::new());
-    while let Some((record, after)) = decode(rest) {
-        let time = record.time;
-        rest = after;
-        ends.push(((bytes.len() - rest.len()) as u64, time));
+    let (mut rest, mut ends, mut damaged) = (&bytes[..], Vec::new(), 0);
+    loop {
+        while let Some((record, after)) = decode(rest) {
+            let time = record.time;
+            rest = after;
+            ends.push(((bytes.len() - rest.len()) as u64, time));
+        }
+        let Some(skip) = next_whole(rest) else { break };
+        damaged += skip as u64;
+        rest = &rest[skip..];
     }
-    Ok((ends, rest.len() as u64))
+    Ok((ends, damaged + rest.len() as u64))
+}
+
+/// Where the next whole record begins, if these bytes do not begin with one.
+pub(super) fn next_whole(bytes: &[u8]) -> Option<usize> {
+    (1..bytes.len().saturating_sub(FRAME + FIXED)).find(|at| decode(&bytes[*at..]).is_some())
 }
 
 pub(super) fn encode(line: &Line<'_>, out: &mut Vec<u8>) {
@@ -95,7 +105,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<(Decoded<'_>, &[u8])> {
     let len = u32::from_le_bytes(*bytes.first_chunk()?) as usize;
     let sum = u64::from_le_bytes(*bytes.get(4..)?.first_chunk()?);
     let body = bytes.get(FRAME..)?.get(..len)?;
-    if words(body) != sum || len < FIXED {
+    if len < FIXED || words(body) != sum {
         return None;
     }
     let word = |at: usize| body[at..at + 8].iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));

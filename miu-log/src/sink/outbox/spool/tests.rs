@@ -86,7 +86,8 @@ fn read(spool: &mut Spool, records: usize) -> (Vec<u64>, Vec<Place>) {
 }
 
 fn files(folder: &Path) -> usize {
-    std::fs::read_dir(folder).unwrap().count() - 1
+    // Beside them are the position and the lock.
+    std::fs::read_dir(folder).unwrap().count() - 2
 }
 
 #[test]
@@ -257,11 +258,32 @@ fn what_is_left_behind_changes_nothing_any_more() {
     let (mut spool, _) = Spool::open(folder.path(), 1 << 20).unwrap();
     append(&mut spool, 0..3);
     let (_, places) = read(&mut spool, 3);
-    spool.appender.shared().leave();
+    let Spool { appender, mut drain } = spool;
+    appender.shared().leave();
+    drop(appender);
     let (next, found) = Spool::open(folder.path(), 1 << 20).unwrap();
-    spool.acknowledge(places[2], 3).unwrap();
-    spool.drain.finish().unwrap();
+    drain.acknowledge(places[2], 3).unwrap();
+    drain.finish().unwrap();
     assert_eq!((found.records, files(folder.path())), (3, 1));
     drop(next);
     assert_eq!(Spool::open(folder.path(), 1 << 20).unwrap().1.records, 3);
+}
+
+#[test]
+fn a_record_that_is_damaged_costs_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut spool, _) = Spool::open(folder.path(), 1 << 20).unwrap();
+    append(&mut spool, 0..5);
+    let len = spool.size() as usize / 5;
+    drop(spool);
+    let path = path_of(folder.path(), 1);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[2 * len + 20] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let (mut spool, found) = Spool::open(folder.path(), 1 << 20).unwrap();
+    assert_eq!(found, Found { records: 4, damaged: len as u64 });
+    let (sequences, places) = read(&mut spool, 10);
+    assert_eq!(sequences, [0, 1, 3, 4]);
+    spool.acknowledge(places[3], 4).unwrap();
+    assert_eq!((spool.pending(), spool.unread()), (0, 0));
 }

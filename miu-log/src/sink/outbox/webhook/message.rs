@@ -73,7 +73,10 @@ fn plain(character: char, out: &mut String) {
 
 /// The line about records that are left out.
 fn left_out(records: usize) -> String {
-    format!("and {records} more records, which are in the log files")
+    match records {
+        1 => "and 1 more record, which is in the log files".to_owned(),
+        _ => format!("and {records} more records, which are in the log files"),
+    }
 }
 
 /// Messages of embeds, coloured by level.
@@ -154,8 +157,14 @@ pub(super) fn telegram(groups: &[Group<'_>], chat: &str) -> Vec<Vec<u8>> {
     if left > 0
         && let Some(last) = messages.last_mut()
     {
+        // The end of a text may be among what is left out.
+        if !last.ends_with('\n') {
+            last.push('\n');
+        }
         last.push_str(&left_out(left));
     }
+    // The end of a line alone is no message.
+    messages.retain(|text| !text.trim().is_empty());
     let body = |text: String| {
         let mut body = b"{".to_vec();
         put(&mut body, "chat_id", chat);
@@ -252,5 +261,34 @@ mod tests {
         assert_eq!(messages.len(), 3);
         let last = messages[2]["text"].as_str().unwrap();
         assert!(units(last) <= 4096 && last.contains(" more records, which are in the log files"), "{last}");
+    }
+
+    #[test]
+    fn what_is_left_out_of_telegram_s_messages_has_a_line_of_its_own() {
+        let last_line = |lines: &[&str]| {
+            let messages = of(lines, |groups| telegram(groups, "1"));
+            let last = messages.last().unwrap()["text"].as_str().unwrap();
+            assert!(messages.len() == 3 && units(last) <= 4096, "{last}");
+            last.lines().last().unwrap().to_owned()
+        };
+        let long = "@everyone ".repeat(2000);
+        assert_eq!(last_line(&[&long]), "and 1 more record, which is in the log files");
+        assert_eq!(last_line(&[&long, "b"]), "and 2 more records, which are in the log files");
+        let full = ["a", "b", "c"].map(|it| it.repeat(3000));
+        assert_eq!(last_line(&[&full[0], &full[1], &full[2], &"d".repeat(2000)]), left_out(1));
+    }
+
+    #[test]
+    fn no_message_to_telegram_is_empty() {
+        // The sign, a space and the text fill a message, so that the end of the line has no room in it.
+        let exact = "x".repeat(TEXT - SPARE - units("🔴 "));
+        for lines in [&[&*exact][..], &[&exact, "b"]] {
+            let messages = of(lines, |groups| telegram(groups, "1"));
+            assert_eq!(messages.len(), lines.len());
+            assert!(
+                messages.iter().all(|it| !it["text"].as_str().unwrap().trim().is_empty()),
+                "{messages:?}"
+            );
+        }
     }
 }
