@@ -58,7 +58,7 @@ impl Shared {
     /// Says this of the table on stderr.
     fn say(&self, what: &str) {
         let (origin, table) = (&self.pool.address.origin, &self.table.name);
-        notice("database", &format!("database: the table {table} of {origin} {what}"));
+        notice("database table", &format!("database: the table {table} of {origin} {what}"));
     }
 }
 
