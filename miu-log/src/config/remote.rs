@@ -175,7 +175,7 @@ impl Remote {
     }
 
     /// How much time there is from the arrival of one batch to the next attempt, at least, except in a flush: for destinations that people read, or that count requests.
-    /// What comes meanwhile makes one batch, if it has room. Default: none; 20 s for a [webhook](Remote::webhook).
+    /// What comes meanwhile makes one batch, if it has room. Default: none; 20 s for a webhook.
     #[must_use]
     pub fn batch_interval(mut self, interval: Duration) -> Remote {
         self.batching.interval = interval;
