@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use miu_log::{Database, LogConfig, OverflowPolicy, Remote, Stats, log_domains};
+use miu_log::{Database, LogConfig, OverflowPolicy, Remote, Rotation, Stats, log_domains};
 
 pub use outage::outage;
 
@@ -102,7 +102,10 @@ pub fn run(way: Way, url: &str, records: u64, dir: &Path) -> Result<Sample, Fail
 }
 
 fn config(dir: &Path, url: Option<&str>) -> LogConfig {
-    let config = LogConfig::new(dir.join("logs")).console(None).overflow(OverflowPolicy::Block);
+    let config = LogConfig::new(dir.join("logs"))
+        .console(None)
+        .rotation(Rotation::Never)
+        .overflow(OverflowPolicy::Block);
     match url {
         Some(url) => {
             config.sink(Remote::database(Database::url(url).table_prefix(PREFIX)).spool_bytes(2 << 30))
