@@ -53,6 +53,11 @@ pub(crate) fn notice(key: &str, text: &str) {
     }
 }
 
+/// A number of records in words: `1 record`, `2 records`.
+pub(crate) fn records(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "record" } else { "records" })
+}
+
 /// Says why the program ends, a line for each reason, in the look of a log: with the time in UTC, a level and the place in the program. Waits for stderr, if
 /// it has to: nothing comes after it.
 pub(crate) fn last_words(level: &str, place: &std::panic::Location<'_>, reasons: &[String]) {

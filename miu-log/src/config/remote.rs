@@ -85,9 +85,13 @@ selecting!(Remote);
 impl Remote {
     /// A sink under this name, for notices, counters and its folder below the log folder: letters, digits, `-`, `_` and `.`. Each sink has a name of its own.
     pub fn new(name: impl Into<String>, deliverer: impl Deliver + 'static) -> Remote {
+        Remote::of(name.into(), Box::new(deliverer))
+    }
+
+    fn of(name: String, deliverer: Box<dyn Deliver>) -> Remote {
         Remote {
-            name: name.into(),
-            deliverer: Box::new(deliverer),
+            name,
+            deliverer,
             choice: Choice::default(),
             layout: None,
             diagnose: None,
@@ -126,7 +130,7 @@ impl Remote {
             Ok(deliverer) => (deliverer, None),
             Err(problem) => (Box::new(Nowhere) as Box<dyn Deliver>, Some(problem)),
         };
-        let remote = Remote { deliverer, problem, ..Remote::new("database", Nowhere) };
+        let remote = Remote { problem, ..Remote::of("database".to_owned(), deliverer) };
         remote.layout(AnyLayout::rows()).batch_bytes(4 << 20).backlog_records(8192)
     }
 

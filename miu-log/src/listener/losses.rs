@@ -7,6 +7,7 @@
 use std::fmt::Write;
 
 use crate::level::Level;
+use crate::notice::records;
 use crate::router::Untold;
 use crate::stats::{Counters, DropReason};
 
@@ -144,10 +145,6 @@ pub(super) fn of_a_file(untold: &Untold) -> Vec<String> {
         messages.push(format!("lost {} of this file ({cause})", records(untold.lost)));
     }
     messages
-}
-
-fn records(count: u64) -> String {
-    format!("{count} {}", if count == 1 { "record" } else { "records" })
 }
 
 #[cfg(test)]

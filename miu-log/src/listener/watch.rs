@@ -10,7 +10,7 @@ use super::peers::{Change, Peer, member_of, names, remove_unfinished, ring_of};
 use super::reader::open_named;
 use crate::layout::moment;
 use crate::level::Level;
-use crate::notice::notice;
+use crate::notice::{notice, records};
 use crate::ring::segment::{Identity, file_name};
 use crate::sync::Ordering;
 use crate::worker::{ExitCause, OnWorker, WorkerEvent, WorkerEventKind};
@@ -347,5 +347,5 @@ fn is_ring_of(name: &str, member: u32) -> bool {
 
 /// "recovered 3 records".
 pub(super) fn recovered_records(count: u64) -> String {
-    if count == 1 { "recovered 1 record".to_owned() } else { format!("recovered {count} records") }
+    format!("recovered {}", records(count))
 }

@@ -31,6 +31,12 @@ impl RecordId {
     pub fn sequence(&self) -> u64 {
         self.sequence
     }
+
+    /// Both as one number: ids of one source stand one behind the other.
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    pub(crate) fn number(&self) -> u128 {
+        u128::from(self.source) << 64 | u128::from(self.sequence)
+    }
 }
 
 impl fmt::Display for RecordId {

@@ -202,15 +202,12 @@ fn console_slot(
     layouts: &mut Layouts,
     domains: &[String],
 ) -> Result<Slot, Error> {
-    let (stream, is_terminal) = if console.stderr {
-        (Stream::Stderr, std::io::stderr().is_terminal())
-    } else {
-        (Stream::Stdout, std::io::stdout().is_terminal())
-    };
+    let is_terminal =
+        if console.stderr { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
     let colour = layout::enabled(console.colour, is_terminal, |name| std::env::var_os(name));
     let layout =
         layouts.number_of(console.layout.as_ref().unwrap_or(&config.layout), colour, console.diagnose);
-    let sink = Queued::new(&name, Box::new(console::Console::new(stream)), domains.to_vec())
+    let sink = Queued::new(&name, Box::new(console::Console::new(stream(console))), domains.to_vec())
         .map_err(|error| Error::io("cannot start the console's thread", error))?;
     let filter = Filter::levels(LevelSet::from(console.min_level));
     Ok(Slot { name, sink: Box::new(sink), layout, filter, record_filter: None })

@@ -46,7 +46,7 @@ use spool::{Appender, Drain, Refusal, Shared};
 use super::queued::Queued;
 use super::{Batch, Health, Sink, SinkError};
 use crate::clock::Clock;
-use crate::notice::notice;
+use crate::notice::{notice, records};
 use crate::sync::lock;
 
 /// How the outbox of one destination works.
@@ -93,9 +93,9 @@ impl Report {
     }
 }
 
-/// A number of records in words.
-fn records(number: u64) -> String {
-    format!("{number} record{}", if number == 1 { "" } else { "s" })
+/// A notice of the sink of this name. Each kind has a key of its own, so that none is held back because another was said a moment ago.
+fn say(name: &str, kind: &str, text: &str) {
+    notice(&format!("{name} {kind}"), &format!("{name}: {text}"));
 }
 
 /// See the module's description.
@@ -145,18 +145,15 @@ impl Intake {
                     Refusal::Full => "is full".to_owned(),
                     Refusal::Io(error) => format!("cannot be written to: {error}"),
                 };
-                let text = format!("{}: its spool {reason}; records wait in memory, up to 4 MiB", self.name);
-                // Each kind of notice has a key of its own, so that none is held back for another.
-                notice(
-                    &format!("{} spool", self.name),
-                    &format!("{text}, then go to the console or stderr, and are counted"),
-                );
+                let text = format!("its spool {reason}; records wait in memory, up to 4 MiB");
+                let text = format!("{text}, then go to the console or stderr, and are counted");
+                say(&self.name, "spool", &text);
             }
             Some(_) => {}
         }
         if let Some(gone) = appender.take_removed() {
-            let text = format!("{}: its spool was removed, and {} with it", self.name, records(gone));
-            notice(&format!("{} spool", self.name), &format!("{text}, counted as lost; it is made anew"));
+            let text = format!("its spool was removed, and {} with it", records(gone));
+            say(&self.name, "spool", &format!("{text}, counted as lost; it is made anew"));
         }
         let (was, is) = (self.batching.due(before, None), self.batching.due(after, None));
         (taken, taken > 0 && was != is)
@@ -194,18 +191,14 @@ fn open_spool(name: &str, options: &Options, clock: &Clock) -> Option<(Appender,
     match spool::open(folder, *limit, clock.monotonic()) {
         Ok((appender, drain, found)) => {
             if found.damaged > 0 {
-                let text =
-                    format!("{name}: {} bytes in its spool {folder:?} are no whole records", found.damaged);
-                notice(
-                    &format!("{name} spool"),
-                    &format!("{text}; they are left out, all others are delivered"),
-                );
+                let text = format!("{} bytes in its spool {folder:?} are no whole records", found.damaged);
+                say(name, "spool", &format!("{text}; they are left out, all others are delivered"));
             }
             Some((appender, drain))
         }
         Err(error) => {
-            let text = format!("{name}: its spool cannot be opened in {folder:?}: {error}");
-            notice(name, &format!("{text}; records wait in memory"));
+            let text = format!("its spool cannot be opened in {folder:?}: {error}");
+            say(name, "spool", &format!("{text}; records wait in memory"));
             None
         }
     }
@@ -294,9 +287,8 @@ impl Sink for Outbox {
         let (left, name) = (appender.shared().pending(), &self.intake.name);
         if left > 0 {
             let are = if left == 1 { "is not delivered; it is" } else { "are not delivered; they are" };
-            let text = format!("{name}: {} {are} in its spool, for the next start", records(left));
-            // Under a key of its own: it must not be held back for what was said a moment ago.
-            notice(&format!("{name} at its end"), &text);
+            let text = format!("{} {are} in its spool, for the next start", records(left));
+            say(name, "at its end", &text);
         }
         // A request that hangs has been left behind, but no record with it.
         if is_lossless { Ok(()) } else { closed }

@@ -15,9 +15,9 @@ use super::dead_letters::DeadLetters;
 use super::deliver::{Deliver, DeliverError, Kind, Timeouts};
 use super::fallback::Fallback;
 use super::spool::{Drain, Place, Shared};
-use super::{Options, Report, records};
+use super::{Options, Report, say};
 use crate::clock::Clock;
-use crate::notice::notice;
+use crate::notice::records;
 use crate::own_thread::MuteThread;
 use crate::sink::{Batch, CircuitState, Health, Held, RemoteHealth, Sink, SinkError};
 
@@ -270,7 +270,7 @@ impl Courier {
             self.kit.report.set_fault(None);
             let left = self.pending();
             let wait = if left == 1 { "waits" } else { "wait" };
-            self.say("fault", &format!("it works again; {} {wait}", super::records(left)));
+            self.say("fault", &format!("it works again; {} {wait}", crate::notice::records(left)));
         }
     }
 
@@ -337,10 +337,10 @@ impl Courier {
         }
         let one = current.held.batch(&self.kit.domains);
         let one = Batch { entries: &one.entries[..one.entries.len().min(1)], ..one };
+        let one = shown(&*self.kit.deliverer, &one);
+        let one = one.batch(&self.kit.domains);
         let buried = match &mut self.dead {
-            Some(dead) => {
-                dead.take(&shown(&*self.kit.deliverer, &one).batch(&self.kit.domains), &error.to_string())
-            }
+            Some(dead) => dead.take(&one, &error.to_string()),
             None => Err("there is no log folder for it".to_owned()),
         };
         match buried {
@@ -355,7 +355,7 @@ impl Courier {
             }
             Err(problem) => {
                 let text = format!("{error}; the record cannot be put among its dead letters: {problem}");
-                self.kit.fallback.take(&shown(&*self.kit.deliverer, &one).batch(&self.kit.domains));
+                self.kit.fallback.take(&one);
                 self.say("dead letters", &format!("{text}; it goes to the console or stderr"));
             }
         }
@@ -415,10 +415,8 @@ impl Courier {
         }
     }
 
-    /// A notice. Each kind has a key of its own, so that none is held back because another was said a moment ago.
     fn say(&self, kind: &str, text: &str) {
-        let name = &self.kit.name;
-        notice(&format!("{name} {kind}"), &format!("{name}: {text}"));
+        say(&self.kit.name, kind, text);
     }
 
     /// What the other side is to know.

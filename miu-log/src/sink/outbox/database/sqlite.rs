@@ -157,9 +157,8 @@ fn write(
             let columns = Columns::of(&line).ok_or_else(|| {
                 Fault::Told(DeliverError::refused("a record is not in the layout of a table's rows"))
             })?;
-            let (source, sequence) = (columns.record_id.source(), columns.record_id.sequence());
-            // In this order, so that the records of one source stand one behind the other in the index.
-            let record_id = (u128::from(source) << 64 | u128::from(sequence)).to_be_bytes();
+            // Big-endian, so that the records of one source stand one behind the other in the index.
+            let record_id = columns.record_id.number().to_be_bytes();
             let inserted = statement.execute(params![
                 time.text(columns.time),
                 columns.level,

@@ -17,7 +17,7 @@ use super::Table;
 use super::fault::Fault;
 use super::pool::Connection;
 use super::shape::{Json, Shape};
-use crate::record::{RecordId, UnixNanos};
+use crate::record::UnixNanos;
 use crate::sink::outbox::database::columns::Columns;
 
 /// The columns that are written, in their order. The others have defaults.
@@ -82,7 +82,7 @@ fn push(row: &Columns<'_>, shape: &Shape, out: &mut Vec<u8>) {
     put(row.pathname.as_deref().map(str::as_bytes));
     let version: &[u8] = if shape.json == Json::Binary { b"\x01" } else { b"" };
     put(row.extra_data.as_deref().map(|json| [version, json.as_bytes()].concat()).as_deref());
-    put(Some(&uuid(row.record_id).to_be_bytes()));
+    put(Some(&row.record_id.number().to_be_bytes()));
 }
 
 /// A number in eight bytes or in the last four of them: none of a process, a thread or a line is larger.
@@ -95,14 +95,10 @@ pub(super) fn micros(time: UnixNanos) -> i64 {
     time.div_euclid(1_000)
 }
 
-/// A record's identity as the number that a UUID is.
-pub(super) fn uuid(id: RecordId) -> u128 {
-    u128::from(id.source()) << 64 | u128::from(id.sequence())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::RecordId;
 
     #[test]
     fn a_time_before_1970_is_cut_to_the_microsecond_before_it() {
@@ -112,6 +108,6 @@ mod tests {
     #[test]
     fn an_id_is_shown_by_the_server_as_it_is_by_us() {
         let id = RecordId { source: 0xab, sequence: 16 };
-        assert_eq!(format!("{:032x}", uuid(id)), id.to_string());
+        assert_eq!(format!("{:032x}", id.number()), id.to_string());
     }
 }

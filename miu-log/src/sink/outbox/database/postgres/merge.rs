@@ -8,7 +8,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
 use super::Table;
-use super::copy::{COLUMNS, micros, uuid};
+use super::copy::{COLUMNS, micros};
 use super::fault::Fault;
 use super::pool::Connection;
 use super::shape::Shape;
@@ -24,7 +24,7 @@ pub(super) async fn write(
     let texts = |of: for<'r> fn(&'r Columns<'_>) -> Option<&'r str>| -> Vec<Option<&str>> {
         rows.iter().map(of).collect()
     };
-    let ids: Vec<String> = rows.iter().map(|row| format!("{:032x}", uuid(row.record_id))).collect();
+    let ids: Vec<String> = rows.iter().map(|row| row.record_id.to_string()).collect();
     let times: Vec<i64> = rows.iter().map(|row| micros(row.time)).collect();
     let processes: Vec<i32> = rows.iter().map(|row| row.process_id).collect();
     let threads: Vec<i64> = rows.iter().map(|row| row.thread_id).collect();
