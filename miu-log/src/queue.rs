@@ -30,6 +30,7 @@ mod signal;
 mod slow;
 mod targets;
 mod temporary;
+mod turn;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -47,6 +48,7 @@ use slow::Slow;
 pub(crate) use targets::{EndedTarget, LONGEST_TARGET, MOST_TARGETS, is_within};
 pub(crate) use temporary::Ended;
 pub use temporary::LevelChange;
+pub(crate) use turn::{Otherwise, in_turn};
 
 use crate::callsite;
 use crate::clock::Clock;
@@ -402,7 +404,12 @@ impl Queue {
 
     /// From now on no call of this process is accepted; each is counted.
     pub(crate) fn close(&self) {
-        self.control.close();
+        if self.levels_are_watched() {
+            // Not while somebody is asked what is wanted: nothing is refused for its level any more, so that it is counted.
+            in_turn(Otherwise::Wait, || self.control.close());
+        } else {
+            self.control.close();
+        }
     }
 
     /// The listener has gone: those who wait for it stop waiting.

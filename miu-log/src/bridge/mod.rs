@@ -36,6 +36,8 @@ pub use tracing::{tracing_layer, tracing_subscriber};
 
 use receiver::Least;
 
+use crate::queue::{Otherwise, in_turn};
+
 /// Installs the receivers of the facades that this build has, once a process.
 ///
 /// # Errors
@@ -53,7 +55,7 @@ pub(crate) fn install() -> Result<(), String> {
     if !tracing::install() {
         taken.push("of the `tracing` facade go to another subscriber, which was installed before, without the layer of `miu_log::tracing_layer()`");
     }
-    levels_changed();
+    destination_changed();
     if taken.is_empty() { Ok(()) } else { Err(format!("the records {}", taken.join(", and those "))) }
 }
 
@@ -65,9 +67,14 @@ fn events_come_here() -> bool {
     false
 }
 
-/// Tells the facades which levels are wanted from now on. Called wherever that may have changed.
-pub(crate) fn levels_changed() {
-    // Whoever comes last has told them what is so: another thread may change a level meanwhile.
+/// Tells the facades which levels are wanted from now on, in this thread's turn. Called where that may have changed otherwise than by a level.
+pub(crate) fn destination_changed() {
+    in_turn(Otherwise::Wait, levels_changed);
+}
+
+/// Tells the facades which levels are wanted from now on.
+fn levels_changed() {
+    // Another thread may change a level meanwhile.
     loop {
         let least = receiver::least();
         let level = match least {

@@ -149,7 +149,7 @@ pub(crate) fn change<E>(
     });
     // None: in a signal handler or an allocator, where nobody opens a repository.
     let outcome = outcome.unwrap_or(Ok(None));
-    super::levels_changed();
+    super::destination_changed();
     outcome
 }
 

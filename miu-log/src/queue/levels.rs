@@ -5,6 +5,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::temporary::{Changed, LevelChange, Replaced};
+use super::turn::{Otherwise, in_turn};
 use super::{CLOSED, Page, Queue, lock};
 use crate::level::Level;
 use crate::ring::signal_frame::in_signal_handler;
@@ -14,7 +15,7 @@ use crate::sync::Ordering;
 /// What is called when a level was changed.
 static WATCHER: OnceLock<fn()> = OnceLock::new();
 
-/// From now on this is called, with no lock held, when a level was changed. The first one stays.
+/// From now on this is called, with no lock held and by one thread at a time, when a level was changed. The first one stays.
 pub(crate) fn watch_levels(call: fn()) {
     let _ = WATCHER.set(call);
 }
@@ -86,7 +87,8 @@ impl Queue {
         let outcome = change(self.page());
         self.apply_levels();
         drop(changing);
-        self.notice_levels();
+        // Another thread may have noticed the change by now, and not have told of it yet.
+        self.tell_of_levels(Otherwise::Wait);
         outcome
     }
 
@@ -95,7 +97,7 @@ impl Queue {
     pub(crate) fn notice_levels(&self) {
         let changes = self.page().level_changes.load(Ordering::Relaxed);
         if self.level_changes.load(Ordering::Relaxed) != changes {
-            self.tell_of_levels(changes);
+            self.tell_of_levels(Otherwise::Leave);
         }
     }
 
@@ -105,13 +107,18 @@ impl Queue {
     }
 
     #[cold]
-    fn tell_of_levels(&self, changes: u32) {
-        // In a handler nobody is told: what follows locks. The next look finds the change again.
-        if !in_signal_handler() {
+    fn tell_of_levels(&self, otherwise: Otherwise) {
+        // In a handler nobody is told: what follows locks. The next look finds the change again, as it does where another thread is telling.
+        if in_signal_handler() {
+            return;
+        }
+        let notice = || {
+            let changes = self.page().level_changes.load(Ordering::Acquire);
             self.level_changes.store(changes, Ordering::Relaxed);
-            if let Some(call) = WATCHER.get() {
-                call();
-            }
+        };
+        match WATCHER.get() {
+            Some(call) => _ = in_turn(otherwise, || (notice(), call())),
+            None => notice(),
         }
     }
 
