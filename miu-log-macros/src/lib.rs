@@ -8,7 +8,8 @@
 //! - [`expand`]: model to tokens, cannot fail;
 //! - [`fallback`]: mistakes plus a stub of the same shape, so that one mistake shows one error.
 //!
-//! [`template`] is the grammar of format strings and [`words`] the names that mean something.
+//! [`template`] is the grammar of format strings, [`words`] the names that mean something, and [`secret_names`] those of fields whose
+//! values are secrets.
 //!
 //! Expansions name `<crate path>::__private` and nothing else: they work in a crate that shadows
 //! `std`, `core` or `Option`, that has no prelude, or that renamed miu-log.
@@ -19,6 +20,7 @@ mod expand;
 mod fallback;
 mod lower;
 mod parse;
+mod secret_names;
 #[cfg(test)]
 mod snapshots;
 mod template;

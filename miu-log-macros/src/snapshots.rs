@@ -324,6 +324,24 @@ fn diagnosed(arguments: TokenStream, item: TokenStream) -> String {
 }
 
 #[test]
+fn fields_that_are_secrets_by_their_name_are_staged_as_such() {
+    insta::assert_snapshot!(statement(
+        quote!(Info),
+        quote!(repo.app, password, token = %token, jar.cookies = ?jar, token_count = n, "{token}"),
+    ));
+}
+
+#[test]
+fn the_name_of_a_function_makes_no_secret_of_its_arguments() {
+    insta::assert_snapshot!(diagnosed(
+        quote!(user, new_password),
+        quote!(
+            fn reset_password(user: &str, new_password: &str) {}
+        )
+    ));
+}
+
+#[test]
 fn fields_alone_expand() {
     insta::assert_snapshot!(field_set(quote!(rows = n, %user, list = ?items)));
 }

@@ -7,10 +7,11 @@
 //! Which of the two a value gets is decided by its type, by method resolution: `Arg(&x).display(..)` finds [`ArgRaw`]
 //! where the type has a raw encoding and [`ArgAny`], one reference further, where it has none.
 //!
-//! What a field takes as it is stands in [`field`].
+//! What a field takes as it is stands in [`field`], and what becomes of a secret in a field in [`checked`].
 //!
-//! Called by the macros' expansions and by `message`; imports the tags of `codec` and [`Bytes`] only.
+//! Called by the macros' expansions and by `message`; imports the tags of `codec`, [`Bytes`] and `redact` only.
 
+mod checked;
 pub(crate) mod extra;
 mod field;
 mod scratch;
@@ -23,6 +24,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use checked::REPLACED;
+pub use checked::{FieldArg, FieldArgAny, FieldArgRaw, SecretArg, secret_value};
 pub use field::{FieldValue, value};
 pub use scratch::Scratch;
 pub(crate) use scratch::{Cut, Nesting};
@@ -30,6 +33,7 @@ pub use signal::{SignalValue, signal_value};
 
 use crate::bytes::Bytes;
 use crate::codec::tag;
+use crate::redact::shapes;
 
 /// Bytes of a text's encoding before the text itself, and of bytes: tag and length.
 pub(crate) const TEXT_HEAD: usize = 5;
@@ -135,6 +139,18 @@ pub trait Raw {
         out.resize(start + self.raw_size(), 0);
         self.raw_put(&mut Out::new(&mut out[start..]));
     }
+
+    /// Whether it is a text with the shape of a secret.
+    #[inline(always)]
+    fn raw_looks_secret(&self) -> bool {
+        false
+    }
+
+    /// Whether it is a secret where the name of its field says so.
+    #[inline(always)]
+    fn raw_can_be_secret(&self) -> bool {
+        true
+    }
 }
 
 macro_rules! raw_number {
@@ -150,6 +166,12 @@ macro_rules! raw_number {
                 let mut bytes = [tag::$tag; 1 + size_of::<$wide>()];
                 bytes[1..].copy_from_slice(&(*self as $wide).to_le_bytes());
                 out.put(&bytes);
+            }
+
+            #[inline(always)]
+            fn raw_can_be_secret(&self) -> bool {
+                // A bool says whether there is one, and whether it is right.
+                tag::$tag != tag::BOOL
             }
         }
     )*};
@@ -174,6 +196,11 @@ impl Raw for str {
 
     fn raw_put_long(&self, cap: usize, out: &mut Vec<u8>) {
         put_long_text(tag::STR, self, self.len(), cap, out);
+    }
+
+    #[inline(always)]
+    fn raw_looks_secret(&self) -> bool {
+        shapes::is_secret(self)
     }
 }
 
@@ -207,6 +234,16 @@ macro_rules! raw_by_deref {
 
             fn raw_put_long(&self, cap: usize, out: &mut Vec<u8>) {
                 (**self).raw_put_long(cap, out);
+            }
+
+            #[inline(always)]
+            fn raw_looks_secret(&self) -> bool {
+                (**self).raw_looks_secret()
+            }
+
+            #[inline(always)]
+            fn raw_can_be_secret(&self) -> bool {
+                (**self).raw_can_be_secret()
             }
         }
     )*};
@@ -250,6 +287,11 @@ impl Raw for Duration {
         bytes[1..9].copy_from_slice(&self.as_secs().to_le_bytes());
         bytes[9..].copy_from_slice(&self.subsec_nanos().to_le_bytes());
         out.put(&bytes);
+    }
+
+    #[inline(always)]
+    fn raw_can_be_secret(&self) -> bool {
+        false
     }
 }
 
@@ -356,6 +398,11 @@ pub struct Text {
     end: usize,
     /// How long the text would be if it had not been cut.
     given: usize,
+}
+
+impl Text {
+    /// No text.
+    const EMPTY: Text = Text { start: 0, end: 0, given: 0 };
 }
 
 impl Encode for Text {

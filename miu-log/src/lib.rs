@@ -105,6 +105,8 @@ mod reading;
 #[cfg(not(loom))]
 mod record;
 #[cfg(not(loom))]
+mod redact;
+#[cfg(not(loom))]
 mod repository;
 mod ring;
 #[cfg(not(loom))]
@@ -177,6 +179,7 @@ pub use self::{
     message::{Message, Target},
     queue::{LevelChange, OverflowPolicy},
     record::{FieldValue, LogRecord, RecordId},
+    redact::NotSecret,
     repository::{Endpoint, QueueHandle, ShutdownReport, recover},
     rotate::{Compression, CompressionChoice, Period, Retention, Room, Rotation, Size},
     router::Durability,

@@ -49,6 +49,11 @@ const RECOVERED: Metric = metric(
 );
 const TRUNCATED: Metric =
     metric("miu_log_truncated_total", Unit::Count, "Records that were cut because they were too long.");
+const REDACTED: Metric = metric(
+    "miu_log_redacted_total",
+    Unit::Count,
+    "Values of fields that were replaced because they are secrets, by this process.",
+);
 const COMPRESSED: Metric =
     metric("miu_log_files_compressed_total", Unit::Count, "Rotated files that were compressed.");
 const DELETED: Metric =
@@ -117,7 +122,7 @@ const CONNECTION: Metric = metric(
     "1 for the state that the way to the destination is in: closed while it works, open while the destination is left alone, half-open while it is tried, off until the next start.",
 );
 
-const COUNTERS: [&Metric; 19] = [
+const COUNTERS: [&Metric; 20] = [
     &RECORDS,
     &DROPPED,
     &ACCEPTED,
@@ -125,6 +130,7 @@ const COUNTERS: [&Metric; 19] = [
     &ABANDONED,
     &RECOVERED,
     &TRUNCATED,
+    &REDACTED,
     &COMPRESSED,
     &DELETED,
     &FREED,
@@ -226,6 +232,7 @@ fn tell(recorder: &dyn Recorder, stats: &Stats) {
         (&ABANDONED, stats.abandoned),
         (&RECOVERED, stats.recovered),
         (&TRUNCATED, stats.truncated),
+        (&REDACTED, stats.redacted),
         (&COMPRESSED, stats.files_compressed),
         (&DELETED, stats.files_deleted),
         (&FREED, stats.file_bytes_freed),

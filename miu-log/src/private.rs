@@ -8,9 +8,12 @@ pub use once_cell::sync::OnceCell;
 pub use crate::callsite::{Callsite, enclosing_function};
 pub use crate::config::LogConfig;
 pub use crate::context::diagnosis::{diagnosed, diagnosis, is_diagnosing};
-pub use crate::context::fields::{Fields, FieldsBuilder, add_field};
+pub use crate::context::fields::{Fields, FieldsBuilder, add_field, add_secret_field};
 pub use crate::domain::{DomainSet, DomainSpec, UnknownDomain};
-pub use crate::encode::{Arg, ArgAny, ArgRaw, Encode, FieldValue, Scratch, SignalValue, signal_value, value};
+pub use crate::encode::{
+    Arg, ArgAny, ArgRaw, Encode, FieldArg, FieldArgAny, FieldArgRaw, FieldValue, Scratch, SecretArg,
+    SignalValue, secret_value, signal_value, value,
+};
 pub use crate::error::Error;
 pub use crate::level::Level;
 pub use crate::lifecycle::early::StartupReport;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::level::Level;
 use crate::record::UnixNanos;
+use crate::redact;
 use crate::sink::{CircuitState, RemoteHealth};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -175,6 +176,9 @@ pub struct Stats {
     pub pending: u64,
     /// Records, or single values of them, that were cut because they were longer than 16 MiB.
     pub truncated: u64,
+    /// Values of fields that were replaced by `***` because they are secrets, by this process and since it began, whichever repository they were for. A
+    /// value of a [`context`](crate::context), or of a span, counts once and not with every record that it is in. Of other processes this does not know.
+    pub redacted: u64,
     /// Records that could not be decoded.
     pub corrupt: u64,
     /// Accepted records that were given up, because the time of a shutdown was over.
@@ -383,6 +387,7 @@ impl Stats {
             lost_by_sinks: sinks.iter().map(|sink| sink.dropped).sum(),
             pending: accepted.saturating_sub(written + corrupt + abandoned),
             truncated: counters.truncated.load(Ordering::Relaxed),
+            redacted: redact::replaced(),
             corrupt,
             abandoned,
             recovered: counters.recovered.load(Ordering::Relaxed),

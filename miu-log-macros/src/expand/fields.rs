@@ -6,7 +6,7 @@
 //!         let mut __scratch = Scratch::new();
 //!         let mut __fields = FieldsBuilder::new();
 //!         add_field(&mut __fields, "n", __v0);
-//!         let __s1 = Arg(__v1).display(&mut __scratch, format_args!("{}", *__v1));
+//!         let __s1 = FieldArg(__v1).display(&mut __scratch, format_args!("{}", *__v1));
 //!         FieldsBuilder::add(&mut __fields, "user", &__scratch, &__s1);
 //!         FieldsBuilder::finish(__fields)
 //! ```
@@ -16,7 +16,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::record::{function, local, reference, stage, value_name, values};
+use super::record::{function, local, reference, stage, traits, value_name, values};
 use crate::lower::record::{Fields, Staged};
 
 /// The expression; where there are mistakes these, and no fields.
@@ -38,10 +38,10 @@ pub(crate) fn expand(model: &Fields) -> TokenStream {
     }
     let (fields, scratch) = (local("fields", site), local("scratch", site));
     let adds = model.fields.iter().enumerate().map(|(index, (name, staged))| {
-        if let Staged::Typed { value } = staged {
+        if let Staged::Typed { value, is_secret } = staged {
             // In one call, so that a type which is no field's is reported once.
             let first = model.values[*value].first;
-            let (add, _) = function(&p, "add_field", first);
+            let (add, _) = function(&p, if *is_secret { "add_secret_field" } else { "add_field" }, first);
             let value = value_name(*value, first);
             return quote_spanned!(site=> #add(&mut #fields, #name, #value););
         }
@@ -52,13 +52,7 @@ pub(crate) fn expand(model: &Fields) -> TokenStream {
             #p::FieldsBuilder::add(&mut #fields, #name, &#scratch, &#stage);
         )
     });
-    let uses_traits = model.fields.iter().any(|(_, staged)| matches!(staged, Staged::Display { .. }));
-    let traits = uses_traits.then(|| {
-        quote_spanned!(site=>
-            #[allow(unused_imports)]
-            use #p::{ArgAny as _, ArgRaw as _};
-        )
-    });
+    let traits = traits(&p, &model.fields.iter().map(|(_, staged)| staged).collect::<Vec<_>>());
     let body = quote_spanned!(site=>
         #traits
         #[allow(unused_mut, unused_variables)]

@@ -33,6 +33,8 @@
 //! - Every use of a value carries the span of the user's expression, so that a missing trait is
 //!   reported there, in `std`'s own words.
 //! - All of the user's code has run before the first byte is staged.
+//! - A field whose name says that it is a secret is staged by `secret_value` or `SecretArg`, which put `***` in its place. The
+//!   expression has been evaluated then, and is neither formatted nor copied.
 //! - A statement with a mistake expands to the same text as a sound one, up to the last of the user's
 //!   expressions or the first one that is unfinished. An editor expands what is there and the same
 //!   with a name at the caret, and completes only where the text before the caret is one.
@@ -162,15 +164,7 @@ fn body(record: &Record, frame: &Frame<'_>) -> TokenStream {
         quote_spanned!(site=> let #name = #value;)
     });
     let nested = names.iter().rev().fold(quote!(()), |rest, name| quote!((#name, #rest)));
-    let uses_traits = staged.iter().any(|staged| {
-        matches!(staged, Staged::Display { .. } | Staged::Debug { .. } | Staged::Number { .. })
-    });
-    let traits = uses_traits.then(|| {
-        quote_spanned!(site=>
-            #[allow(unused_imports)]
-            use #p::{ArgAny as _, ArgRaw as _};
-        )
-    });
+    let traits = traits(p, &staged);
     quote_spanned!(site=>
         fn here() {}
         static CALLSITE: #p::Callsite = #p::Callsite::new(
@@ -192,28 +186,55 @@ fn body(record: &Record, frame: &Frame<'_>) -> TokenStream {
     )
 }
 
+/// The traits that stage these values.
+pub(super) fn traits(p: &TokenStream, staged: &[&Staged]) -> TokenStream {
+    let site = Span::mixed_site();
+    let uses = |of: fn(&Staged) -> bool| staged.iter().any(|staged| of(staged));
+    let of_arguments =
+        uses(|it| matches!(it, Staged::Display { .. } | Staged::Debug { .. } | Staged::Number { .. })).then(
+            || {
+                quote_spanned!(site=>
+                    #[allow(unused_imports)]
+                    use #p::{ArgAny as _, ArgRaw as _};
+                )
+            },
+        );
+    let of_fields =
+        uses(|it| matches!(it, Staged::FieldDisplay { .. } | Staged::FieldDebug { .. })).then(|| {
+            quote_spanned!(site=>
+                #[allow(unused_imports)]
+                use #p::{FieldArgAny as _, FieldArgRaw as _};
+            )
+        });
+    quote!(#of_arguments #of_fields)
+}
+
 /// The expression that stages one value.
 pub(super) fn stage(all: &[Value], p: &TokenStream, staged: &Staged, scratch: &Ident) -> TokenStream {
-    let raw = |method: &str, index: usize, placeholder: &str| {
+    let raw = |wrapper: &str, method: &str, index: usize, placeholder: &str| {
         let value = &all[index];
         let name = value_name(index, value.last);
-        let method = Ident::new(method, Span::mixed_site());
+        let (wrapper, method) =
+            (Ident::new(wrapper, Span::mixed_site()), Ident::new(method, Span::mixed_site()));
         let text = format_args(p, all, &[index], placeholder);
-        quote!(#p::Arg(#name).#method(&mut #scratch, #text))
+        quote!(#p::#wrapper(#name).#method(&mut #scratch, #text))
     };
+    let of_field = |is_secret: bool| if is_secret { "SecretArg" } else { "FieldArg" };
     match staged {
-        Staged::Display { value, placeholder } => raw("display", *value, placeholder),
-        Staged::Debug { value, placeholder } => raw("debug", *value, placeholder),
-        Staged::Number { value, placeholder } => raw("number", *value, placeholder),
+        Staged::Display { value, placeholder } => raw("Arg", "display", *value, placeholder),
+        Staged::Debug { value, placeholder } => raw("Arg", "debug", *value, placeholder),
+        Staged::Number { value, placeholder } => raw("Arg", "number", *value, placeholder),
+        Staged::FieldDisplay { value, is_secret } => raw(of_field(*is_secret), "display", *value, "{}"),
+        Staged::FieldDebug { value, is_secret } => raw(of_field(*is_secret), "debug", *value, "{:?}"),
         Staged::Eager { values, placeholder } => {
             let text = format_args(p, all, values, placeholder);
             quote!(#scratch.eager(#text))
         }
-        Staged::Typed { value } => {
+        Staged::Typed { value, is_secret } => {
             // What is asked of the value's type is asked by `value` and again by `submit`. The compiler
             // takes both for one mistake as long as it marks the whole statement for both, and then
             // underlines the value in it: so the value's own mark must not have the origin of the path.
-            typed(all, p, "value", *value)
+            typed(all, p, if *is_secret { "secret_value" } else { "value" }, *value)
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn body(record: &Record, frame: &Frame<'_>) -> TokenStream {
             Staged::Display { value, .. } | Staged::Debug { value, .. } | Staged::Number { value, .. } => {
                 Some(typed(&record.values, p, "signal_value", *value))
             }
-            Staged::Eager { .. } | Staged::Typed { .. } => None,
+            _ => None,
         })
         .collect();
     let nested = values.iter().rev().fold(quote!(()), |rest, value| quote!((#value, #rest)));

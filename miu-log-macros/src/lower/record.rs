@@ -10,6 +10,7 @@ use syn::{Expr, LitStr};
 
 use super::Mistakes;
 use crate::parse::record::{Argument, Field, Form, Statement, StatementLevel, is_unfinished};
+use crate::secret_names;
 use crate::template::{self, Count, Kind, Piece, Placeholder, Reference};
 use crate::words;
 
@@ -49,7 +50,11 @@ pub(crate) enum Staged {
     /// Always formatted at once; the placeholder's numbers count from `values[0]`.
     Eager { values: Vec<usize>, placeholder: String },
     /// A field without `%` or `?`.
-    Typed { value: usize },
+    Typed { value: usize, is_secret: bool },
+    /// A field with `%`: as `Display`, and looked at as a field.
+    FieldDisplay { value: usize, is_secret: bool },
+    /// A field with `?`. It has no spec that could tell the listener to quote and escape a raw string, so its text is made at once.
+    FieldDebug { value: usize, is_secret: bool },
 }
 
 impl Value {
@@ -176,20 +181,24 @@ fn fields(fields: &[Field], values: &mut Vec<Value>, mistakes: &mut Mistakes) ->
     let mut seen: HashMap<&str, Span> = HashMap::new();
     let mut staged = Vec::new();
     for field in fields {
+        let name = match &field.of {
+            Some(function) => format!("{function}.{}", field.name),
+            None => field.name.clone(),
+        };
         if let Some(first) = seen.insert(&field.name, field.span) {
-            mistakes.at(field.span, format!("the field `{}` is given twice; remove one of them", field.name));
-            mistakes.at(first, format!("the field `{}` is given here first", field.name));
+            mistakes.at(field.span, format!("the field `{name}` is given twice; remove one of them"));
+            mistakes.at(first, format!("the field `{name}` is given here first"));
         }
         let value = values.len();
         values.push(Value::new(&field.value));
+        // The name of a function says nothing about its arguments.
+        let is_secret = secret_names::is_secret(&field.name);
         let how = match field.form {
-            Form::Value => Staged::Typed { value },
-            Form::Display => Staged::Display { value, placeholder: "{}".to_owned() },
-            // A field has no spec that could tell the listener to quote and escape a raw string, so
-            // its `Debug` text is made here.
-            Form::Debug => Staged::Eager { values: vec![value], placeholder: "{:?}".to_owned() },
+            Form::Value => Staged::Typed { value, is_secret },
+            Form::Display => Staged::FieldDisplay { value, is_secret },
+            Form::Debug => Staged::FieldDebug { value, is_secret },
         };
-        staged.push((field.name.clone(), how));
+        staged.push((name, how));
     }
     staged
 }
@@ -283,7 +292,8 @@ impl<'a> Message<'a> {
                             Staged::Display { placeholder, .. }
                             | Staged::Debug { placeholder, .. }
                             | Staged::Number { placeholder, .. } => normal.push_str(placeholder),
-                            Staged::Eager { .. } | Staged::Typed { .. } => normal.push_str("{}"),
+                            // The others are fields.
+                            _ => normal.push_str("{}"),
                         }
                         staged.push(how);
                     }

@@ -6,7 +6,7 @@ use syn::{ItemFn, Token};
 
 use super::record::{self, Field};
 
-/// The function, and what is captured in it: the fields' names have the function's before them.
+/// The function, and what is captured in it.
 pub(crate) struct Diagnose {
     pub(crate) function: ItemFn,
     pub(crate) fields: Vec<Field>,
@@ -33,7 +33,7 @@ pub(crate) fn parse(arguments: TokenStream, item: TokenStream) -> Result<Diagnos
         return Err(refused(syn::Error::new(Span::call_site(), what)));
     }
     for field in &mut fields {
-        field.name = format!("{}.{}", function.sig.ident, field.name);
+        field.of = Some(function.sig.ident.to_string());
     }
     Ok(Diagnose { function, fields })
 }

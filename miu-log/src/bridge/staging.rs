@@ -5,6 +5,8 @@
 //!
 //! J1. The thread's buffers are taken, and put back, under `STATE`, as `encode::scratch` does it (B1): what comes in between, on the same thread, makes its
 //!     own. In a signal handler nothing is made and nothing grows: the record is dropped.
+//! J2. What its name or its shape makes a secret is replaced here, where all of the facades' fields come through, those of spans included. What its name
+//!     makes one is not formatted.
 //!
 //! Called by `receiver` and `routes`; the facades write into it.
 
@@ -18,8 +20,9 @@ use crate::chain::causes;
 use crate::codec::tag;
 use crate::context::current;
 use crate::context::fields::MOST_FIELDS;
-use crate::encode::{Cut, MAX_RECORD, Nesting, Raw, TEXT_HEAD};
+use crate::encode::{Cut, MAX_RECORD, Nesting, REPLACED, Raw, TEXT_HEAD};
 use crate::reading::put_counted;
+use crate::redact::{self, names, shapes};
 use crate::ring::signal_frame::in_signal_handler;
 use crate::sync::{AtomicU8, Ordering, compiler_fence, thread_local};
 
@@ -115,7 +118,9 @@ impl Staging {
     /// A field with a value that is kept as it is.
     #[inline]
     pub(crate) fn field<T: Raw + ?Sized>(&mut self, name: &str, value: &T) {
-        if make_room(&mut self.fields, &mut self.cut, value.raw_size().min(MAX_RECORD)) {
+        if value.raw_looks_secret() || value.raw_can_be_secret() && names::is_secret(name) {
+            self.secret(name);
+        } else if make_room(&mut self.fields, &mut self.cut, value.raw_size().min(MAX_RECORD)) {
             self.name(name);
             value.raw_put_long(MAX_RECORD, &mut self.fields);
         }
@@ -129,16 +134,40 @@ impl Staging {
         }
     }
 
-    /// A field whose value is the text that this makes.
-    pub(crate) fn formatted(&mut self, name: &str, formatted: fmt::Arguments<'_>) {
-        self.name(name);
-        write_text(&mut self.fields, &mut self.cut, formatted);
+    /// A field whose value is a secret (J2).
+    #[cold]
+    fn secret(&mut self, name: &str) {
+        redact::count();
+        if make_room(&mut self.fields, &mut self.cut, REPLACED.len()) {
+            self.name(name);
+            self.fields.extend_from_slice(&REPLACED);
+        }
     }
 
-    /// A field that is an error: its text. The first one's chain of causes is the record's.
+    /// A field whose value is the text that this makes. False where that is a secret.
+    pub(crate) fn formatted(&mut self, name: &str, formatted: fmt::Arguments<'_>) -> bool {
+        if names::is_secret(name) {
+            self.secret(name);
+            return false;
+        }
+        let (names, start) = (self.names.len(), self.fields.len());
+        self.name(name);
+        write_text(&mut self.fields, &mut self.cut, formatted);
+        // It was written just now, and is whole; or there is none.
+        let text = self.fields.get(start + TEXT_HEAD..).unwrap_or_default();
+        if !shapes::is_secret_in_quotes(text) {
+            return true;
+        }
+        self.names.truncate(names);
+        self.fields.truncate(start);
+        self.secret(name);
+        false
+    }
+
+    /// A field that is an error: its text. The first one's chain of causes is the record's, unless the text is a secret.
     pub(crate) fn error(&mut self, name: &str, error: &(dyn Error + 'static)) {
-        self.formatted(name, format_args!("{error}"));
-        if self.detail.is_empty() && make_room(&mut self.detail, &mut self.cut, FIRST) {
+        let is_shown = self.formatted(name, format_args!("{error}"));
+        if is_shown && self.detail.is_empty() && make_room(&mut self.detail, &mut self.cut, FIRST) {
             write_text(&mut self.detail, &mut self.cut, format_args!("{}", causes(error)));
         }
     }

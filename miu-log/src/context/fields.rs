@@ -10,8 +10,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::codec::{Args, Value, tag};
-use crate::encode::{Encode, FieldValue, Scratch, value};
+use crate::encode::{Encode, FieldValue, Scratch, secret_value, value};
 use crate::record::{self, pair};
+use crate::redact::names;
 
 /// Bytes of a set of fields.
 pub(crate) const MOST_BYTES: usize = 4096;
@@ -32,7 +33,7 @@ const CUT_ROOM: usize = 5 + CUT.len() + 9;
 /// that is logged in a scope. A clone costs a counter.
 ///
 /// A set holds 64 fields and 4 KiB, and a text or bytes in it 1 KiB: what is longer is cut, with a mark, and fields that find no room are left
-/// out, which the field `fields_left_out` counts. A name that comes twice has its later value.
+/// out, which the field `fields_left_out` counts. A name that comes twice has its later value. Secrets are replaced by `***`, as in a record: see [`info!`](crate::info).
 #[derive(Clone, Default)]
 pub struct Fields {
     bytes: Option<Arc<[u8]>>,
@@ -139,9 +140,13 @@ impl FieldsBuilder {
         self.add_encoded(name, &value);
     }
 
-    /// Adds a value as it is.
+    /// Adds a value as it is, of a name that nobody has looked at.
     pub(crate) fn add_value<T: FieldValue + ?Sized>(&mut self, name: &str, given: &T) {
-        self.add(name, &Scratch::new(), &value(given));
+        if names::is_secret(name) {
+            add_secret_field(self, name, given);
+        } else {
+            add_field(self, name, given);
+        }
     }
 
     fn add_all(&mut self, fields: &Fields) {
@@ -201,9 +206,14 @@ impl FieldsBuilder {
     }
 }
 
-/// Adds a field's value as it is.
-pub fn add_field<T: FieldValue + ?Sized>(builder: &mut FieldsBuilder, name: &str, value: &T) {
-    builder.add_value(name, value);
+/// Adds a field's value as it is. A text with the shape of a secret is replaced.
+pub fn add_field<T: FieldValue + ?Sized>(builder: &mut FieldsBuilder, name: &str, given: &T) {
+    builder.add(name, &Scratch::new(), &value(given));
+}
+
+/// Adds a field whose name says that it is a secret.
+pub fn add_secret_field<T: FieldValue + ?Sized>(builder: &mut FieldsBuilder, name: &str, given: &T) {
+    builder.add(name, &Scratch::new(), &secret_value(given));
 }
 
 fn put_name(name: &str, out: &mut Vec<u8>) {

@@ -12,9 +12,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::checked::Checked;
 use super::{Encode, Out, Raw, Scratch, put_long_bytes, put_run_head};
 use crate::bytes::Bytes;
 use crate::codec::tag;
+use crate::redact::NotSecret;
 
 /// A value that a field can hold as it is.
 #[diagnostic::on_unimplemented(
@@ -32,6 +34,18 @@ pub trait FieldValue {
 
     /// Writes tag and value for a record too long for a ring: a text or bytes are cut to `cap` bytes and marked.
     fn field_put_long(&self, cap: usize, out: &mut Vec<u8>);
+
+    /// Whether it is a text with the shape of a secret.
+    #[inline(always)]
+    fn field_looks_secret(&self) -> bool {
+        false
+    }
+
+    /// Whether it is a secret where the name of its field says so.
+    #[inline(always)]
+    fn field_can_be_secret(&self) -> bool {
+        true
+    }
 }
 
 macro_rules! field_as_raw {
@@ -49,6 +63,16 @@ macro_rules! field_as_raw {
 
             fn field_put_long(&self, cap: usize, out: &mut Vec<u8>) {
                 self.raw_put_long(cap, out);
+            }
+
+            #[inline(always)]
+            fn field_looks_secret(&self) -> bool {
+                self.raw_looks_secret()
+            }
+
+            #[inline(always)]
+            fn field_can_be_secret(&self) -> bool {
+                self.raw_can_be_secret()
             }
         }
     )*};
@@ -74,6 +98,16 @@ macro_rules! field_by_deref {
 
             fn field_put_long(&self, cap: usize, out: &mut Vec<u8>) {
                 (**self).field_put_long(cap, out);
+            }
+
+            #[inline(always)]
+            fn field_looks_secret(&self) -> bool {
+                (**self).field_looks_secret()
+            }
+
+            #[inline(always)]
+            fn field_can_be_secret(&self) -> bool {
+                (**self).field_can_be_secret()
             }
         }
     )*};
@@ -110,6 +144,37 @@ impl<T: FieldValue> FieldValue for Option<T> {
             Some(value) => value.field_put_long(cap, out),
             None => out.push(tag::NONE),
         }
+    }
+
+    #[inline(always)]
+    fn field_looks_secret(&self) -> bool {
+        self.as_ref().is_some_and(T::field_looks_secret)
+    }
+
+    #[inline(always)]
+    fn field_can_be_secret(&self) -> bool {
+        self.as_ref().is_some_and(T::field_can_be_secret)
+    }
+}
+
+impl<T: FieldValue + ?Sized> FieldValue for NotSecret<T> {
+    #[inline(always)]
+    fn field_size(&self) -> usize {
+        self.0.field_size()
+    }
+
+    #[inline(always)]
+    fn field_put(&self, out: &mut Out<'_>) {
+        self.0.field_put(out);
+    }
+
+    fn field_put_long(&self, cap: usize, out: &mut Vec<u8>) {
+        self.0.field_put_long(cap, out);
+    }
+
+    #[inline(always)]
+    fn field_can_be_secret(&self) -> bool {
+        false
     }
 }
 
@@ -189,10 +254,17 @@ impl<T: Byte, const N: usize> FieldValue for [T; N] {
 #[derive(Debug)]
 pub struct Field<'a, T: ?Sized>(&'a T);
 
-/// Stages a field's value.
+impl<'a, T: ?Sized> Field<'a, T> {
+    #[inline(always)]
+    pub(super) fn of(value: &'a T) -> Field<'a, T> {
+        Field(value)
+    }
+}
+
+/// Stages a field's value. A text with the shape of a secret is replaced.
 #[inline(always)]
-pub fn value<T: FieldValue + ?Sized>(value: &T) -> Field<'_, T> {
-    Field(value)
+pub fn value<T: FieldValue + ?Sized>(value: &T) -> Checked<Field<'_, T>> {
+    Checked::new(Field(value), value.field_looks_secret())
 }
 
 impl<T: FieldValue + ?Sized> Encode for Field<'_, T> {

@@ -1,0 +1,1 @@
+../../miu-log/src/redact/names.rs
