@@ -115,7 +115,7 @@ pub fn fields(input: TokenStream) -> TokenStream {
 /// `Console::diagnose`. They are written as those of `info!`: `order`, `user = %user`, `items = ?items`, `self.id`.
 ///
 /// They are encoded when the function begins, if any repository of the process asks for them, else nothing is done with them. What is more than
-/// 4 KiB is cut, as in `Fields`. An `async fn` has them wherever it is polled; a function that returns a future has them only until it
+/// 4 KiB is cut, as in `Fields`. Secrets are replaced by `***`, by the argument's name and not by the function's. An `async fn` has them wherever it is polled; a function that returns a future has them only until it
 /// returns. A task or thread that the function spawns is not inside it.
 ///
 /// # Examples

@@ -202,6 +202,9 @@ macro_rules! statements {
         ///   Bytes (`&[u8]`, `[u8; N]`, `Vec<u8>` or [`Bytes`]) are written in hexadecimal: `frame=0a1bff`.
         /// - Message: every form of `format!`, captured names included; raw bytes are given as [`Bytes`]. It may be left
         ///   out where there are fields.
+        /// - Secrets: of a field with the name of one (`password`, `db_password`, `access_token`, `api_key`, `Set-Cookie`; not `token_count`), and of a
+        ///   text with the shape of one (`Bearer …`, tokens of well-known services, addresses with a password), `***` is logged; [`NotSecret`] around the value
+        ///   says that it is none. Messages and their arguments are not looked at. The README has the whole rule.
         ///
         /// Arguments are evaluated only if the level is enabled. Numbers, texts and common types are copied as they are and
         /// formatted by the listener; everything else is formatted at once.

@@ -8,7 +8,8 @@ use std::fmt;
 
 /// A text that is never shown: a token, a password, or an address that has one inside.
 ///
-/// `Debug` gives `[secret]`; there is no `Display`. Only [`expose`](Secret::expose) gives the text.
+/// `Debug` gives `[secret]`; there is no `Display`. Only [`expose`](Secret::expose) gives the text. What is replaced in fields of records without being told is
+/// another matter: see [`info!`](crate::info).
 ///
 /// # Examples
 ///

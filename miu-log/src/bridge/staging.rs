@@ -450,6 +450,51 @@ mod tests {
     }
 
     #[test]
+    fn secrets_are_replaced_by_their_name_and_by_their_shape() {
+        struct Untouchable;
+        impl fmt::Display for Untouchable {
+            fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+                panic!("formatted");
+            }
+        }
+        let before = redact::replaced();
+        let address = "postgres://ann:canary@example.org";
+        let fields = |staging: &mut Staging| {
+            staging.field("password", "canary");
+            staging.field("Set-Cookie", &17u64);
+            staging.field("token", &true);
+            staging.nothing("a.token");
+            staging.formatted("accessToken", format_args!("{Untouchable}"));
+            staging.error("secret", &std::io::Error::other(std::io::Error::other("canary")));
+            staging.error("cause", &std::io::Error::other(std::io::Error::other(address)));
+            staging.field("db", address);
+            staging.formatted("shown", format_args!("{address}"));
+            staging.formatted("debugged", format_args!("{address:?}"));
+            staging.field("last", "x");
+        };
+        let (names, values) = staged(fields);
+        let in_order = [
+            "password",
+            "Set-Cookie",
+            "token",
+            "a.token",
+            "accessToken",
+            "secret",
+            "cause",
+            "db",
+            "shown",
+            "debugged",
+            "last",
+        ];
+        assert_eq!(names, in_order);
+        let secret = r#"Str("***")"#;
+        let last = [secret, secret, secret, secret, secret, secret, r#"Str("x")"#];
+        assert_eq!(values[..5], [r#"Rendered("")"#, secret, secret, "Bool(true)", "None"]);
+        assert_eq!(values[5..], last, "there is no chain of causes behind them");
+        assert!(redact::replaced() >= before + 8);
+    }
+
+    #[test]
     fn a_record_within_a_record_has_buffers_of_its_own_and_a_panic_gives_them_back() {
         struct Logs;
         impl fmt::Display for Logs {

@@ -16,6 +16,9 @@ pub const USER_ID: Key<str> = Key::new("user_id", "anonymous");
 
 /// A key of a [`Context`]: its name in records, the type of its values, and what it is where it is not set.
 ///
+/// A context is what stands in records, so that it holds no secrets: of a key that is called like one, and of a text with the shape of one, it has `***`, as
+/// [`info!`](crate::info) says. That is what `get` gives then, or the default where the values are no texts.
+///
 /// # Examples
 ///
 /// ```

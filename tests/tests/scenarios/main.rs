@@ -56,6 +56,7 @@ mod processes;
 mod programs;
 mod puppet;
 mod recover;
+mod redaction;
 mod remote;
 mod restart;
 mod rotation;

@@ -25,6 +25,7 @@ mod load;
 mod panics;
 mod postgres;
 mod processes;
+mod redaction;
 mod remote;
 mod secrets;
 mod signals;
@@ -161,6 +162,7 @@ fn main() {
         "ten-messages" => added_files::ten_messages(folder),
         "recover" => crashes::recover(folder),
         "secrets" => secrets::run(folder, more),
+        "redaction" => redaction::run(folder, more),
         "scripted-worker" => crashes::scripted_worker(),
         "flooding-worker" => crashes::flooding_worker(),
         "serve" => crashes::serve(folder),

@@ -38,7 +38,7 @@ fn look_at_threads() {
 }
 
 /// Says of each file below this folder whether the secret is in it: of those in shared memory nothing is left when the program has ended.
-fn search(folder: &Path, secret: &str) {
+pub(crate) fn search(folder: &Path, secret: &str) {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();
         if path.is_dir() {
