@@ -392,17 +392,12 @@ fn put_long_bytes<T>(units: &[T], byte: impl Fn(&T) -> u8, cap: usize, out: &mut
 }
 
 /// Text that the caller has formatted: a piece of the scratch buffer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Text {
     start: usize,
     end: usize,
     /// How long the text would be if it had not been cut.
     given: usize,
-}
-
-impl Text {
-    /// No text.
-    const EMPTY: Text = Text { start: 0, end: 0, given: 0 };
 }
 
 impl Encode for Text {

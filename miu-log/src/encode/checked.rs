@@ -106,11 +106,11 @@ impl<T: ?Sized> FieldArgAny for &FieldArg<'_, T> {
 
 impl<T: ?Sized> FieldArgAny for &SecretArg<'_, T> {
     fn display(self, _: &mut Scratch, _: fmt::Arguments<'_>) -> Checked<Text> {
-        Checked::new(Text::EMPTY, true)
+        Checked::new(Text::default(), true)
     }
 
     fn debug(self, _: &mut Scratch, _: fmt::Arguments<'_>) -> Checked<Text> {
-        Checked::new(Text::EMPTY, true)
+        Checked::new(Text::default(), true)
     }
 }
 

@@ -2,33 +2,11 @@
 //!
 //! N1. A name is cut into words at everything that is no letter and no digit, and where a capital follows a small letter or a digit. Digits at a word's end and case
 //!     mean nothing.
-//! N2. A name says so if one of its words ends like one of [`SECRETS`], or is `key` behind one of [`OF_KEYS`], unless its last word is one of [`ABOUT`]:
-//!     `token_count` is about a token.
+//! N2. A name says so if one of its words ends like what secrets are called, or is `key` behind one of [`OF_KEYS`], unless its last word is one of
+//!     [`ABOUT`]: `token_count` is about a token.
 //!
 //! This text is part of two crates: the macros ask it about the names that a program writes, while it is compiled; the library about names that it learns at run
 //! time. It stands in `miu-log/src/redact/names.rs`, and the other place is a link to it.
-
-/// What secrets are called. `tokens` is not among them: it is a count nearly always.
-const SECRETS: [&str; 18] = [
-    "password",
-    "passwords",
-    "passwd",
-    "pwd",
-    "passphrase",
-    "passcode",
-    "secret",
-    "secrets",
-    "token",
-    "jwt",
-    "bearer",
-    "authorization",
-    "cookie",
-    "cookies",
-    "credential",
-    "credentials",
-    "apikey",
-    "privatekey",
-];
 
 /// What keys are secret.
 const OF_KEYS: [&str; 7] = ["api", "private", "access", "signing", "encryption", "master", "session"];
@@ -47,52 +25,86 @@ const ABOUT: [&str; 47] = [
 
 /// Whether a field of this name has a secret as its value.
 pub(crate) fn is_secret(name: &str) -> bool {
+    let bytes = name.as_bytes();
     let (mut found, mut last): (bool, &[u8]) = (false, &[]);
-    for word in Words(name.as_bytes()) {
-        found = found || is_secret_word(word, last);
-        last = word;
+    let (mut start, mut before) = (0, Kind::Gap);
+    for end in 0..=bytes.len() {
+        let kind = bytes.get(end).map_or(Kind::Gap, |byte| Kind::of(*byte));
+        let is_end = kind == Kind::Gap || (kind == Kind::Capital && before == Kind::Small);
+        before = kind;
+        if !is_end {
+            continue;
+        }
+        let word = without_number(&bytes[start..end]);
+        start = end + usize::from(kind == Kind::Gap);
+        if !word.is_empty() {
+            found = found || is_secret_word(word, last);
+            last = word;
+        }
     }
     found && !ABOUT.iter().any(|about| last.eq_ignore_ascii_case(about.as_bytes()))
 }
 
-/// Whether this word, behind this one, makes a name that of a secret. Nearly all words end here with a look at their last letter.
-fn is_secret_word(word: &[u8], before: &[u8]) -> bool {
-    let of = |list: &[&str]| list.iter().any(|secret| ends_with(word, secret.as_bytes()));
-    match word.last().map(u8::to_ascii_lowercase) {
-        Some(b'd' | b'e' | b't' | b'n' | b's' | b'r' | b'l') => word.len() >= 3 && of(&SECRETS),
-        Some(b'y') => {
-            of(&SECRETS)
-                || word.eq_ignore_ascii_case(b"key")
-                    && OF_KEYS.iter().any(|kind| before.eq_ignore_ascii_case(kind.as_bytes()))
+/// What a byte of a name is (N1).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Gap,
+    Capital,
+    /// A small letter, a digit, or a part of a letter beyond ASCII.
+    Small,
+}
+
+impl Kind {
+    fn of(byte: u8) -> Kind {
+        match byte {
+            b'A'..=b'Z' => Kind::Capital,
+            b'a'..=b'z' | b'0'..=b'9' | 128.. => Kind::Small,
+            _ => Kind::Gap,
         }
-        _ => false,
     }
+}
+
+/// The word without the digits at its end.
+fn without_number(mut word: &[u8]) -> &[u8] {
+    while let [rest @ .., b'0'..=b'9'] = word {
+        word = rest;
+    }
+    word
+}
+
+/// Whether this word, behind this one, makes a name that of a secret (N2). `tokens` does not: it is a count nearly always.
+fn is_secret_word(word: &[u8], before: &[u8]) -> bool {
+    let Some(end) = word.last_chunk::<3>() else { return false };
+    // Nearly all words end with the look at their last letters.
+    let secrets: &[&str] = match &end.map(|byte| byte.to_ascii_lowercase()) {
+        b"key" if word.len() == 3 => {
+            return OF_KEYS.iter().any(|kind| before.eq_ignore_ascii_case(kind.as_bytes()));
+        }
+        b"key" => &["apikey", "privatekey"],
+        b"ord" => &["password"],
+        b"rds" => &["passwords"],
+        b"swd" => &["passwd"],
+        b"pwd" => &["pwd"],
+        b"ase" => &["passphrase"],
+        b"ode" => &["passcode"],
+        b"ret" => &["secret"],
+        b"ets" => &["secrets"],
+        b"ken" => &["token"],
+        b"jwt" => &["jwt"],
+        b"rer" => &["bearer"],
+        b"ion" => &["authorization"],
+        b"kie" => &["cookie"],
+        b"ies" => &["cookies"],
+        b"ial" => &["credential"],
+        b"als" => &["credentials"],
+        _ => return false,
+    };
+    secrets.iter().any(|secret| ends_with(word, secret.as_bytes()))
 }
 
 fn ends_with(word: &[u8], end: &[u8]) -> bool {
     let start = word.len().checked_sub(end.len());
     start.is_some_and(|start| word[start..].eq_ignore_ascii_case(end))
-}
-
-/// The words of a name (N1).
-struct Words<'a>(&'a [u8]);
-
-impl<'a> Iterator for Words<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        // Letters beyond ASCII are letters, and no capitals.
-        let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || !byte.is_ascii();
-        let start = self.0.iter().position(is_part)?;
-        let rest = &self.0[start..];
-        let ends =
-            |pair: &[u8]| !is_part(&pair[1]) || pair[1].is_ascii_uppercase() && !pair[0].is_ascii_uppercase();
-        let end = rest.windows(2).position(ends).map_or(rest.len(), |last| last + 1);
-        let (word, rest) = rest.split_at(end);
-        self.0 = rest;
-        let letters = word.iter().rposition(|byte| !byte.is_ascii_digit()).map_or(0, |last| last + 1);
-        Some(&word[..letters])
-    }
 }
 
 #[cfg(test)]
@@ -190,7 +202,27 @@ mod tests {
     }
 
     #[test]
-    fn every_word_of_the_list_is_found() {
+    fn every_word_that_is_listed_is_found() {
+        const SECRETS: [&str; 18] = [
+            "password",
+            "passwords",
+            "passwd",
+            "pwd",
+            "passphrase",
+            "passcode",
+            "secret",
+            "secrets",
+            "token",
+            "jwt",
+            "bearer",
+            "authorization",
+            "cookie",
+            "cookies",
+            "credential",
+            "credentials",
+            "apikey",
+            "privatekey",
+        ];
         for name in SECRETS {
             assert!(is_secret(name), "{name}");
             assert!(is_secret(&format!("a.{}_b", name.to_uppercase())), "{name}");

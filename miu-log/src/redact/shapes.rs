@@ -51,7 +51,7 @@ fn is_candidate(text: &[u8]) -> bool {
 
 #[inline(never)]
 fn is_token_or_address(text: &str) -> bool {
-    is_token(text) || is_address_with_password(text)
+    is_address_with_password(text) || is_token(text)
 }
 
 /// Whether there is a colon among the first bytes.
@@ -76,24 +76,23 @@ fn is_token(text: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     let capital = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
     // Of every prefix: how many bytes of which kind follow at least.
-    let follows = |prefix: &str, least: usize, kind: &dyn Fn(u8) -> bool| {
-        let rest = text.strip_prefix(prefix);
-        rest.is_some_and(|rest| rest.len() >= least && rest.bytes().take(least).all(kind))
+    let follows = |prefixes: &[&str], least: usize, kind: &dyn Fn(u8) -> bool| {
+        let mut rests = prefixes.iter().filter_map(|prefix| text.strip_prefix(prefix));
+        rests.any(|rest| rest.len() >= least && rest.bytes().take(least).all(kind))
     };
-    let of_github = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_"];
-    let of_slack = ["xoxb-", "xoxp-", "xoxa-", "xoxr-", "xoxs-"];
-    let of_stripe = ["sk_live_", "sk_test_", "rk_live_", "rk_test_"];
-    of_github.iter().any(|prefix| follows(prefix, 16, &alphanumeric))
-        || follows("github_pat_", 16, &word)
-        || follows("glpat-", 16, &word)
-        || of_slack.iter().any(|prefix| follows(prefix, 8, &word))
-        || of_stripe.iter().any(|prefix| follows(prefix, 8, &alphanumeric))
-        || ["AKIA", "ASIA"]
-            .iter()
-            .any(|prefix| follows(prefix, 16, &capital) && !text.bytes().nth(20).is_some_and(word))
-        || is_json_token(text)
-        || is_private_key(text)
-        || is_authorization(text)
+    match text.as_bytes().first() {
+        Some(b'A') => follows(&["AKIA", "ASIA"], 16, &capital) && !text.bytes().nth(20).is_some_and(word),
+        Some(b'g') => {
+            follows(&["ghp_", "gho_", "ghu_", "ghs_", "ghr_"], 16, &alphanumeric)
+                || follows(&["github_pat_", "glpat-"], 16, &word)
+        }
+        Some(b'r' | b's') => follows(&["sk_live_", "sk_test_", "rk_live_", "rk_test_"], 8, &alphanumeric),
+        Some(b'x') => follows(&["xoxb-", "xoxp-", "xoxa-", "xoxr-", "xoxs-"], 8, &word),
+        Some(b'e') => is_json_token(text),
+        Some(b'-') => is_private_key(text),
+        Some(b'B' | b'b') => is_authorization(text),
+        _ => false,
+    }
 }
 
 /// `eyJ….….…`: a JSON object in base64, and two more parts.
@@ -165,17 +164,18 @@ fn is_name_and_password(given: &[u8]) -> bool {
 fn is_address_with_password(text: &str) -> bool {
     let Some(colon) = text.bytes().take(LONGEST_SCHEME).position(|byte| byte == b':') else { return false };
     let (scheme, rest) = text.split_at(colon);
-    let Some(rest) = rest.strip_prefix("://") else { return false };
+    let Some(rest) = rest.strip_prefix("://").filter(|rest| rest.as_bytes().contains(&b'@')) else {
+        return false;
+    };
     let of_scheme = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
     if scheme.is_empty() || !scheme.bytes().all(of_scheme) {
         return false;
     }
-    let end = |it: char| it.is_ascii_whitespace() || it == '"';
-    let address = rest.split(end).next().unwrap_or_default();
+    let address = rest.split(|it: char| it.is_ascii_whitespace() || it == '"').next().unwrap_or_default();
     let authority = address.split(['/', '?', '#']).next().unwrap_or_default();
     if let Some((user, _)) = authority.rsplit_once('@') {
-        let password = user.split_once(':').map_or("", |(_, password)| password);
-        return !password.is_empty() || is_token(user);
+        // A token may stand for the user.
+        return user.split_once(':').is_some_and(|(_, password)| !password.is_empty()) || is_token(user);
     }
     // A password with a slash in it looks like a host and a port. A port has digits alone.
     let port = authority.rsplit_once(':').map_or("", |(_, port)| port);

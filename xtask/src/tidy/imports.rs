@@ -132,6 +132,11 @@ const LAYERS: &[Layer] = &[
         may: May::Only(&["level", "notice", "sink", "stats"]),
         because: "it tells counters to others and has a part in none of them",
     },
+    Layer {
+        who: "redact",
+        may: May::Only(&["sync"]),
+        because: "what is a secret is decided on a name or a text alone, also by the macros",
+    },
     Layer { who: "secret", may: May::Only(&[]), because: "what must not be shown is given to nobody" },
     Layer {
         who: "sink",

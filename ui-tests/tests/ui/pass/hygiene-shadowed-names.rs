@@ -26,6 +26,8 @@ struct Logger;
 struct Callsite;
 struct Scratch;
 struct Arg;
+struct FieldArg;
+struct SecretArg;
 struct SignalSite;
 const SITE: i8 = 9;
 trait Display {}
@@ -38,6 +40,8 @@ trait Deref {}
 trait FromStr {}
 trait ArgRaw {}
 trait ArgAny {}
+trait FieldArgRaw {}
+trait FieldArgAny {}
 const CALLSITE: i8 = 7;
 fn here() -> i8 {
     8
