@@ -17,7 +17,10 @@ use crate::sink::outbox::{Backoff, Batching, Options};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 use crate::sink::{
     Batch,
-    outbox::{database::Database, deliver::DeliverError},
+    outbox::{
+        database::{Database, NAME},
+        deliver::DeliverError,
+    },
 };
 #[cfg(feature = "webhook")]
 use crate::{layout::Pattern, level::Level, sink::outbox::webhook::Webhook};
@@ -123,15 +126,23 @@ impl Remote {
             .batch_interval(Duration::from_secs(20))
     }
 
-    /// Rows of a table in a database, under the name `database`: 50 records make a batch, and where more wait up to 8192 go at once.
+    /// Rows of a table in a database, under the name `database` if it is not [`named`](Remote::named) otherwise: 50 records make a batch, and where more wait up to 8192 go at once.
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub fn database(database: Database) -> Remote {
         let (deliverer, problem) = match database.engine() {
             Ok(deliverer) => (deliverer, None),
             Err(problem) => (Box::new(Nowhere) as Box<dyn Deliver>, Some(problem)),
         };
-        let remote = Remote { problem, ..Remote::of("database".to_owned(), deliverer) };
+        let remote = Remote { problem, ..Remote::of(NAME.to_owned(), deliverer) };
         remote.layout(AnyLayout::rows()).batch_bytes(4 << 20).backlog_records(8192)
+    }
+
+    /// Another name than it has so far, as [`new`](Remote::new) takes it: for a second database, as each sink has a name of its own. The spool belongs to the name: what
+    /// waits under the old one stays there.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Remote {
+        self.name = name.into();
+        self
     }
 
     /// What the lines look like that it is given. Default: as in the files.

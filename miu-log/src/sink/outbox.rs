@@ -164,12 +164,13 @@ impl Intake {
 fn sides(
     name: &str,
     options: Options,
-    deliverer: Box<dyn Deliver>,
+    mut deliverer: Box<dyn Deliver>,
     domains: Vec<String>,
     fallback: Fallback,
     clock: Clock,
     chance: Box<dyn FnMut() -> u64 + Send>,
 ) -> (Intake, Courier) {
+    deliverer.set_name(name);
     let (appender, spool) = open_spool(name, &options, &clock).unzip();
     let report = Report::default();
     let intake = Intake {

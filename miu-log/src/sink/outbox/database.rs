@@ -143,6 +143,9 @@ impl Database {
     }
 }
 
+/// What a sink is called that nobody has named.
+pub(crate) const NAME: &str = "database";
+
 const NO_ADDRESS: &str = "the address is none of a database; sqlite:<path> and postgres://user:password@host:port/name are accepted";
 
 /// Why there is no engine for an address that would be right.
