@@ -401,7 +401,7 @@ impl LogConfig {
         self
     }
 
-    /// When the log files are made durable, against a loss of power.
+    /// When the log files, and the spools of remote sinks, are made durable, against a loss of power.
     pub fn durability(mut self, durability: Durability) -> LogConfig {
         self.durability = durability;
         self

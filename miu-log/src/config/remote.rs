@@ -42,8 +42,8 @@ const SMALLEST_SPOOL: u64 = 64 << 10;
 /// - **When the destination fails:** its records stay in the spool, and are delivered in order later, also after a restart. Without a spool a batch
 ///   goes to the console, stderr or nowhere after its last retry.
 /// - **Durability:** a record is in the spool before its space in the ring is given back, so that it survives the end of the process, also a `kill -9`, and is delivered at
-///   least once. The spool is not synced: a loss of power costs what the system had not written. A second delivery, after an answer that got
-///   lost or a crash, has the same [`Line::id`](crate::Line::id). [`recover`](crate::recover()) delivers nothing.
+///   least once. A loss of power spares what [`LogConfig::durability`](crate::LogConfig::durability) says, as in the log files, and by default what the system had written; what is in memory alone
+///   it takes. A second delivery, after an answer that got lost or a crash, also of the machine, has the same [`Line::id`](crate::Line::id). [`recover`](crate::recover()) delivers nothing.
 ///
 /// A flush makes a batch of what waits and tries it, for half of [`sink_timeout`](crate::LogConfig::sink_timeout) at most; what is in the spool by then is safe, so that a
 /// destination that fails or hangs is no error of a flush. So does the end of the program, which waits no longer than `sink_timeout` and says how many records are left in the spool.
@@ -253,8 +253,8 @@ impl Remote {
         wrong(&self.name, problem)
     }
 
-    /// How its outbox works, in this log folder; a sink may hold up a flush for so long.
-    pub(crate) fn options(&self, folder: Option<&Path>, sink_timeout: Duration) -> Options {
+    /// How its outbox works, in this log folder; a sink may hold up a flush for so long, and what is on disk may have to survive a loss of power.
+    pub(crate) fn options(&self, folder: Option<&Path>, sink_timeout: Duration, is_durable: bool) -> Options {
         // Wherever the program goes later, the spool stays where it is.
         let folder = folder.map(|folder| std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()));
         let spool = folder.zip(self.spool);
@@ -265,6 +265,7 @@ impl Remote {
             // The rest is for the answer.
             flush_wait: sink_timeout / 2,
             spool: spool.map(|(folder, limit)| (folder.join(".outbox").join(&self.name), limit)),
+            is_durable,
         }
     }
 
@@ -369,7 +370,7 @@ mod tests {
 
     #[test]
     fn a_spool_is_below_the_log_folder_if_there_is_one() {
-        let at = |remote: Remote, folder| remote.options(folder, Duration::ZERO).spool;
+        let at = |remote: Remote, folder| remote.options(folder, Duration::ZERO, false).spool;
         let logs = Some(Path::new("logs"));
         let (path, limit) = at(far(), logs).unwrap();
         assert!(path.is_absolute() && path.ends_with("logs/.outbox/far") && limit == 256 << 20, "{path:?}");

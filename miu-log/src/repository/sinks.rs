@@ -248,7 +248,8 @@ fn remote_slot(
         false,
         remote.diagnose.unwrap_or(config.diagnose),
     );
-    let options = remote.options(folder.map(Folder::path), config.sink_timeout);
+    let options =
+        remote.options(folder.map(Folder::path), config.sink_timeout, config.durability != Durability::Os);
     let console = stream.filter(|_| remote.console).map(|it| fallback_console(&remote.name, domains, it));
     let sink =
         Outbox::new(&remote.name, options, remote.deliverer, domains.to_vec(), console).map_err(|error| {

@@ -41,7 +41,7 @@ use deliver::{Deliver, Timeouts};
 use fallback::Fallback;
 pub(crate) use fallback::OpenConsole;
 use rates::Rates;
-use spool::{Appender, Drain, Refusal, Shared};
+use spool::{Appender, Drain, Refusal, Shared, Unsynced};
 
 use super::queued::Queued;
 use super::{Batch, Health, Sink, SinkError};
@@ -59,6 +59,8 @@ pub(crate) struct Options {
     pub(crate) flush_wait: Duration,
     /// Where the spool is, if there is one, and the bytes that it may take.
     pub(crate) spool: Option<(PathBuf, u64)>,
+    /// Whether what is on disk has to survive a loss of power.
+    pub(crate) is_durable: bool,
 }
 
 /// Bytes of lines that may wait for the thread where the spool does not take them; for ERROR and CRITICAL so many more.
@@ -120,6 +122,8 @@ struct Intake {
     clock: Clock,
     /// The fault of the spool that is going on has been told.
     told: bool,
+    /// Files of the spool that could not be made durable when they were left.
+    errors: u64,
 }
 
 impl fmt::Debug for Intake {
@@ -151,6 +155,10 @@ impl Intake {
             }
             Some(_) => {}
         }
+        if let Some(unsynced) = appender.take_unsynced() {
+            self.errors += 1;
+            say(&self.name, "durability", &unsynced.to_string());
+        }
         if let Some(gone) = appender.take_removed() {
             let text = format!("its spool was removed, and {} with it", records(gone));
             say(&self.name, "spool", &format!("{text}, counted as lost; it is made anew"));
@@ -180,6 +188,7 @@ fn sides(
         report: report.clone(),
         clock: clock.clone(),
         told: false,
+        errors: 0,
     };
     let name = name.to_owned();
     let kit = Kit { name, options, deliverer, domains, spool, fallback, clock, chance, report };
@@ -190,7 +199,8 @@ fn sides(
 fn open_spool(name: &str, options: &Options, clock: &Clock) -> Option<(Appender, Drain)> {
     let (folder, limit) = options.spool.as_ref()?;
     match spool::open(folder, *limit, clock.monotonic()) {
-        Ok((appender, drain, found)) => {
+        Ok((mut appender, drain, found)) => {
+            appender.is_durable = options.is_durable;
             if found.damaged > 0 {
                 let text = format!("{} bytes in its spool {folder:?} are no whole records", found.damaged);
                 say(name, "spool", &format!("{text}; they are left out, all others are delivered"));
@@ -253,8 +263,14 @@ impl Sink for Outbox {
         self.queued.flush()
     }
 
+    /// Makes durable what waits in the spool, on the listener's thread, as for a log file. What is in memory alone stays so.
     fn sync(&mut self) -> Result<(), SinkError> {
-        self.queued.sync()
+        let synced = self.intake.appender.as_mut().map_or(Ok(()), Appender::sync);
+        synced.map_err(|unsynced: Unsynced| SinkError::fatal(unsynced.to_string(), 0))
+    }
+
+    fn is_on_disk(&self) -> bool {
+        self.intake.appender.is_some()
     }
 
     /// Has the thread deliver what waits. What is in the spool is safe wherever that leads to, so that a destination that hangs or is slow holds
@@ -309,7 +325,7 @@ impl Sink for Outbox {
         remote.spool_bytes = spool.map_or(0, Shared::size);
         (remote.batches_per_second, remote.records_per_second) = self.rates.per_second();
         Health {
-            errors: queued.errors + report.errors,
+            errors: self.intake.errors + queued.errors + report.errors,
             retries: queued.retries + report.retries,
             waiting: queued.waiting + report.waiting + spool.map_or(0, Shared::pending),
             lost: queued.lost + report.lost + spool.map_or(0, Shared::removed),

@@ -93,7 +93,11 @@ impl fmt::Debug for Courier {
 impl Courier {
     pub(super) fn new(kit: Kit) -> Courier {
         Courier {
-            dead: kit.options.spool.as_ref().map(|(folder, _)| DeadLetters::new(folder)),
+            dead: kit
+                .options
+                .spool
+                .as_ref()
+                .map(|(folder, _)| DeadLetters::new(folder, kit.options.is_durable)),
             memory: Held::default(),
             since: kit.clock.monotonic(),
             current: None,

@@ -21,12 +21,14 @@ const LIMIT: u64 = 16 << 20;
 pub(super) struct DeadLetters {
     folder: PathBuf,
     file: Option<File>,
+    /// Whether one has to be durable before it leaves the spool.
+    is_durable: bool,
 }
 
 impl DeadLetters {
     /// The file `dead-letters` in this folder; made with the first of them.
-    pub(super) fn new(folder: &Path) -> DeadLetters {
-        DeadLetters { folder: folder.to_owned(), file: None }
+    pub(super) fn new(folder: &Path, is_durable: bool) -> DeadLetters {
+        DeadLetters { folder: folder.to_owned(), file: None, is_durable }
     }
 
     /// Appends these records.
@@ -52,7 +54,9 @@ impl DeadLetters {
         if len + text.len() as u64 > LIMIT {
             return Err(format!("they take {len} bytes already, and no more than {LIMIT} are kept"));
         }
-        file.write_all(&text).map_err(|error| {
+        let written = file.write_all(&text);
+        let synced = written.and_then(|()| if self.is_durable { file.sync_data() } else { Ok(()) });
+        synced.map_err(|error| {
             self.file = None;
             error.to_string()
         })
@@ -74,7 +78,7 @@ mod tests {
     #[test]
     fn each_has_its_reason_and_the_file_has_a_bound() {
         let folder = tempfile::tempdir().unwrap();
-        let mut dead = DeadLetters::new(folder.path());
+        let mut dead = DeadLetters::new(folder.path(), true);
         dead.take(&held(&["a\n", "b"]).batch(&["app".to_owned()]), "too\nlong").unwrap();
         let path = folder.path().join("dead-letters");
         let zeros = "0".repeat(32);

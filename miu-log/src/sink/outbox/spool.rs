@@ -3,17 +3,19 @@
 //!
 //! S1. A record is in the hands of the operating system when `append` has counted it: it survives the end of the process.
 //! S2. Records are read in the order in which they were appended, also by the next process; none is left out that is whole.
-//! S3. What was acknowledged is not read again, but for a crash of the machine, after which it may be.
+//! S3. What was acknowledged is not read again, but for a crash of the machine, after which it may be: the position on disk may be an older one, and is never one
+//!     behind which something waits, for numbers of files are not used again.
 //! S4. The files take no more than the bound. What is acknowledged is given back a file at a time.
 //! S5. Whatever is in the files, reading them does no harm: a record has a checksum, and one that is wrong is left out and told; the
 //!     next one that is right is looked for behind it.
 //! S6. What both sides know is behind a lock, which neither holds while it works on a file's content. The file that is appended to is removed by the side
 //!     that appends, or when that has ended.
+//! S7. What has been appended when `sync` is called is durable after it, its file's name included, or it has arrived. Nobody else syncs: the position may fall back.
 //!
 //! ```text
 //! <number>.spool   records: length u32 | checksum u64 | source u64 | sequence u64 | time i64 | level u8 | length of the domain u8 | domain | line
 //! lock             empty; locked by the program that has the spool
-//! position         up to where all has arrived: number u64 | offset u64 | checksum u64
+//! position         up to where all has arrived, in two slots, of which the farther one counts: number u64 | offset u64 | checksum u64
 //! ```
 //!
 //! A process appends to files of its own: one that may end in half a record is read, never gone on with. Only one process has the log folder, and so
@@ -32,9 +34,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use rustix::fs::{FlockOperation, flock};
 
-pub(super) use appender::{Appender, Refusal};
+pub(super) use appender::{Appender, Refusal, Unsynced};
 pub(super) use drain::Drain;
-use format::{number_of, options, path_of, read_position, scan};
+use format::{Slot, number_of, options, path_of, read_position, scan};
 
 use super::batching::Waiting;
 use crate::record::UnixNanos;
@@ -152,7 +154,7 @@ pub(super) fn open(folder: &Path, limit: u64, now: u64) -> io::Result<(Appender,
     make(folder)?;
     let taken = lock_of(folder)?;
     let position = options().read(true).write(true).create(true).open(folder.join("position"))?;
-    let mut arrived = read_position(&position);
+    let (mut arrived, slot) = read_position(&position)?;
     let mut numbers: Vec<u64> =
         std::fs::read_dir(folder)?.filter_map(|entry| number_of(&entry.ok()?.file_name())).collect();
     numbers.sort_unstable();
@@ -189,11 +191,18 @@ pub(super) fn open(folder: &Path, limit: u64, now: u64) -> io::Result<(Appender,
         None => Place { segment: next, offset: 0 },
     };
     let shared = Arc::new(Shared { folder: folder.to_owned(), limit, state: Mutex::new(state) });
-    Ok((Appender::new(Arc::clone(&shared), next, taken), Drain::new(shared, position, read), found))
+    Ok((Appender::new(Arc::clone(&shared), next, taken), Drain::new(shared, (position, slot), read), found))
 }
 
 fn make(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Makes the names of the files in this folder durable, and those of the folders above that may be new.
+fn sync_names(folder: &Path, all: bool) -> io::Result<()> {
+    // Its own name, and that of the folder of all spools.
+    let count = if all { 3 } else { 1 };
+    folder.ancestors().take(count).try_for_each(|folder| File::open(folder)?.sync_all())
 }
 
 /// The file by whose lock the spool belongs to one program: two that keep apart may have the same log folder.

@@ -97,6 +97,7 @@ impl Stage {
             flush_wait: Duration::from_secs(60),
             timeouts: Timeouts::new(Duration::from_secs(10), Duration::from_secs(15)),
             spool: folder.map(|folder| (folder.to_owned(), limit)),
+            is_durable: true,
         };
         let (intake, courier) = sides(
             "far",

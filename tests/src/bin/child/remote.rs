@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::time::Duration;
 
-use miu_log::{Batch, Deliver, DeliverError, Pattern, Remote, Timeouts};
+use miu_log::{Batch, Deliver, DeliverError, Durability, Level, Pattern, Remote, Timeouts};
 use miu_log_tests::logs;
 
 use crate::{FLUSH, config};
@@ -78,4 +78,30 @@ pub(crate) fn remote(folder: &str, more: &[String]) {
     if end == "killed" {
         kill();
     }
+}
+
+/// Logs records of these levels, some with a length as in `INFO:1000`, to a destination that takes nothing, each flushed, with this durability.
+pub(crate) fn durable(folder: &str, more: &[String]) {
+    let [durability, levels @ ..] = more else {
+        panic!("usage: durable-remote <folder> <durability> <level>...")
+    };
+    let durability = match durability.as_str() {
+        "os" => Durability::Os,
+        "on-error" => Durability::SyncOnError,
+        _ => Durability::SyncEvery(Duration::from_secs(3600)),
+    };
+    let file = OpenOptions::new().write(true).open("/dev/null").unwrap();
+    // Its errors would be counted together with those of the spool.
+    let far = Remote::new("far", Destination(file, Mood::Hanging));
+    let config = config(folder).durability(durability).sink(far).sink_timeout(Duration::from_millis(200));
+    let repo = logs::Repository::open(config).unwrap();
+    for (number, level) in levels.iter().enumerate() {
+        let (level, len) = level.split_once(':').unwrap_or((level, "0"));
+        let more = "x".repeat(len.parse().unwrap());
+        repo.app.log(level.parse::<Level>().unwrap(), format_args!("record {number}{more}"));
+        repo.flush(FLUSH).unwrap();
+    }
+    let stats = repo.stats();
+    let sink = stats.sinks.iter().find(|sink| sink.name == "far").unwrap();
+    println!("held={} dropped={} errors={}", sink.held, sink.dropped, sink.errors);
 }

@@ -35,18 +35,54 @@ pub(super) fn number_of(name: &std::ffi::OsStr) -> Option<u64> {
     name.to_str()?.strip_suffix(".spool").filter(|number| number.len() == 16)?.parse().ok()
 }
 
-/// Up to where all has arrived; the very beginning where nobody has said that yet.
-pub(super) fn read_position(file: &File) -> Place {
+/// Where the next position is written: not over the one that counts, so that half a write spoils none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slot(bool);
+
+impl Slot {
+    /// In a page of its own: what a disk writes at once is no longer.
+    fn at(self) -> u64 {
+        if self.0 { 4096 } else { 0 }
+    }
+
+    fn other(self) -> Slot {
+        Slot(!self.0)
+    }
+}
+
+/// Up to where all has arrived, and where to write that next; the very beginning where nobody has said that yet.
+///
+/// # Errors
+///
+/// When it cannot be read. Nothing may be begun then: a position that is readable again later would be one in files that have other contents by then.
+pub(super) fn read_position(file: &File) -> io::Result<(Place, Slot)> {
+    let mut found = [None; 2];
+    for (slot, found) in [Slot(false), Slot(true)].into_iter().zip(&mut found) {
+        let mut bytes = [0; 24];
+        match file.read_exact_at(&mut bytes, slot.at()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
+            Err(error) => return Err(error),
+        }
+        let word =
+            |at: usize| bytes[at..at + 8].iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        // The next file's number is one more.
+        *found = (word(16) == fnv1a(&bytes[..16]))
+            .then(|| (Place { segment: word(0).min(u64::MAX / 2), offset: word(8) }, slot.other()));
+    }
+    let farthest = found.into_iter().flatten().max_by_key(|(place, _)| *place);
+    Ok(farthest.unwrap_or((Place::default(), Slot(false))))
+}
+
+/// Writes down up to where all has arrived; where to do that the next time.
+pub(super) fn write_position(file: &File, slot: Slot, place: Place) -> io::Result<Slot> {
     let mut bytes = [0; 24];
-    if file.read_exact_at(&mut bytes, 0).is_err() {
-        return Place::default();
-    }
-    let word = |at: usize| bytes[at..at + 8].iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-    if word(16) != fnv1a(&bytes[..16]) {
-        return Place::default();
-    }
-    // The next file's number is one more.
-    Place { segment: word(0).min(u64::MAX / 2), offset: word(8) }
+    bytes[..8].copy_from_slice(&place.segment.to_le_bytes());
+    bytes[8..16].copy_from_slice(&place.offset.to_le_bytes());
+    let sum = fnv1a(&bytes[..16]);
+    bytes[16..].copy_from_slice(&sum.to_le_bytes());
+    file.write_all_at(&bytes, slot.at())?;
+    Ok(slot.other())
 }
 
 /// Where the whole records of a file end and when they were logged, and how many bytes behind them are none.
