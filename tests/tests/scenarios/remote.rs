@@ -302,6 +302,27 @@ fn a_burst_of_errors_is_one_message_with_their_number_and_the_client_s_own_recor
     assert_eq!(texts, ["ERROR db\\: connection lost (×999)", "CRITICAL app\\: \\@everyone run"]);
 }
 
+// F64
+#[test]
+fn a_webhook_that_has_asked_for_a_pause_is_not_asked_by_the_next_start_within_it() {
+    let place = Place::new();
+    let (address, bodies) = server("429 Too Many Requests\r\nRetry-After: 600");
+    for start in 1..=2 {
+        let alerts = Remote::webhook("alerts", Webhook::json(&*address).unwrap()).batch_age(Duration::ZERO);
+        let repo = logs::Repository::open(place.config().sink(alerts)).unwrap();
+        repo.app.error(format!("error {start}"));
+        repo.flush(FLUSH).unwrap();
+        let stats = repo.stats();
+        let sink = stats.sinks.iter().find(|sink| sink.name == "alerts").unwrap();
+        let fault = sink.fault.as_deref().unwrap_or_default();
+        let expected = if start == 1 { "answers 429" } else { "it has asked for a pause, of which " };
+        assert!(fault.contains(expected), "{fault}");
+        assert_eq!((sink.held, sink.state), (start, SinkState::Failing), "{sink:?}");
+        repo.shutdown();
+        assert_eq!(bodies.lock().unwrap().len(), 1);
+    }
+}
+
 // F61, F64
 #[test]
 fn a_webhook_that_is_gone_is_asked_once_and_told_once_without_its_address() {

@@ -7,7 +7,6 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use super::backoff::asked_for;
 use super::batching::Waiting;
 use super::bisection::{Bisection, Refused};
 use super::circuit::Circuit;
@@ -16,13 +15,16 @@ use super::deliver::{Deliver, DeliverError, Kind, Timeouts};
 use super::fallback::Fallback;
 use super::spool::{Drain, Place, Shared};
 use super::{Options, Report, say};
-use crate::clock::Clock;
+use crate::clock::{Clock, nanos};
 use crate::notice::records;
 use crate::own_thread::MuteThread;
 use crate::sink::{Batch, CircuitState, Health, Held, RemoteHealth, Sink, SinkError};
 
 /// Bytes of lines that are kept in memory where they cannot be in the spool.
 const MEMORY: usize = 4 << 20;
+
+/// Longest time for which a destination is believed when it asks for patience.
+const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
 
 /// What is left of the time for the end has to be longer than this for another attempt: one that is cut short would look like a fault.
 const SHORTEST_ATTEMPT: Duration = Duration::from_millis(50);
@@ -53,14 +55,14 @@ pub(super) struct Courier {
     circuit: Circuit,
     dead: Option<DeadLetters>,
     /// The destination was asked for before there was anything for it.
-    has_connected: bool,
+    pub(super) has_connected: bool,
     /// Nothing gets there before the next start.
     is_off: bool,
     /// Whatever waits is a batch: somebody wants a flush, or the end is near.
     hurried: bool,
     /// The end is near: nothing is waited for but what the destination has asked for.
     is_ending: bool,
-    /// The destination has asked not to be called before.
+    /// The destination has asked not to be called before, perhaps an earlier process.
     asked_until: u64,
     /// When the last batch arrived.
     last_arrival: Option<u64>,
@@ -92,7 +94,7 @@ impl fmt::Debug for Courier {
 
 impl Courier {
     pub(super) fn new(kit: Kit) -> Courier {
-        Courier {
+        let mut courier = Courier {
             dead: kit
                 .options
                 .spool
@@ -115,6 +117,37 @@ impl Courier {
             delivered: 0,
             told: false,
             kit,
+        };
+        courier.resume_pause();
+        courier
+    }
+
+    /// What was asked of an earlier process holds for this one.
+    fn resume_pause(&mut self) {
+        let clock = &self.kit.clock;
+        let Some(spool) = &self.kit.spool else { return };
+        let Some(left) = spool.pause(clock.unix_now(), nanos(LONGEST_ASKED)) else { return };
+        self.asked_until = clock.monotonic().saturating_add(left);
+        // Rounded up: it is not asked a moment sooner.
+        let seconds = left.div_ceil(1_000_000_000);
+        let text = format!("it has asked for a pause, of which {seconds} s are left");
+        self.tell(&DeliverError::retry(text), "its records wait in its spool");
+    }
+
+    /// The destination has asked for patience.
+    fn ask(&mut self, now: u64, asked: Duration) {
+        let pause = nanos(asked.min(LONGEST_ASKED));
+        let until = now.saturating_add(pause);
+        if until <= self.asked_until {
+            return;
+        }
+        self.asked_until = until;
+        if let Some(spool) = &self.kit.spool
+            && let Err(error) = spool.keep_pause(self.kit.clock.unix_now(), pause)
+        {
+            self.errors += 1;
+            let text = format!("cannot write down in its spool how long it is to wait: {error}");
+            self.say("spool", &format!("{text}; after a restart it asks at once"));
         }
     }
 
@@ -269,6 +302,11 @@ impl Courier {
         self.batches += 1;
         self.delivered += records as u64;
         self.last_arrival = Some(self.kit.clock.monotonic());
+        if std::mem::take(&mut self.asked_until) > 0
+            && let Some(spool) = &self.kit.spool
+        {
+            spool.forget_pause();
+        }
         self.dealt_with(records);
         if std::mem::take(&mut self.told) {
             self.kit.report.set_fault(None);
@@ -307,13 +345,13 @@ impl Courier {
     /// An attempt failed, and the next one may not.
     fn failed(&mut self, error: &DeliverError, asked: Option<Duration>) {
         let now = self.kit.clock.monotonic();
+        if let Some(asked) = asked {
+            self.ask(now, asked);
+        }
         let Some(current) = &mut self.current else { return };
         current.failed += 1;
-        if let Some(asked) = asked {
-            self.asked_until = self.asked_until.max(now.saturating_add(asked_for(asked)));
-        }
         let chance = (self.kit.chance)();
-        let pause = self.kit.options.backoff.pause(current.failed, chance, asked);
+        let pause = self.kit.options.backoff.pause(current.failed, chance);
         if let Some(pause) = pause
             && !self.circuit.is_half_open()
         {
@@ -322,7 +360,7 @@ impl Courier {
             return;
         }
         (current.failed, current.due) = (0, 0);
-        self.circuit.open(now, asked.map_or(0, asked_for));
+        self.circuit.open(now);
         if current.places.is_empty() {
             self.tell(error, "without a spool its records go to the console or stderr");
             self.give_away();
@@ -479,7 +517,7 @@ impl Sink for Courier {
     fn tick(&mut self) -> Result<(), SinkError> {
         if self.has_connected {
             self.step(self.kit.options.timeouts);
-        } else {
+        } else if self.asked_until <= self.kit.clock.monotonic() {
             self.connect();
         }
         self.publish();
@@ -487,10 +525,7 @@ impl Sink for Courier {
     }
 
     fn rest(&self) -> Option<Duration> {
-        if !self.has_connected {
-            return Some(Duration::ZERO);
-        }
-        let due = self.due()?;
+        let due = if self.has_connected { self.due()? } else { self.asked_until };
         Some(Duration::from_nanos(due.saturating_sub(self.kit.clock.monotonic())))
     }
 

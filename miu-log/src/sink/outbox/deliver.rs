@@ -98,7 +98,7 @@ impl DeliverError {
         DeliverError::new(message, Kind::Retry(None))
     }
 
-    /// It may pass, but not before this time: the destination has asked for it. At most an hour counts.
+    /// It may pass, but not before this time: the destination has asked for it. At most an hour counts. Where there is a spool a new start keeps to it as well.
     pub fn retry_after(message: impl Into<String>, pause: Duration) -> DeliverError {
         DeliverError::new(message, Kind::Retry(Some(pause)))
     }

@@ -16,6 +16,7 @@
 //! <number>.spool   records: length u32 | checksum u64 | source u64 | sequence u64 | time i64 | level u8 | length of the domain u8 | domain | line
 //! lock             empty; locked by the program that has the spool
 //! position         up to where all has arrived, in two slots, of which the farther one counts: number u64 | offset u64 | checksum u64
+//! pause            until when the destination has asked not to be called; there if it has (`pause`)
 //! ```
 //!
 //! A process appends to files of its own: one that may end in half a record is read, never gone on with. Only one process has the log folder, and so
@@ -24,6 +25,7 @@
 mod appender;
 mod drain;
 mod format;
+mod pause;
 
 use std::collections::VecDeque;
 use std::fs::{DirBuilder, File};

@@ -84,7 +84,13 @@ struct Stage {
 impl Stage {
     /// Batches of at most four records, seven seconds old; pauses are as long as they can be; nothing can be shown on stderr.
     fn new(folder: Option<&Path>, limit: u64) -> Stage {
+        Stage::at(0, folder, limit)
+    }
+
+    /// The same, that many seconds after the beginning of all time.
+    fn at(seconds: u64, folder: Option<&Path>, limit: u64) -> Stage {
         let (time, destination) = (Arc::new(ManualTime::default()), Destination::default());
+        time.now.store(seconds * SECOND, Ordering::Relaxed);
         let options = Options {
             batching: Batching {
                 records: 4,
@@ -202,6 +208,57 @@ fn what_a_destination_asks_for_is_waited_for() {
     assert_eq!((stage.run(), stage.destination.attempts()), (Some(1), 1));
     stage.pass(1);
     assert_eq!((stage.run(), stage.destination.attempts()), (None, 2));
+}
+
+#[test]
+fn what_a_destination_asks_for_counts_up_to_an_hour_also_where_it_is_left_alone() {
+    for (asked, waited) in [(7, 30), (77, 77), (1_000_000, 3600)] {
+        let mut stage = Stage::new(None, 0);
+        stage.courier.kit.options.backoff.retries = 0;
+        stage.destination.answer([Err(DeliverError::retry_after("slow down", Duration::from_secs(asked)))]);
+        stage.log(&["shown", "shown", "shown", "shown"]);
+        assert_eq!(stage.run(), None);
+        stage.log(&["a", "b", "c", "d"]);
+        assert_eq!(stage.run(), Some(waited));
+    }
+}
+
+#[test]
+fn a_pause_that_was_asked_for_holds_for_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::at(1000, Some(folder.path()), 1 << 20);
+    stage.destination.answer([Err(DeliverError::retry_after("slow down", Duration::from_secs(60)))]);
+    stage.log(&["a", "b", "c", "d"]);
+    assert_eq!(stage.run(), Some(60));
+    drop((stage.intake, stage.courier));
+
+    let mut next = Stage::at(1020, Some(folder.path()), 1 << 20);
+    next.log(&["e", "f", "g", "h"]);
+    assert_eq!(next.run(), Some(40));
+    assert!(next.courier.rest().is_some() && !next.courier.has_connected, "it is not even reached for");
+    next.courier.close(Instant::now() + Duration::from_secs(60)).unwrap();
+    assert_eq!((next.destination.attempts(), next.health().failing), (0, true));
+    drop((next.intake, next.courier));
+
+    let mut last = Stage::at(1050, Some(folder.path()), 1 << 20);
+    assert_eq!(last.run(), Some(10));
+    last.pass(10);
+    assert_eq!(last.run(), None);
+    assert_eq!(last.destination.arrived(), ["a", "b", "c", "d", "e", "f", "g", "h"]);
+    assert!(!last.health().failing && !folder.path().join("pause").exists());
+}
+
+#[test]
+fn a_pause_from_a_time_that_is_to_come_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::at(1000, Some(folder.path()), 1 << 20);
+    stage.destination.answer([Err(DeliverError::retry_after("slow down", Duration::from_secs(60)))]);
+    stage.log(&["a", "b", "c", "d"]);
+    stage.run();
+    drop((stage.intake, stage.courier));
+    let mut next = Stage::at(10, Some(folder.path()), 1 << 20);
+    next.run();
+    assert_eq!(next.destination.arrived().len(), 4);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use super::format::{decode, next_whole, options, write_position};
-use super::{CHUNK, Place, Shared, Slot};
+use super::{CHUNK, Place, Shared, Slot, pause};
+use crate::record::UnixNanos;
 use crate::sink::{Entry, Held};
 
 /// See the module above.
@@ -166,6 +167,24 @@ impl Drain {
         }
         drop(state);
         self.remove(done).and(written)
+    }
+
+    /// How much is left of a pause that was asked of an earlier process, in nanoseconds; none may be longer than `longest`.
+    pub(in super::super) fn pause(&self, now: UnixNanos, longest: u64) -> Option<u64> {
+        pause::left(&self.shared.folder, now, longest)
+    }
+
+    /// The destination is not to be called for so many nanoseconds from now on, also by the next process.
+    pub(in super::super) fn keep_pause(&self, now: UnixNanos, pause: u64) -> io::Result<()> {
+        if self.shared.state().is_left { Ok(()) } else { pause::keep(&self.shared.folder, now, pause) }
+    }
+
+    /// The destination has been called.
+    pub(in super::super) fn forget_pause(&self) {
+        if !self.shared.state().is_left {
+            // One that stays is over.
+            let _ = pause::forget(&self.shared.folder);
+        }
     }
 
     fn remove(&mut self, numbers: Vec<u64>) -> io::Result<()> {
