@@ -19,11 +19,11 @@ mod circuit;
 mod courier;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) mod database;
-mod dead_letters;
+pub(crate) mod dead_letters;
 pub(crate) mod deliver;
 mod fallback;
 mod rates;
-mod spool;
+pub(crate) mod spool;
 #[cfg(feature = "webhook")]
 pub(crate) mod webhook;
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::batching::Waiting;
 use super::bisection::{Bisection, Refused};
 use super::circuit::Circuit;
-use super::dead_letters::DeadLetters;
+use super::dead_letters::{self, DeadLetters};
 use super::deliver::{Deliver, DeliverError, Kind, Timeouts};
 use super::fallback::Fallback;
 use super::spool::{Drain, Place, Shared};
@@ -388,7 +388,8 @@ impl Courier {
         match buried {
             Ok(()) => {
                 self.dead_letters += 1;
-                let folder = self.kit.options.spool.as_ref().map(|(folder, _)| folder.join("dead-letters"));
+                let folder =
+                    self.kit.options.spool.as_ref().map(|(folder, _)| folder.join(dead_letters::NAME));
                 let path = folder.unwrap_or_default();
                 self.say(
                     "dead letters",

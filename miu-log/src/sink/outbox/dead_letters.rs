@@ -1,7 +1,7 @@
 //! Records that their destination refuses one by one: kept in a file, each with its reason, for somebody to look at.
 //!
-//! A line of its own says which record it is and why it was refused; the record's line follows. The file is never read by the library, and it does
-//! not grow past its bound. Called by the outbox.
+//! A line of its own says which record it is and why it was refused; the record's line follows. The file is never read by the sink, and it does
+//! not grow past its bound. Called by the outbox; `inspect` counts them.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::Write as _;
@@ -14,7 +14,10 @@ use crate::escape::escaped;
 use crate::sink::Batch;
 
 /// Length of the file at which it takes no more.
-const LIMIT: u64 = 16 << 20;
+pub(crate) const LIMIT: u64 = 16 << 20;
+
+/// Name of the file.
+pub(crate) const NAME: &str = "dead-letters";
 
 /// See the module's description.
 #[derive(Debug)]
@@ -63,11 +66,31 @@ impl DeadLetters {
     }
 }
 
+/// How many there are in what was read of a file.
+pub(crate) fn count(contents: &[u8]) -> u64 {
+    let mut lines = contents.split(|byte| *byte == b'\n');
+    let mut count = 0;
+    while let Some(line) = lines.next() {
+        if is_heading(line) {
+            count += 1;
+            // The record's own line, whatever it looks like.
+            lines.next();
+        }
+    }
+    count
+}
+
+/// Whether a line says which record follows. The further lines of an exception, which no other begins as, are none.
+fn is_heading(line: &[u8]) -> bool {
+    let id = line.strip_prefix(b"# ").and_then(|rest| rest.split_at_checked(32));
+    id.is_some_and(|(id, rest)| id.iter().all(u8::is_ascii_hexdigit) && rest.starts_with(b" "))
+}
+
 fn open(folder: &Path) -> std::io::Result<File> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(0o600).custom_flags(OFlags::NOFOLLOW.bits() as i32);
-    options.open(folder.join("dead-letters"))
+    options.open(folder.join(NAME))
 }
 
 #[cfg(test)]
@@ -84,8 +107,22 @@ mod tests {
         let zeros = "0".repeat(32);
         let expected = format!("# {zeros} app INFO: too\\nlong\na\n# {zeros} app INFO: too\\nlong\nb\n");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
+        assert_eq!(count(expected.as_bytes()), 2);
         OpenOptions::new().write(true).open(&path).unwrap().set_len(LIMIT).unwrap();
         assert!(dead.take(&held(&["c\n"]).batch(&[]), "no").unwrap_err().contains("16777216 bytes already"));
         assert_eq!(std::fs::metadata(&path).unwrap().len(), LIMIT);
+    }
+
+    #[test]
+    fn a_record_that_looks_like_a_heading_is_counted_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut dead = DeadLetters::new(folder.path(), false);
+        let forged = format!("# {} app INFO: no\n", "0".repeat(32));
+        for _ in 0..3 {
+            dead.take(&held(&[&forged]).batch(&["app".to_owned()]), "no").unwrap();
+        }
+        let contents = std::fs::read(folder.path().join(NAME)).unwrap();
+        assert_eq!(count(&contents), 3);
+        assert_eq!((count(b""), count(b"# 00 app\nx\n"), count(b"\n\n")), (0, 0, 0));
     }
 }

@@ -26,6 +26,7 @@ mod appender;
 mod drain;
 mod format;
 mod pause;
+pub(crate) mod tally;
 
 use std::collections::VecDeque;
 use std::fs::{DirBuilder, File};

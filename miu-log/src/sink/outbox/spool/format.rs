@@ -64,14 +64,23 @@ pub(super) fn read_position(file: &File) -> io::Result<(Place, Slot)> {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
             Err(error) => return Err(error),
         }
-        let word =
-            |at: usize| bytes[at..at + 8].iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-        // The next file's number is one more.
-        *found = (word(16) == fnv1a(&bytes[..16]))
-            .then(|| (Place { segment: word(0).min(u64::MAX / 2), offset: word(8) }, slot.other()));
+        *found = place(&bytes).map(|place| (place, slot.other()));
     }
     let farthest = found.into_iter().flatten().max_by_key(|(place, _)| *place);
     Ok(farthest.unwrap_or((Place::default(), Slot(false))))
+}
+
+/// The place in a slot, if it is a whole one.
+fn place(bytes: &[u8; 24]) -> Option<Place> {
+    let word = |at: usize| bytes[at..at + 8].iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    // The next file's number is one more.
+    (word(16) == fnv1a(&bytes[..16])).then(|| Place { segment: word(0).min(u64::MAX / 2), offset: word(8) })
+}
+
+/// The same as `read_position`, of what somebody has read of the file.
+pub(super) fn position_in(bytes: &[u8]) -> Place {
+    let slots = [Slot(false), Slot(true)].into_iter();
+    slots.filter_map(|slot| place(bytes.get(slot.at() as usize..)?.first_chunk()?)).max().unwrap_or_default()
 }
 
 /// Writes down up to where all has arrived; where to do that the next time.
@@ -106,6 +115,12 @@ pub(super) fn scan(path: &Path) -> io::Result<(Vec<(u64, i64)>, u64)> {
 /// Where the next whole record begins, if these bytes do not begin with one.
 pub(super) fn next_whole(bytes: &[u8]) -> Option<usize> {
     (1..bytes.len().saturating_sub(FRAME + FIXED)).find(|at| decode(&bytes[*at..]).is_some())
+}
+
+/// Whether these bytes are the beginning of a record whose end is not there yet.
+pub(super) fn is_begun(bytes: &[u8]) -> bool {
+    bytes.len() < FRAME
+        || bytes.first_chunk().is_some_and(|len| u32::from_le_bytes(*len) as usize > bytes.len() - FRAME)
 }
 
 pub(super) fn encode(line: &Line<'_>, out: &mut Vec<u8>) {

@@ -6,6 +6,7 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt as _;
 
 use super::format::decode;
+use super::tally::Tally;
 use super::*;
 use crate::level::Level;
 use crate::record::RecordId;
@@ -420,5 +421,67 @@ proptest! {
             }
             on_disk.insert("position".into(), position);
         }
+    }
+}
+
+/// What somebody counts from outside, and whether nothing is damaged.
+fn tallied(folder: &Path) -> (Tally, bool) {
+    let disk = disk(folder);
+    let mut tally = Tally::new(&disk[std::ffi::OsStr::new("position")]);
+    let mut is_whole = true;
+    for (name, contents) in &disk {
+        if let Some(number) = tally.number_of(name.to_str().unwrap()) {
+            is_whole &= tally.add(number, contents);
+        }
+    }
+    (tally, is_whole)
+}
+
+#[test]
+fn what_waits_is_counted_from_outside_as_it_is_inside() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut spool, _) = Spool::open(folder.path(), 4000).unwrap();
+    for round in 0..30 {
+        append(&mut spool, round * 5..(round + 1) * 5);
+        let (sequences, places) = read(&mut spool, 4 + (round % 2) as usize);
+        spool.acknowledge(places[places.len() - 1], sequences.len() as u64).unwrap();
+        let (tally, is_whole) = tallied(folder.path());
+        assert!(is_whole && tally.records == spool.pending(), "{tally:?}");
+        assert_eq!(tally.bytes, spool.drain.shared().unread().bytes);
+        assert_eq!(tally.oldest.is_some(), tally.records > 0);
+    }
+    let pending = spool.pending();
+    assert!(pending > 0);
+    drop(spool);
+    assert_eq!(tallied(folder.path()).0.records, pending);
+}
+
+#[test]
+fn a_record_that_is_being_appended_is_no_damage_and_is_not_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut spool, _) = Spool::open(folder.path(), 1 << 20).unwrap();
+    append(&mut spool, 0..3);
+    let (file, len) = (path_of(folder.path(), 1), spool.size());
+    let file = OpenOptions::new().write(true).open(file).unwrap();
+    for cut in 1..len / 3 {
+        file.set_len(len - cut).unwrap();
+        let (tally, is_whole) = tallied(folder.path());
+        assert_eq!((tally.records, is_whole), (2, true), "{cut}");
+    }
+    file.set_len(len).unwrap();
+    file.write_all_at(&[0xff], len - len / 3 - 2).unwrap();
+    let (tally, is_whole) = tallied(folder.path());
+    assert_eq!((tally.records, is_whole), (1, false));
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_counted_is_no_more_than_is_there(
+        position in prop::collection::vec(any::<u8>(), 0..60),
+        contents in prop::collection::vec(any::<u8>(), 0..400),
+    ) {
+        let mut tally = Tally::new(&position);
+        tally.add(0, &contents);
+        prop_assert!(tally.records <= contents.len() as u64 / 38 && tally.bytes <= contents.len() as u64);
     }
 }
