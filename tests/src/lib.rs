@@ -74,9 +74,14 @@ impl Place {
         path
     }
 
-    /// The configuration most scenarios use: this log folder, no console, one file a name however large it gets, and no record of the panics of
-    /// other scenarios in the same process.
+    /// The configuration most scenarios use: this log folder, no console, one file a name however large it gets, and nothing of the other scenarios in the
+    /// same process: neither their panics nor what their crates log.
     pub fn config(&self) -> LogConfig {
+        self.intercepting_config().intercept(false)
+    }
+
+    /// The same with what other crates log, those of other scenarios as well, if no other repository has it.
+    pub fn intercepting_config(&self) -> LogConfig {
         LogConfig::new(self.logs()).console(false).rotation(Rotation::Never).panic_hook(false)
     }
 

@@ -174,12 +174,13 @@ impl Readers {
                     self.corrupt.push(reader.describe());
                 }
                 let key = reader.key();
+                let never_published = reader.never_published();
                 match reader.source {
                     Source::Own(consumer) => {
                         let accepted = consumer.accepted();
                         done(Done::Ring(key.ring, accepted, consumer.into_segment()));
                     }
-                    Source::Foreign(ring) => done(Done::File(ring.path().to_owned())),
+                    Source::Foreign(ring) => done(Done::File(ring.path().to_owned(), never_published)),
                 }
             } else {
                 index += 1;
@@ -241,6 +242,7 @@ mod tests {
     use crate::codec::{HEADER, Head};
     use crate::ring::producer::Producer;
     use crate::ring::segment::{SMALLEST, Segment};
+    use crate::sync::Ordering;
 
     /// A ring of another process, both of its ends.
     fn ring(folder: &Path, member: u32, readers: &mut Readers) -> Producer {
@@ -314,6 +316,31 @@ mod tests {
             reader.advance(0);
         }
         assert_eq!(read, (1..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_process_that_dies_between_the_count_and_the_record_has_one_record_less() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut readers = Readers::of(Origin::of_process(0));
+        let mut producer = ring(folder.path(), 1, &mut readers);
+        assert!((1..=3).all(|stamp| send(&mut producer, stamp)));
+        producer.segment().producer_line().accepted.store(4, Ordering::Relaxed);
+        readers.refresh(10);
+        assert_eq!(readers.accepted_elsewhere(), 4);
+        let mut files = Vec::new();
+        let mut settle = |readers: &mut Readers| {
+            readers.settle(|done| match done {
+                Done::File(_, never_published) => files.push(never_published),
+                other => panic!("{other:?}"),
+            });
+        };
+        while let Some(turn) = readers.turn(u64::MAX) {
+            readers.reader(turn.reader).unwrap().advance(0);
+        }
+        settle(&mut readers);
+        readers.orphan(1);
+        settle(&mut readers);
+        assert_eq!(files, [1], "when its process is gone, and not before");
     }
 
     #[test]

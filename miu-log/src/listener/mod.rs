@@ -482,7 +482,8 @@ impl Listener {
         self.readers.settle(|done| match done {
             Done::Segment(segment) => queue.recycle(segment),
             Done::Ring(ring, accepted, segment) => queue.retire(ring, accepted, segment),
-            Done::File(path) => {
+            Done::File(path, never_published) => {
+                queue.accepted_elsewhere.fetch_sub(never_published, Ordering::Relaxed);
                 // All that was in it is written. Where it cannot be removed it is found again, and has nothing new.
                 let _ = std::fs::remove_file(path);
             }

@@ -85,8 +85,8 @@ pub(crate) enum Done {
     Segment(Arc<Segment>),
     /// The ring is at its end: its number, how many records it accepted, its segment.
     Ring(u64, u64, Arc<Segment>),
-    /// A file of another process has been read to its end.
-    File(PathBuf),
+    /// A file of another process has been read to its end, and so many records that its process counted are not in it.
+    File(PathBuf, u64),
 }
 
 impl Reader {
@@ -180,7 +180,7 @@ impl Reader {
             let old = std::mem::replace(&mut self.source, source);
             self.left.push(match old {
                 Source::Own(consumer) => Done::Segment(consumer.into_segment()),
-                Source::Foreign(ring) => Done::File(ring.path().to_owned()),
+                Source::Foreign(ring) => Done::File(ring.path().to_owned(), 0),
             });
             self.fresh = (0, 0);
             self.looked = None;
@@ -367,6 +367,13 @@ impl Reader {
         let new = accepted.saturating_sub(self.counted).min(u64::from(u32::MAX));
         self.counted += new;
         Some(new)
+    }
+
+    /// Records that were counted and that the ring, read to its end, did not have: a process that is killed has counted the one that it was about to publish.
+    pub(super) fn never_published(&self) -> u64 {
+        let is_whole = self.orphaned && !self.given_up;
+        let records = either!(&self.source, ring => ring.records());
+        if is_whole { self.counted.saturating_sub(records) } else { 0 }
     }
 
     /// What the ring has taken and given so far.

@@ -143,6 +143,7 @@ fn the_files_of_a_service_in_production() {
         .mode(0o622);
     let diagnosis = File::new("diagnosis.log").level(Level::Error).rotation("300 B").mode(0o600);
     let config = LogConfig::new(place.logs())
+        .intercept(false)
         .console(false)
         .zone(Zone::Utc)
         .level_files(false)
@@ -270,7 +271,12 @@ fn a_sink_of_ones_own_may_choose_too() {
 fn a_sink_of_ones_own_may_be_called_console_where_there_is_none() {
     let place = Place::new();
     let mine = Witness::default();
-    let config = || LogConfig::new(place.logs()).sink(CustomSink::new("console", mine.clone()));
+    let config = || {
+        LogConfig::new(place.logs())
+            .intercept(false)
+            .panic_hook(false)
+            .sink(CustomSink::new("console", mine.clone()))
+    };
     let repo = logs::Repository::open(config().console(false)).unwrap();
     repo.app.info("one");
     drop(repo);

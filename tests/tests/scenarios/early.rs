@@ -176,7 +176,7 @@ fn a_forked_child_leaves_to_its_parent_what_came_before_the_fork() {
 #[test]
 fn a_worker_process_has_its_early_records_in_its_parents_files() {
     let place = Place::new();
-    let repo = logs::Repository::open(place.config()).unwrap();
+    let repo = logs::Repository::open(place.intercepting_config()).unwrap();
     let mut command = child(&place, "early");
     repo.queue().share_with(&mut command).unwrap();
     run(command.arg("worker").env("MIU_LOG_WORKER_NAME", "mailer")).printed();

@@ -110,7 +110,10 @@ fn opening_keeps_what_the_files_hold() {
 fn missing_parents_of_the_folder_are_made() {
     let place = Place::new();
     let deep = place.root().join("a/b/c");
-    drop(logs::Repository::open(LogConfig::new(&deep).console(false)).unwrap());
+    drop(
+        logs::Repository::open(LogConfig::new(&deep).intercept(false).panic_hook(false).console(false))
+            .unwrap(),
+    );
     assert!(deep.join("app.log").is_file());
 }
 

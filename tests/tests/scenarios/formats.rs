@@ -23,7 +23,8 @@ impl Bench {
     fn new() -> Bench {
         let place = Place::new();
         let listener = ManualListener::new();
-        let config = LogConfig::new(place.logs()).console(false).level_files(false);
+        let config =
+            LogConfig::new(place.logs()).intercept(false).panic_hook(false).console(false).level_files(false);
         let config = config.layout(Pattern::parse("{message}").unwrap()).manual_listener(&listener);
         let repo = logs::Repository::open(config).unwrap();
         Bench { place, listener, repo }

@@ -261,7 +261,8 @@ fn the_file_of_today_is_the_current_one_from_the_start_on() {
         let start = |at: Duration| {
             let listener = ManualListener::new();
             listener.set_unix_time(at);
-            let config = LogConfig::new(place.logs()).console(false).zone("+01:00");
+            let config =
+                LogConfig::new(place.logs()).intercept(false).panic_hook(false).console(false).zone("+01:00");
             let config = config.retention(retention.clone()).compression(compression).level_files(false);
             let config = config
                 .domain_file_name("{domain}_{time:YYYY-MM-DD}.log")
@@ -306,7 +307,12 @@ fn a_start_deletes_no_rotated_file_because_of_the_current_one() {
     let open = || {
         let listener = ManualListener::new();
         listener.set_unix_time(Duration::from_secs(1_795_132_800));
-        let config = LogConfig::new(place.logs()).console(false).zone(Zone::Utc).level_files(false);
+        let config = LogConfig::new(place.logs())
+            .intercept(false)
+            .panic_hook(false)
+            .console(false)
+            .zone(Zone::Utc)
+            .level_files(false);
         let config = config.retention(Retention::Count(1)).compression(Compression::None);
         let config = config.domain_file_name("{domain}_{time:YYYY-MM-DD}.log");
         (logs::Repository::open(config.manual_listener(&listener)).unwrap(), listener)

@@ -84,7 +84,7 @@ fn a_server_that_hangs_holds_up_no_file_and_gets_everything_when_it_goes_on() {
     let (place, server) = (Place::new(), Postgres::start(&[]));
     let database = Database::url(server.url()).table_prefix("hung").retention_days(1);
     let remote = sink(database).request_timeout(Duration::from_millis(300));
-    let repo = logs::Repository::open(place.config().intercept(false).sink(remote)).unwrap();
+    let repo = logs::Repository::open(place.config().sink(remote)).unwrap();
     repo.app.info("n 0");
     arrive(&repo);
     server.freeze();
@@ -104,7 +104,7 @@ fn a_server_that_hangs_holds_up_no_file_and_gets_everything_when_it_goes_on() {
     repo.app.info("n 200");
     repo.shutdown();
     server.go_on();
-    let repo = logs::Repository::open(config(&place, &server, "hung").intercept(false)).unwrap();
+    let repo = logs::Repository::open(config(&place, &server, "hung")).unwrap();
     arrive(&repo);
     assert_complete(&server, "hung", 201);
 }
@@ -114,7 +114,7 @@ fn a_table_that_somebody_has_locked_gets_its_records_afterwards() {
     let (place, server) = (Place::new(), Postgres::shared());
     let database = Database::url(server.url()).table_prefix("locked");
     let remote = sink(database).request_timeout(Duration::from_millis(200));
-    let repo = logs::Repository::open(place.config().intercept(false).sink(remote)).unwrap();
+    let repo = logs::Repository::open(place.config().sink(remote)).unwrap();
     repo.app.info("n 0");
     arrive(&repo);
     let mut other = server.connect();
@@ -134,7 +134,7 @@ fn a_connection_that_is_cut_in_the_middle_of_a_batch_costs_no_record_and_doubles
     let (place, server) = (Place::new(), Postgres::shared());
     server.sql("CREATE ROLE cut LOGIN SUPERUSER");
     let database = Database::url(server.url_of("cut")).table_prefix("cut");
-    let repo = logs::Repository::open(place.config().intercept(false).sink(sink(database))).unwrap();
+    let repo = logs::Repository::open(place.config().sink(sink(database))).unwrap();
     repo.app.info("n 0");
     arrive(&repo);
     let mut other = server.connect();
@@ -238,7 +238,7 @@ fn records_wait_while_a_server_takes_no_more_connections_and_while_it_is_read_on
         "CREATE ROLE waiting LOGIN CONNECTION LIMIT 0; GRANT CREATE ON SCHEMA public TO waiting; ALTER ROLE waiting SET default_transaction_read_only = on",
     );
     let database = Database::url(server.url_of("waiting")).table_prefix("waiting");
-    let repo = logs::Repository::open(place.config().intercept(false).sink(sink(database))).unwrap();
+    let repo = logs::Repository::open(place.config().sink(sink(database))).unwrap();
     repo.app.info("n 0");
     wait_until("the sink has tried", || stats(&repo).retries > 0);
     server.sql("ALTER ROLE waiting CONNECTION LIMIT 1");
@@ -304,7 +304,7 @@ fn a_server_is_trusted_by_its_certificate_alone_and_never_in_plain_text() {
     // Of the connection that is there at the time.
     let place = Place::new();
     let database = sink(Database::url(with_roots("require")).table_prefix("trust"));
-    let repo = logs::Repository::open(place.config().intercept(false).sink(database)).unwrap();
+    let repo = logs::Repository::open(place.config().sink(database)).unwrap();
     repo.app.info("n 1");
     arrive(&repo);
     let query = "SELECT DISTINCT ssl, version FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'miu-log'";
@@ -328,7 +328,7 @@ fn a_socket_of_this_machine_is_an_address_as_well() {
     let folder = server.folder().to_str().unwrap().replace('/', "%2F");
     let url = format!("postgres://postgres@{folder}:{}/postgres", server.port());
     let repo = logs::Repository::open(
-        place.config().intercept(false).sink(Remote::database(Database::url(url).table_prefix("socket"))),
+        place.config().sink(Remote::database(Database::url(url).table_prefix("socket"))),
     )
     .unwrap();
     repo.app.info("n 0");

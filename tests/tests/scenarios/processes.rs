@@ -398,7 +398,10 @@ fn an_endpoint_is_a_text_that_leads_back() {
     let entry = &place.entries("app.log")[0];
     assert!(entry.thread.starts_with(&format!("Worker-{}/", std::process::id())), "{entry:?}");
     drop(worker);
-    let early = logs::Repository::open(LogConfig::new(place.root().join("other")).console(false)).unwrap();
+    let early = logs::Repository::open(
+        LogConfig::new(place.root().join("other")).intercept(false).panic_hook(false).console(false),
+    )
+    .unwrap();
     let queue = early.queue();
     drop(early);
     assert!(logs::Repository::connect_to(queue.endpoint()).is_err());

@@ -16,7 +16,12 @@ const HOUR: Duration = Duration::from_secs(3600);
 fn stepped(place: &Place, rotation: impl Into<Rotation>, at: Duration) -> (LogConfig, ManualListener) {
     let listener = ManualListener::new();
     listener.set_unix_time(at);
-    let config = LogConfig::new(place.logs()).console(false).zone(Zone::Utc).rotation(rotation);
+    let config = LogConfig::new(place.logs())
+        .intercept(false)
+        .panic_hook(false)
+        .console(false)
+        .zone(Zone::Utc)
+        .rotation(rotation);
     // What becomes of rotated files is not the subject here.
     let config = config.compression(Compression::None).retention(Retention::Forever);
     (config.manual_listener(&listener), listener)

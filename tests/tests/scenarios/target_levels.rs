@@ -15,8 +15,7 @@ fn opened(place: &Place) -> (logs::Repository, ManualListener) {
     let listener = ManualListener::new();
     listener.set_unix_time(Duration::from_secs(1_763_640_000));
     let config = place.config().level(Level::Info).default_route("redis").manual_listener(&listener);
-    // Whoever has the facades of this process: it is the workers whose records these are about.
-    (logs::Repository::open(config.intercept(false)).unwrap(), listener)
+    (logs::Repository::open(config).unwrap(), listener)
 }
 
 fn has_levels(puppet: &mut Puppet, expected: &str) {
@@ -91,7 +90,7 @@ fn what_is_no_target_too_long_or_one_too_many_is_refused_by_what_is_accepted() {
 fn worker_processes_see_the_level_of_a_target_come_and_go_and_may_set_one_that_outlives_them() {
     let place = Place::new();
     let listener = ManualListener::new();
-    let config = place.config().level(Level::Info).manual_listener(&listener);
+    let config = place.intercepting_config().level(Level::Info).manual_listener(&listener);
     let repo = logs::Repository::open(config).unwrap();
     // A worker takes its crates' records as its repository would; whether that one has those of this process is another test's matter.
     let mut worker = Puppet::worker(&place, &repo.queue());

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use miu_log::{Batch, Deliver, DeliverError, Durability, Level, Pattern, Remote, Timeouts};
-use miu_log_tests::logs;
+use miu_log_tests::{logs, wait_until};
 
 use crate::{FLUSH, config};
 
@@ -57,23 +57,31 @@ pub(crate) fn remote(folder: &str, more: &[String]) {
     let [path, mood, from, to, end] = more else {
         panic!("usage: remote <folder> <file> <mood> <from> <to> <end>")
     };
-    let mood = match mood.as_str() {
-        "up" => Mood::Up,
-        "down" => Mood::Down,
-        "hanging" => Mood::Hanging,
-        _ => Mood::Deadly,
-    };
     let file = OpenOptions::new().append(true).create(true).open(path).unwrap();
-    let far = Remote::new("far", Destination(file, mood))
+    let destination = Destination(
+        file,
+        match mood.as_str() {
+            "up" => Mood::Up,
+            "down" => Mood::Down,
+            "hanging" => Mood::Hanging,
+            _ => Mood::Deadly,
+        },
+    );
+    let far = Remote::new("far", destination)
         .layout(Pattern::parse("{message}").unwrap())
         .batch_age(Duration::from_secs(3600));
     let repo = logs::Repository::open(config(folder).sink(far)).unwrap();
+    let is_up = mood == "up";
     for number in from.parse::<u32>().unwrap()..to.parse().unwrap() {
         miu_log::info!(repo.app, "n {number}");
     }
     repo.flush(FLUSH).unwrap();
-    let stats = repo.stats();
-    let sink = stats.sinks.iter().find(|sink| sink.name == "far").unwrap();
+    let far = || repo.stats().sinks.into_iter().find(|sink| sink.name == "far").unwrap();
+    if is_up {
+        // A flush is content with what the spool has.
+        wait_until("all have arrived", || far().held == 0);
+    }
+    let sink = far();
     println!("held={} dropped={} written={}", sink.held, sink.dropped, sink.written);
     if end == "killed" {
         kill();
