@@ -393,6 +393,21 @@ fn has_living(directory: &Path) -> bool {
     })
 }
 
+/// A file that is locked for this process alone: a forked child does not keep the lock.
+#[derive(Debug)]
+pub(crate) struct FileLock {
+    /// Given back with it.
+    _lock: OwnLock,
+}
+
+impl FileLock {
+    /// Takes the lock; None where another process has it.
+    pub(crate) fn take(file: File) -> io::Result<Option<FileLock>> {
+        let is_free = take(&file)?;
+        Ok(is_free.then(|| FileLock { _lock: OwnLock::new(file.into()) }))
+    }
+}
+
 /// Takes the lock on a log folder. False where a repository has it.
 fn take(folder: impl AsFd) -> Result<bool, Errno> {
     for _ in 0..LOCK_ATTEMPTS {
