@@ -69,15 +69,14 @@ pub(crate) fn remote(folder: &str, more: &[String]) {
     );
     let far = Remote::new("far", destination)
         .layout(Pattern::parse("{message}").unwrap())
-        .batch_age(Duration::from_secs(3600));
+        .batch_age(if mood == "up" { Duration::from_millis(1) } else { Duration::from_secs(3600) });
     let repo = logs::Repository::open(config(folder).sink(far)).unwrap();
-    let is_up = mood == "up";
     for number in from.parse::<u32>().unwrap()..to.parse().unwrap() {
         miu_log::info!(repo.app, "n {number}");
     }
     repo.flush(FLUSH).unwrap();
     let far = || repo.stats().sinks.into_iter().find(|sink| sink.name == "far").unwrap();
-    if is_up {
+    if mood == "up" {
         // A flush is content with what the spool has.
         wait_until("all have arrived", || far().held == 0);
     }
