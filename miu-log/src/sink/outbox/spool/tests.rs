@@ -463,7 +463,7 @@ proptest! {
             on_disk.extend(all.into_iter().enumerate().filter_map(|(number, (name, contents))| {
                 (!left.contains_key(&name) && is_kept(number)).then_some((name, contents))
             }));
-            let newest = on_disk.keys().filter(|name| number_of(name).is_some()).next_back().cloned();
+            let newest = on_disk.keys().rfind(|name| number_of(name).is_some()).cloned();
             if let Some(lost) = newest.filter(|_| kept >> 63 == 1) {
                 let lost = on_disk.remove(&lost).unwrap();
                 let mut rest = &lost[..];
