@@ -4,7 +4,7 @@
 //!     is dealt with in one place: it is no error, and no panic.
 //! C2. Text that others wrote is escaped before it is shown.
 //!
-//! - `status`: who has the folder, what the rings hold, what was left behind.
+//! - `status`: who has the folder, what the rings hold, what was left behind, what waits in spools.
 //! - `recover`: brings what was left behind into the files.
 //! - `pattern`: what a line looks like, or where the mistake in the pattern is.
 //! - `schema`: the JSON Schema of configuration files.
@@ -42,7 +42,8 @@ enum Command {
     /// Shows who has a log folder open and what waits to be written.
     ///
     /// Shows the process that has the folder, the rings of its threads, and what earlier runs left that did not end
-    /// properly. It reads only: the service notices nothing.
+    /// properly; also what waits in the spools of remote sinks, and how many records their destinations have refused. It reads only: the
+    /// service notices nothing.
     ///
     /// The rings are looked for where a service of this user, or of the folder's owner, puts them. Where the service has
     /// MIU_LOG_RUNTIME_DIR set, set it here too.

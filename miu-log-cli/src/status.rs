@@ -4,8 +4,9 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
-use miu_log::{Holder, Inspection, RingState};
+use miu_log::{Holder, Inspection, RingState, SpoolState};
 
 use crate::Outcome;
 use crate::text::{Side, escaped, table};
@@ -46,6 +47,18 @@ fn shown(found: &Inspection) -> String {
         out.push_str("\nleft by runs that did not end properly:\n");
         for left in &found.left_behind {
             let _ = writeln!(out, "  {:?}: {} rings", left.path, left.rings);
+        }
+    }
+    if !found.spools.is_empty() {
+        out.push_str("\nwaiting for destinations of remote sinks:\n");
+        out.push_str(&spools(&found.spools, SystemTime::now()));
+    }
+    let refused: Vec<_> = found.spools.iter().filter(|spool| spool.dead_letters > 0).collect();
+    if !refused.is_empty() {
+        out.push_str("\nrefused by their destinations, and offered no more:\n");
+        for spool in refused {
+            let (path, count) = (spool.path.join("dead-letters"), spool.dead_letters);
+            let _ = writeln!(out, "  {path:?}: {count} {}", if count == 1 { "record" } else { "records" });
         }
     }
     if !found.unreadable.is_empty() {
@@ -95,4 +108,54 @@ fn rings(rings: &[RingState]) -> String {
         })
         .collect();
     table(columns, &rows)
+}
+
+fn spools(spools: &[SpoolState], now: SystemTime) -> String {
+    let columns = [
+        ("RECORDS", Side::Right),
+        ("BYTES", Side::Right),
+        ("OLDEST", Side::Right),
+        ("REFUSED", Side::Right),
+        // Last, since the name of a folder is any text.
+        ("SINK", Side::Left),
+    ];
+    let rows: Vec<_> = spools
+        .iter()
+        .map(|spool| {
+            // A clock that has been put back makes no record come from the future.
+            let age = spool.oldest.map(|oldest| now.duration_since(oldest).unwrap_or_default());
+            [
+                spool.records.to_string(),
+                spool.bytes.to_string(),
+                age.map_or("-".to_owned(), shown_age),
+                spool.dead_letters.to_string(),
+                escaped(&spool.name),
+            ]
+        })
+        .collect();
+    table(columns, &rows)
+}
+
+/// An age in its two largest units.
+fn shown_age(age: Duration) -> String {
+    let seconds = age.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, minutes) => format!("{minutes}m{}s", seconds % 60),
+        (0, hours, minutes) => format!("{hours}h{minutes}m"),
+        (days, hours, _) => format!("{days}d{hours}h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_has_two_units_at_most() {
+        let shown =
+            [0, 59, 60, 3599, 3600, 86_399, 86_400, 1_000_000].map(|it| shown_age(Duration::from_secs(it)));
+        assert_eq!(shown, ["0s", "59s", "1m0s", "59m59s", "1h0m", "23h59m", "1d0h", "11d13h"]);
+    }
 }

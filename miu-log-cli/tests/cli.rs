@@ -5,9 +5,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use miu_log::testing::ManualListener;
-use miu_log::{LogConfig, log_domains};
+use miu_log::{Batch, Deliver, DeliverError, LogConfig, Remote, Timeouts, log_domains};
 
 #[log_domains(app)]
 mod logs {}
@@ -84,6 +87,74 @@ fn status_of_a_folder_that_nobody_has_is_3_and_of_none_is_1() {
     assert_eq!((code, out.as_str()), (1, ""));
     assert!(err.starts_with("error: cannot look at the log folder"), "{err}");
     assert!(!missing.exists());
+}
+
+/// A destination that is not there until it is told, and takes no record with `bad` in it. How many it has taken.
+#[derive(Clone, Default)]
+struct Fussy(Arc<(AtomicBool, AtomicU64)>);
+
+impl Deliver for Fussy {
+    fn deliver(&mut self, batch: &Batch<'_>, _timeouts: Timeouts) -> Result<(), DeliverError> {
+        if batch.iter().any(|line| line.as_bytes().windows(3).any(|it| it == b"bad")) {
+            return Err(DeliverError::refused("it is bad"));
+        }
+        if !self.0.0.load(Ordering::Acquire) {
+            return Err(DeliverError::retry("it is down"));
+        }
+        self.0.1.fetch_add(batch.len() as u64, Ordering::Release);
+        Ok(())
+    }
+}
+
+/// Waits for this, which has to come true within a minute.
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn status_shows_what_waits_in_spools_and_what_was_refused_while_a_program_runs_and_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let far = Fussy::default();
+    let open = || {
+        let remote =
+            Remote::new("far", far.clone()).batch_age(Duration::ZERO).first_pause(Duration::from_millis(1));
+        let config =
+            LogConfig::new(folder.path()).console(false).panic_hook(false).sink(remote.retries(1_000_000));
+        logs::Repository::open(config.sink_timeout(Duration::from_secs(2))).unwrap()
+    };
+    let repo = open();
+    repo.app.error("bad");
+    wait_until("it is refused", || repo.stats().sinks.iter().any(|sink| sink.dead_letters == 1));
+    for number in 0..3 {
+        repo.app.error(format!("record {number}"));
+    }
+    repo.flush(Duration::from_secs(60)).unwrap();
+    let shown = |code: i32| {
+        let (found, out, err) = status(folder.path());
+        assert_eq!((found, err.as_str()), (code, ""), "{out}");
+        let row = out.lines().find(|line| line.ends_with("  far")).unwrap_or_else(|| panic!("{out}"));
+        let cells: Vec<String> = row.split_whitespace().map(str::to_owned).collect();
+        let [records, bytes, age, refused, _] = &cells[..] else { panic!("{out}") };
+        let dead = fs::canonicalize(folder.path()).unwrap().join(".outbox/far/dead-letters");
+        assert!(out.contains(&format!("{dead:?}: 1 record\n")), "{out}");
+        assert_eq!(refused, "1");
+        (records.clone(), bytes.parse::<u64>().unwrap(), age.ends_with('s'))
+    };
+    let (records, bytes, has_age) = shown(0);
+    assert!(records == "3" && bytes > 100 && has_age, "{records} {bytes}");
+    drop(repo);
+    assert_eq!(shown(3), (records, bytes, true));
+
+    // Looking has taken nothing away.
+    far.0.0.store(true, Ordering::Release);
+    let repo = open();
+    wait_until("they have arrived", || far.0.1.load(Ordering::Acquire) == 3);
+    wait_until("that is written down", || repo.stats().sinks.iter().all(|sink| sink.held == 0));
+    assert_eq!(shown(0), ("0".to_owned(), 0, false));
 }
 
 #[test]

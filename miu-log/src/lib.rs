@@ -169,7 +169,7 @@ pub use self::{
     context::fields::Fields,
     domain::{DomainSet, DomainSpec, UnknownDomain},
     error::Error,
-    inspect::{Holder, Inspection, LeftBehind, RingState, Unreadable, inspect, inspect_app},
+    inspect::{Holder, Inspection, LeftBehind, RingState, SpoolState, Unreadable, inspect, inspect_app},
     layout::{
         AnyLayout, ColourChoice, Json, JsonKey, Layout, Logfmt, OtelJson, Pattern, PatternError,
         TimePrecision,

@@ -1,4 +1,4 @@
-//! When log files are made durable: handed by the operating system to the disk, so that a loss of power spares them.
+//! When log files and spools are made durable: handed by the operating system to the disk, so that a loss of power spares them.
 
 use std::time::Duration;
 
@@ -6,10 +6,11 @@ use super::{Router, Station};
 use crate::clock::nanos;
 use crate::level::Level;
 
-/// When the log files are made durable (by `fdatasync`). Whatever is chosen, what was handed to the operating system survives the death of the process;
+/// When the log files, and the spools of remote sinks, are made durable (by `fdatasync`). Whatever is chosen, what was handed to the operating system survives the death of the process;
 /// this is about a loss of power.
 ///
-/// Only the log files are meant, not the console and sinks added by hand. A file that cannot be made durable is told on stderr and counted
+/// Only these are meant, not the console, sinks added by hand, and what a [`Remote`](crate::Remote) has in memory because its spool is full or fails. Records that have arrived are
+/// their destination's matter. A file that cannot be made durable is told on stderr and counted
 /// as an error of its sink; the range that may not be on disk is named there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -17,7 +18,7 @@ pub enum Durability {
     /// When the operating system sees fit: within half a minute, as a rule.
     #[default]
     Os,
-    /// At once after each batch with an ERROR or CRITICAL record, for the files that this record is in. Costs the listener some
+    /// At once after each batch with an ERROR or CRITICAL record, for the files that this record is in, before its space in the ring is given back. Costs the listener some
     /// milliseconds each time; the logging calls do not wait for it.
     SyncOnError,
     /// Once in this time, for the files that have got something, and at the end.
@@ -57,7 +58,7 @@ impl Router {
 impl Station {
     /// Takes note of what the batch at hand asks for.
     pub(super) fn note_batch(&mut self, durability: Durability) {
-        if durability != Durability::Os && self.sink.file_position().is_some() {
+        if durability != Durability::Os && self.sink.is_on_disk() {
             self.unsynced = true;
             self.urgent |= durability == Durability::SyncOnError
                 && self.held.entries.iter().any(|entry| entry.level >= Level::Error);

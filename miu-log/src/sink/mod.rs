@@ -172,6 +172,12 @@ pub trait Sink: Send {
         self.owed().is_some()
     }
 
+    /// Whether it keeps on disk what it takes, so that [`sync`](Sink::sync) makes it durable: what becomes of other sinks' records is their own matter.
+    #[doc(hidden)]
+    fn is_on_disk(&self) -> bool {
+        self.file_position().is_some()
+    }
+
     /// Where the sink stands in its log file, if it writes one: what a checkpoint needs.
     #[doc(hidden)]
     fn file_position(&self) -> Option<FilePosition> {

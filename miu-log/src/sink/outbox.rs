@@ -19,18 +19,18 @@ mod circuit;
 mod courier;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) mod database;
-mod dead_letters;
+pub(crate) mod dead_letters;
 pub(crate) mod deliver;
 mod fallback;
 mod rates;
-mod spool;
+pub(crate) mod spool;
 #[cfg(feature = "webhook")]
 pub(crate) mod webhook;
 
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -41,11 +41,12 @@ use deliver::{Deliver, Timeouts};
 use fallback::Fallback;
 pub(crate) use fallback::OpenConsole;
 use rates::Rates;
-use spool::{Appender, Drain, Refusal, Shared};
+use spool::{Appender, Drain, Refusal, Shared, Unsynced};
 
 use super::queued::Queued;
 use super::{Batch, Health, Sink, SinkError};
 use crate::clock::Clock;
+use crate::escape::escaped;
 use crate::notice::{notice, records};
 use crate::sync::lock;
 
@@ -59,6 +60,8 @@ pub(crate) struct Options {
     pub(crate) flush_wait: Duration,
     /// Where the spool is, if there is one, and the bytes that it may take.
     pub(crate) spool: Option<(PathBuf, u64)>,
+    /// Whether what is on disk has to survive a loss of power.
+    pub(crate) is_durable: bool,
 }
 
 /// Bytes of lines that may wait for the thread where the spool does not take them; for ERROR and CRITICAL so many more.
@@ -120,6 +123,8 @@ struct Intake {
     clock: Clock,
     /// The fault of the spool that is going on has been told.
     told: bool,
+    /// Files of the spool that could not be made durable when they were left.
+    errors: u64,
 }
 
 impl fmt::Debug for Intake {
@@ -151,6 +156,10 @@ impl Intake {
             }
             Some(_) => {}
         }
+        if let Some(unsynced) = appender.take_unsynced() {
+            self.errors += 1;
+            say(&self.name, "durability", &unsynced.to_string());
+        }
         if let Some(gone) = appender.take_removed() {
             let text = format!("its spool was removed, and {} with it", records(gone));
             say(&self.name, "spool", &format!("{text}, counted as lost; it is made anew"));
@@ -164,12 +173,13 @@ impl Intake {
 fn sides(
     name: &str,
     options: Options,
-    deliverer: Box<dyn Deliver>,
+    mut deliverer: Box<dyn Deliver>,
     domains: Vec<String>,
     fallback: Fallback,
     clock: Clock,
     chance: Box<dyn FnMut() -> u64 + Send>,
 ) -> (Intake, Courier) {
+    deliverer.set_name(name);
     let (appender, spool) = open_spool(name, &options, &clock).unzip();
     let report = Report::default();
     let intake = Intake {
@@ -179,6 +189,7 @@ fn sides(
         report: report.clone(),
         clock: clock.clone(),
         told: false,
+        errors: 0,
     };
     let name = name.to_owned();
     let kit = Kit { name, options, deliverer, domains, spool, fallback, clock, chance, report };
@@ -189,10 +200,19 @@ fn sides(
 fn open_spool(name: &str, options: &Options, clock: &Clock) -> Option<(Appender, Drain)> {
     let (folder, limit) = options.spool.as_ref()?;
     match spool::open(folder, *limit, clock.monotonic()) {
-        Ok((appender, drain, found)) => {
+        Ok((mut appender, drain, found)) => {
+            appender.is_durable = options.is_durable;
             if found.damaged > 0 {
                 let text = format!("{} bytes in its spool {folder:?} are no whole records", found.damaged);
                 say(name, "spool", &format!("{text}; they are left out, all others are delivered"));
+            }
+            if !found.put_aside.is_empty() {
+                let text = format!("nothing in {:?} is a record", found.put_aside);
+                say(
+                    name,
+                    "spool aside",
+                    &format!("{text}; it is put aside under that name, and not read again"),
+                );
             }
             Some((appender, drain))
         }
@@ -200,6 +220,26 @@ fn open_spool(name: &str, options: &Options, clock: &Clock) -> Option<(Appender,
             let text = format!("its spool cannot be opened in {folder:?}: {error}");
             say(name, "spool", &format!("{text}; records wait in memory"));
             None
+        }
+    }
+}
+
+/// Tells of what waits in this folder of spools for sinks that the program does not have: they were renamed, or left out. `is_own` says of the name of a spool's
+/// folder whether it may be this program's and is none of its sinks'.
+pub(crate) fn tell_of_others(spools: &Path, is_own: impl Fn(&str) -> bool) {
+    let Ok(folders) = std::fs::read_dir(spools) else { return };
+    for folder in folders.filter_map(Result::ok) {
+        let name = folder.file_name().to_string_lossy().into_owned();
+        if !is_own(&name) {
+            continue;
+        }
+        // What cannot be read is told when a sink of that name opens it.
+        let bytes = spool::waiting_in(&folder.path()).unwrap_or(0);
+        if bytes > 0 {
+            let text =
+                format!("{bytes} bytes of records wait in {:?}, and no sink has this name", folder.path());
+            let text = format!("{text}; they stay there until one has, or until you remove the folder");
+            say(&escaped(&name).to_string(), "spool left", &text);
         }
     }
 }
@@ -252,8 +292,14 @@ impl Sink for Outbox {
         self.queued.flush()
     }
 
+    /// Makes durable what waits in the spool, on the listener's thread, as for a log file. What is in memory alone stays so.
     fn sync(&mut self) -> Result<(), SinkError> {
-        self.queued.sync()
+        let synced = self.intake.appender.as_mut().map_or(Ok(()), Appender::sync);
+        synced.map_err(|unsynced: Unsynced| SinkError::fatal(unsynced.to_string(), 0))
+    }
+
+    fn is_on_disk(&self) -> bool {
+        self.intake.appender.is_some()
     }
 
     /// Has the thread deliver what waits. What is in the spool is safe wherever that leads to, so that a destination that hangs or is slow holds
@@ -308,7 +354,7 @@ impl Sink for Outbox {
         remote.spool_bytes = spool.map_or(0, Shared::size);
         (remote.batches_per_second, remote.records_per_second) = self.rates.per_second();
         Health {
-            errors: queued.errors + report.errors,
+            errors: self.intake.errors + queued.errors + report.errors,
             retries: queued.retries + report.retries,
             waiting: queued.waiting + report.waiting + spool.map_or(0, Shared::pending),
             lost: queued.lost + report.lost + spool.map_or(0, Shared::removed),

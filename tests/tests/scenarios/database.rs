@@ -249,10 +249,34 @@ fn a_file_that_another_writer_keeps_locked_is_written_to_when_it_lets_go() {
 }
 
 #[test]
+fn two_databases_have_each_its_name_and_its_rows() {
+    let place = Place::new();
+    let of = |file: &str| place.root().join("data").join(file);
+    let at = |file: &str| {
+        let database = Database::url(format!("sqlite://{}", of(file).display()));
+        Remote::database(database).batch_age(Duration::from_millis(1))
+    };
+    let twice = place.config().sink(at("one.db")).sink(at("two.db"));
+    let error = logs::Repository::open(twice).err().unwrap().to_string();
+    assert!(error.contains("another sink has this name"), "{error}");
+    let config = place.config().sink(at("one.db")).sink(at("two.db").named("audit"));
+    let repo = logs::Repository::open(config).unwrap();
+    repo.app.info("n 0");
+    wait_until("it is in both", || ["one.db", "two.db"].iter().all(|file| rows(&of(file)) == 1));
+    let stats = repo.stats();
+    let names =
+        stats.sinks.iter().map(|sink| &*sink.name).filter(|name| ["database", "audit"].contains(name));
+    assert_eq!(names.count(), 2, "{stats:?}");
+    repo.shutdown();
+    assert!(place.log(".outbox/database").exists() && place.log(".outbox/audit").exists());
+}
+
+#[test]
 fn a_file_with_a_damaged_header_is_moved_aside_and_said_and_the_records_go_into_a_new_one() {
     let place = Place::new();
     let path = path(&place);
-    let numbers = |from: &str, to: &str| run(child(&place, "database").args([&*address(&place), from, to]));
+    let numbers =
+        |from: &str, to: &str| run(child(&place, "database").args([&*address(&place), from, to, "rows"]));
     numbers("0", "10").printed();
     fold(&path);
     let mut damaged = std::fs::read(&path).unwrap();
@@ -261,7 +285,9 @@ fn a_file_with_a_damaged_header_is_moved_aside_and_said_and_the_records_go_into_
     let outcome = numbers("10", "20");
     assert_eq!((outcome.number("held"), outcome.number("dropped"), outcome.number("errors")), (0, 0, 0));
     assert!(
-        outcome.stderr.contains("is damaged: ") && outcome.stderr.contains("it is moved to "),
+        outcome.stderr.starts_with("miu-log: rows: the database \"")
+            && outcome.stderr.contains("is damaged: ")
+            && outcome.stderr.contains("it is moved to "),
         "{outcome:?}"
     );
     assert_numbers(&path, 10..20);

@@ -1,12 +1,19 @@
-//! When log files are made durable, as the system calls show it.
+//! When log files and spools are made durable, as the system calls show it.
 // F9, F27 (fsync), DESIGN: Durability
 
-use miu_log_tests::{Place, run};
+use miu_log_tests::{Outcome, Place, names, run};
 
 use crate::{child_under, is_installed};
 
 /// The system calls on `app.log` and the checkpoint, in order: `w` a line written, `s` made durable, `c` a checkpoint.
 fn calls(role: &str) -> String {
+    let (place, _, calls) = calls_on("/app.log>", &[role]);
+    assert_eq!(place.messages("app.log").len(), 5);
+    calls
+}
+
+/// The same on the files with this in their name, of this role; `n` stands for a folder made durable.
+fn calls_on(name: &str, role: &[&str]) -> (Place, Outcome, String) {
     assert!(is_installed("strace"), "this scenario watches system calls by means of strace");
     let place = Place::new();
     let trace = place.root().join("trace");
@@ -18,15 +25,15 @@ fn calls(role: &str) -> String {
         "-o",
         trace.to_str().unwrap(),
         "-e",
-        "trace=write,pwrite64,fdatasync",
+        "trace=write,pwrite64,fdatasync,fsync",
     ];
-    let outcome = run(&mut child_under("strace", arguments, &place, role));
+    let outcome = run(child_under("strace", arguments, &place, role[0]).args(&role[1..]));
     outcome.printed();
-    assert_eq!(place.messages("app.log").len(), 5, "{outcome:?}");
     let text = std::fs::read_to_string(&trace).unwrap();
     let kind = |line: &str| match line {
-        line if line.contains(" write(") && line.contains("/app.log>") => Some('w'),
-        line if line.contains(" fdatasync(") && line.contains("/app.log>") => Some('s'),
+        line if line.contains(" write(") && line.contains(name) => Some('w'),
+        line if line.contains(" fdatasync(") && line.contains(name) => Some('s'),
+        line if line.contains(" fsync(") => Some('n'),
         line if line.contains(" pwrite64(") && line.contains("/checkpoint>") => Some('c'),
         _ => None,
     };
@@ -35,7 +42,7 @@ fn calls(role: &str) -> String {
     while calls.contains("cc") {
         calls = calls.replace("cc", "c");
     }
-    calls
+    (place, outcome, calls)
 }
 
 #[test]
@@ -97,4 +104,77 @@ fn a_failed_sync_is_told_with_its_range_and_not_repeated() {
     assert_eq!(kinds, ["write", "fdatasync", "write", "fdatasync"]);
     let descriptors: Vec<u32> = calls.iter().map(|(_, descriptor)| *descriptor).collect();
     assert!(descriptors[0] == descriptors[1] && descriptors[1] != descriptors[2], "opened anew: {calls:?}");
+}
+
+/// What waits in the spool of a sink whose destination takes nothing, and the system calls on its files.
+fn spool_calls(durability: &str) -> String {
+    let role = ["durable-remote", durability, "INFO", "INFO", "INFO", "CRITICAL", "INFO"];
+    let (_place, outcome, calls) = calls_on(".spool>", &role);
+    assert_eq!((outcome.number("held"), outcome.number("errors")), (5, 0), "{outcome:?}");
+    calls
+}
+
+#[test]
+fn by_default_a_spool_is_left_to_the_operating_system() {
+    let calls = spool_calls("os");
+    assert!(!calls.contains(['s', 'n']) && calls.matches('w').count() == 5, "{calls}");
+}
+
+#[test]
+fn an_error_in_a_spool_is_durable_before_it_is_acknowledged() {
+    let calls = spool_calls("on-error");
+    // With the names of its file and of the two folders that may be new.
+    assert!(calls.contains("wcwcwcwsnnncwc"), "the fourth record is the CRITICAL one: {calls}");
+    assert_eq!(calls.matches('s').count(), 1, "{calls}");
+}
+
+#[test]
+fn a_spool_is_made_durable_once_in_an_interval_and_at_the_end() {
+    let calls = spool_calls("every-hour");
+    assert!((1..=2).contains(&calls.matches('s').count()), "{calls}");
+    assert!(calls.trim_end_matches(['c', 'n']).ends_with('s'), "nothing is left at the end: {calls}");
+}
+
+#[test]
+fn a_file_of_a_spool_is_durable_when_it_is_left() {
+    for (durability, expected) in [("on-error", "wcsnnnwc"), ("os", "wcwc")] {
+        let role = ["durable-remote", durability, "INFO:1100000", "INFO"];
+        let (_place, _, calls) = calls_on(".spool>", &role);
+        assert_eq!(calls.trim_start_matches('c'), expected);
+    }
+}
+
+#[test]
+fn a_failed_sync_of_a_spool_is_told_with_its_range_and_not_repeated() {
+    assert!(is_installed("strace"), "this scenario injects faults into system calls by means of strace");
+    let place = Place::new();
+    let spool = place.log(".outbox/far");
+    let first = spool.join("0000000000000001.spool");
+    let arguments = [
+        "-f",
+        "--seccomp-bpf",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-P",
+        first.to_str().unwrap(),
+        "-e",
+        "trace=fdatasync",
+        "-e",
+        "inject=fdatasync:error=EIO:when=1",
+    ];
+    let mut command = child_under("strace", arguments, &place, "durable-remote");
+    let outcome = run(command.args(["on-error", "ERROR", "ERROR"]));
+    let counts = ["errors", "held", "dropped"].map(|name| outcome.number(name));
+    assert_eq!(counts, [1, 2, 0], "{outcome:?}");
+    let len = std::fs::metadata(&first).unwrap().len();
+    let told = format!(
+        "miu-log: far could not be made durable: cannot make {first:?} durable: Input/output error (os error 5); \
+         bytes 0 to {len} may be lost with the power"
+    );
+    assert_eq!(outcome.stderr.matches(" durable").count(), 2, "{outcome:?}");
+    assert!(outcome.stderr.contains(&told), "{told}: {outcome:?}");
+    // What comes after it is not in a file of which nobody knows what is on the disk.
+    let files: Vec<String> = names(&spool).into_iter().filter(|name| name.ends_with(".spool")).collect();
+    assert_eq!(files, ["0000000000000001.spool", "0000000000000002.spool"]);
 }

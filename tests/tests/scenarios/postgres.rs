@@ -347,7 +347,7 @@ fn a_table_that_is_made_anew_while_the_program_runs_is_said() {
         std::fs::remove_file(logged).unwrap();
         program.join().unwrap()
     });
-    let words = "miu-log: database: the table anew_logs of postgres://127.0.0.1:";
+    let words = "miu-log: anew: the table anew_logs of postgres://127.0.0.1:";
     assert!(outcome.stderr.contains(words), "{outcome:?}");
     assert!(outcome.stderr.contains(" was gone; it is made anew"), "{outcome:?}");
     assert_eq!(numbers(server, "anew"), [1]);

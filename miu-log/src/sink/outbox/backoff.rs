@@ -1,13 +1,10 @@
-//! How long to wait before a failed batch is offered again: exponential, with full jitter, and never before the destination says.
+//! How long to wait before a failed batch is offered again: exponential, with full jitter. What the destination asks for is kept by the courier.
 //!
 //! Pure: chance comes in as a number. Called by the outbox.
 
 use std::time::Duration;
 
 use crate::clock::nanos;
-
-/// Longest time for which a destination is believed when it asks for patience.
-const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
 
 /// The pauses between attempts.
 #[derive(Clone, Copy, Debug)]
@@ -20,22 +17,16 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// The pause after so many failed attempts, in nanoseconds: anything from nothing to twice as much as before, as `chance` wants it, but
-    /// no less than was asked for. None where it is not to be tried again.
-    pub(super) fn pause(&self, failed: u32, chance: u64, asked: Option<Duration>) -> Option<u64> {
+    /// The pause after so many failed attempts, in nanoseconds: anything from nothing to twice as much as before, as `chance` wants it. None
+    /// where it is not to be tried again.
+    pub(super) fn pause(&self, failed: u32, chance: u64) -> Option<u64> {
         if failed > self.retries {
             return None;
         }
         let doubled = nanos(self.first).saturating_mul(1 << failed.saturating_sub(1).min(32));
         let longest = doubled.min(nanos(self.longest));
-        let pause = (u128::from(longest) * u128::from(chance) / u128::from(u64::MAX)) as u64;
-        Some(pause.max(asked.map_or(0, asked_for)))
+        Some((u128::from(longest) * u128::from(chance) / u128::from(u64::MAX)) as u64)
     }
-}
-
-/// What a destination asked for, in nanoseconds and within reason.
-pub(super) fn asked_for(asked: Duration) -> u64 {
-    nanos(asked.min(LONGEST_ASKED))
 }
 
 #[cfg(test)]
@@ -49,28 +40,20 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_the_longest_and_end_after_five_retries() {
-        let longest: Vec<_> = (1..=6).map(|failed| BACKOFF.pause(failed, u64::MAX, None)).collect();
+        let longest: Vec<_> = (1..=6).map(|failed| BACKOFF.pause(failed, u64::MAX)).collect();
         let seconds = [Some(1), Some(2), Some(4), Some(8), Some(10), None];
         assert_eq!(longest, seconds.map(|pause: Option<u64>| pause.map(|pause| pause * SECOND)));
     }
 
     #[test]
     fn a_pause_is_anything_down_to_nothing() {
-        assert_eq!(BACKOFF.pause(3, 0, None), Some(0));
-        assert_eq!(BACKOFF.pause(3, u64::MAX / 2, None), Some(2 * SECOND - 1));
-    }
-
-    #[test]
-    fn the_destination_s_wish_is_a_lower_bound_within_reason() {
-        let asked = |seconds| BACKOFF.pause(1, 0, Some(Duration::from_secs(seconds)));
-        assert_eq!(asked(7), Some(7 * SECOND));
-        assert_eq!(asked(1_000_000), Some(3600 * SECOND));
-        assert_eq!(BACKOFF.pause(1, u64::MAX, Some(Duration::ZERO)), Some(SECOND));
+        assert_eq!(BACKOFF.pause(3, 0), Some(0));
+        assert_eq!(BACKOFF.pause(3, u64::MAX / 2), Some(2 * SECOND - 1));
     }
 
     #[test]
     fn many_failures_overflow_nothing() {
         let patient = Backoff { retries: u32::MAX, ..BACKOFF };
-        assert_eq!(patient.pause(u32::MAX, u64::MAX, None), Some(10 * SECOND));
+        assert_eq!(patient.pause(u32::MAX, u64::MAX), Some(10 * SECOND));
     }
 }

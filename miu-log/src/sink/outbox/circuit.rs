@@ -40,13 +40,13 @@ impl Circuit {
         matches!(self, Circuit::HalfOpen { .. })
     }
 
-    /// A batch has failed for good: the destination is left alone, for twice as long as the last time, and at least as long as it asked for.
-    pub(super) fn open(&mut self, now: u64, asked: u64) {
+    /// A batch has failed for good: the destination is left alone, for twice as long as the last time.
+    pub(super) fn open(&mut self, now: u64) {
         let pause = match *self {
             Circuit::Closed => FIRST,
             Circuit::Open { pause, .. } | Circuit::HalfOpen { pause } => (pause * 2).min(LONGEST),
         };
-        *self = Circuit::Open { until: now.saturating_add(pause.max(asked)), pause };
+        *self = Circuit::Open { until: now.saturating_add(pause), pause };
     }
 
     /// The destination has answered.
@@ -65,7 +65,7 @@ mod tests {
         let mut now = 0;
         for pause in [30, 60, 120, 240, 300, 300] {
             assert!(!circuit.is_half_open() || now > 0);
-            circuit.open(now, 0);
+            circuit.open(now);
             assert_eq!(circuit.due(), now + pause * 1_000_000_000);
             circuit.begin(circuit.due() - 1);
             assert!(!circuit.is_half_open());
@@ -76,7 +76,5 @@ mod tests {
         circuit.close();
         circuit.begin(now);
         assert_eq!(circuit, Circuit::Closed);
-        circuit.open(0, 77_000_000_000);
-        assert_eq!(circuit.due(), 77_000_000_000);
     }
 }

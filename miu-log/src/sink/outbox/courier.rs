@@ -3,15 +3,16 @@
 //! It stands behind [`queued`](super::super::queued), on whose thread it works: `tick` does one attempt, `rest` says when the next one is due, `write` takes what
 //! the spool did not take. Records come from the spool first, for what is in memory is newer.
 
+mod asked;
+
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use super::backoff::asked_for;
 use super::batching::Waiting;
 use super::bisection::{Bisection, Refused};
 use super::circuit::Circuit;
-use super::dead_letters::DeadLetters;
+use super::dead_letters::{self, DeadLetters};
 use super::deliver::{Deliver, DeliverError, Kind, Timeouts};
 use super::fallback::Fallback;
 use super::spool::{Drain, Place, Shared};
@@ -53,14 +54,14 @@ pub(super) struct Courier {
     circuit: Circuit,
     dead: Option<DeadLetters>,
     /// The destination was asked for before there was anything for it.
-    has_connected: bool,
+    pub(super) has_connected: bool,
     /// Nothing gets there before the next start.
     is_off: bool,
     /// Whatever waits is a batch: somebody wants a flush, or the end is near.
     hurried: bool,
     /// The end is near: nothing is waited for but what the destination has asked for.
     is_ending: bool,
-    /// The destination has asked not to be called before.
+    /// The destination has asked not to be called before, perhaps an earlier process.
     asked_until: u64,
     /// When the last batch arrived.
     last_arrival: Option<u64>,
@@ -92,8 +93,12 @@ impl fmt::Debug for Courier {
 
 impl Courier {
     pub(super) fn new(kit: Kit) -> Courier {
-        Courier {
-            dead: kit.options.spool.as_ref().map(|(folder, _)| DeadLetters::new(folder)),
+        let mut courier = Courier {
+            dead: kit
+                .options
+                .spool
+                .as_ref()
+                .map(|(folder, _)| DeadLetters::new(folder, kit.options.is_durable)),
             memory: Held::default(),
             since: kit.clock.monotonic(),
             current: None,
@@ -111,7 +116,9 @@ impl Courier {
             delivered: 0,
             told: false,
             kit,
-        }
+        };
+        courier.resume_pause();
+        courier
     }
 
     fn spooled(&self) -> Option<&Shared> {
@@ -265,6 +272,7 @@ impl Courier {
         self.batches += 1;
         self.delivered += records as u64;
         self.last_arrival = Some(self.kit.clock.monotonic());
+        self.forget_pause();
         self.dealt_with(records);
         if std::mem::take(&mut self.told) {
             self.kit.report.set_fault(None);
@@ -303,13 +311,13 @@ impl Courier {
     /// An attempt failed, and the next one may not.
     fn failed(&mut self, error: &DeliverError, asked: Option<Duration>) {
         let now = self.kit.clock.monotonic();
+        if let Some(asked) = asked {
+            self.ask(now, asked);
+        }
         let Some(current) = &mut self.current else { return };
         current.failed += 1;
-        if let Some(asked) = asked {
-            self.asked_until = self.asked_until.max(now.saturating_add(asked_for(asked)));
-        }
         let chance = (self.kit.chance)();
-        let pause = self.kit.options.backoff.pause(current.failed, chance, asked);
+        let pause = self.kit.options.backoff.pause(current.failed, chance);
         if let Some(pause) = pause
             && !self.circuit.is_half_open()
         {
@@ -318,7 +326,7 @@ impl Courier {
             return;
         }
         (current.failed, current.due) = (0, 0);
-        self.circuit.open(now, asked.map_or(0, asked_for));
+        self.circuit.open(now);
         if current.places.is_empty() {
             self.tell(error, "without a spool its records go to the console or stderr");
             self.give_away();
@@ -346,7 +354,8 @@ impl Courier {
         match buried {
             Ok(()) => {
                 self.dead_letters += 1;
-                let folder = self.kit.options.spool.as_ref().map(|(folder, _)| folder.join("dead-letters"));
+                let folder =
+                    self.kit.options.spool.as_ref().map(|(folder, _)| folder.join(dead_letters::NAME));
                 let path = folder.unwrap_or_default();
                 self.say(
                     "dead letters",
@@ -475,7 +484,7 @@ impl Sink for Courier {
     fn tick(&mut self) -> Result<(), SinkError> {
         if self.has_connected {
             self.step(self.kit.options.timeouts);
-        } else {
+        } else if self.asked_until <= self.kit.clock.monotonic() {
             self.connect();
         }
         self.publish();
@@ -483,10 +492,7 @@ impl Sink for Courier {
     }
 
     fn rest(&self) -> Option<Duration> {
-        if !self.has_connected {
-            return Some(Duration::ZERO);
-        }
-        let due = self.due()?;
+        let due = if self.has_connected { self.due()? } else { self.asked_until };
         Some(Duration::from_nanos(due.saturating_sub(self.kit.clock.monotonic())))
     }
 

@@ -40,6 +40,12 @@ pub trait Deliver: Send {
         Cow::Borrowed(line.as_bytes())
     }
 
+    /// What its sink is called, said once before anything else: for notices of its own.
+    #[doc(hidden)]
+    fn set_name(&mut self, name: &str) {
+        let _ = name;
+    }
+
     /// Records of which it had to change something so that the destination takes them, such as a text that was too long. The number never falls.
     fn altered(&self) -> u64 {
         0
@@ -92,7 +98,7 @@ impl DeliverError {
         DeliverError::new(message, Kind::Retry(None))
     }
 
-    /// It may pass, but not before this time: the destination has asked for it. At most an hour counts.
+    /// It may pass, but not before this time: the destination has asked for it. At most an hour counts. Where there is a spool a new start keeps to it as well.
     pub fn retry_after(message: impl Into<String>, pause: Duration) -> DeliverError {
         DeliverError::new(message, Kind::Retry(Some(pause)))
     }

@@ -1,5 +1,7 @@
 //! Tests of the outbox against a destination that the test speaks for, by a clock that it turns.
 
+mod pauses;
+
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -84,7 +86,13 @@ struct Stage {
 impl Stage {
     /// Batches of at most four records, seven seconds old; pauses are as long as they can be; nothing can be shown on stderr.
     fn new(folder: Option<&Path>, limit: u64) -> Stage {
+        Stage::at(0, folder, limit)
+    }
+
+    /// The same, that many seconds after the beginning of all time.
+    fn at(seconds: u64, folder: Option<&Path>, limit: u64) -> Stage {
         let (time, destination) = (Arc::new(ManualTime::default()), Destination::default());
+        time.now.store(seconds * SECOND, Ordering::Relaxed);
         let options = Options {
             batching: Batching {
                 records: 4,
@@ -97,6 +105,7 @@ impl Stage {
             flush_wait: Duration::from_secs(60),
             timeouts: Timeouts::new(Duration::from_secs(10), Duration::from_secs(15)),
             spool: folder.map(|folder| (folder.to_owned(), limit)),
+            is_durable: true,
         };
         let (intake, courier) = sides(
             "far",
@@ -189,18 +198,6 @@ fn after_five_retries_with_growing_pauses_it_is_left_alone_and_then_tried_once()
     assert_eq!(stage.run(), None);
     assert_eq!(stage.destination.arrived(), ["a", "b", "c", "d", "e", "f", "g", "h"]);
     assert_eq!((stage.health().waiting, stage.health().failing), (0, false));
-}
-
-#[test]
-fn what_a_destination_asks_for_is_waited_for() {
-    let mut stage = Stage::new(None, 0);
-    stage.destination.answer([Err(DeliverError::retry_after("slow down", Duration::from_secs(42)))]);
-    stage.log(&["a", "b", "c", "d"]);
-    assert_eq!(stage.run(), Some(42));
-    stage.pass(41);
-    assert_eq!((stage.run(), stage.destination.attempts()), (Some(1), 1));
-    stage.pass(1);
-    assert_eq!((stage.run(), stage.destination.attempts()), (None, 2));
 }
 
 #[test]
@@ -461,34 +458,6 @@ fn what_comes_within_an_interval_makes_one_batch() {
     }
     let sizes = stage.destination.peer(|peer| peer.offered.iter().map(Vec::len).collect::<Vec<_>>());
     assert_eq!(sizes, [50, 200, 200]);
-}
-
-#[test]
-fn the_end_keeps_to_what_was_asked_for_and_to_no_pause_of_ours() {
-    for (answer, attempts) in [
-        (DeliverError::retry_after("slow down", Duration::from_secs(60)), 1),
-        (DeliverError::retry("busy"), 2),
-    ] {
-        let folder = tempfile::tempdir().unwrap();
-        let mut stage = Stage::new(Some(folder.path()), 1 << 20);
-        stage.destination.answer([Err(answer)]);
-        stage.log(&["a", "b", "c", "d"]);
-        stage.run();
-        stage.courier.close(Instant::now() + Duration::from_secs(60)).unwrap();
-        assert_eq!(stage.destination.attempts(), attempts);
-    }
-    // A circuit that is open is tried once more as well.
-    let folder = tempfile::tempdir().unwrap();
-    let mut stage = Stage::new(Some(folder.path()), 1 << 20);
-    stage.destination.always(|_| busy());
-    stage.log(&["e", "f", "g", "h"]);
-    while stage.courier.told_health().remote.unwrap().circuit == CircuitState::Closed {
-        stage.pass(16);
-        stage.run();
-    }
-    stage.destination.peer(|peer| peer.always = None);
-    stage.courier.close(Instant::now() + Duration::from_secs(60)).unwrap();
-    assert_eq!((stage.destination.arrived().len(), stage.health().waiting), (4, 0));
 }
 
 #[test]

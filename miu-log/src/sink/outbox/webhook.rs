@@ -37,7 +37,7 @@ const BUSY: Duration = Duration::from_secs(1);
 /// the last message. A message has level, domain and text of a record, and neither its fields nor its place; a [`layout`](crate::Remote::layout) of your own
 /// can show them. The address is never shown but for its scheme and host.
 ///
-/// `429` and `503` are waited for as long as the service asks, for an hour at most, and so is Discord's `X-RateLimit-Reset-After` where `X-RateLimit-Remaining` is 0.
+/// `429` and `503` are waited for as long as the service asks, for an hour at most, also over a restart, and so is Discord's `X-RateLimit-Reset-After` where `X-RateLimit-Remaining` is 0.
 /// `401`, `403`, `404` and `410` turn the sink off until the next start; `400`, `413` and `422` refuse the message; everything else may pass. Redirects
 /// are not followed: `301` and `308` turn the sink off, others may pass. An answer of Telegram with `"ok": false` means what its `error_code` says. The reason that the
 /// service gives stands in the notice, and beside the dead letter, unless it tells something of the address.

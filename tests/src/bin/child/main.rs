@@ -63,6 +63,7 @@ fn main() {
         "durable-every-hour" => {
             simple::durable(folder, miu_log::Durability::SyncEvery(Duration::from_secs(3600)));
         }
+        "durable-remote" => remote::durable(folder, more),
         "twenty-records" => simple::twenty_records(folder),
         "keep-three" => kept_files::keep_three(folder),
         "compress-on-full-disk" => kept_files::compress_on_full_disk(folder),

@@ -14,7 +14,9 @@ pub(crate) fn postgres(folder: &str, more: &[String]) {
         panic!("usage: postgres <folder> <address> <prefix> <from> <to> <end>")
     };
     let retries = if end == "at-once" { 0 } else { 1_000_000 };
+    // By a name of its own, so that it shows which one is used.
     let database = Remote::database(Database::url(&**url).table_prefix(&**prefix))
+        .named(prefix)
         .first_pause(Duration::from_millis(5))
         .batch_age(Duration::from_millis(5))
         .retries(retries);
@@ -25,7 +27,7 @@ pub(crate) fn postgres(folder: &str, more: &[String]) {
         miu_log::info!(repo.app, "n {number}");
     }
     repo.flush(FLUSH).unwrap();
-    let sink = || repo.stats().sinks.into_iter().find(|sink| sink.name == "database").unwrap();
+    let sink = || repo.stats().sinks.into_iter().find(|sink| sink.name == *prefix).unwrap();
     let logged = std::path::Path::new(folder).with_file_name("logged");
     let arrive = || miu_log_tests::wait_until("all have arrived", || sink().held == 0);
     if end == "anew" {

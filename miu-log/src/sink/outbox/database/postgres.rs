@@ -30,10 +30,10 @@ use shape::Shape;
 use tokio::time::timeout;
 
 use super::columns::Columns;
-use super::{Table, show};
-use crate::notice::notice;
+use super::{NAME, Table, show};
 use crate::secret::Secret;
 use crate::sink::outbox::deliver::{Deliver, DeliverError, Timeouts};
+use crate::sink::outbox::say;
 use crate::sink::{Batch, Line};
 
 /// See the module's description.
@@ -50,6 +50,8 @@ pub(super) struct Postgres {
 
 /// What both threads use.
 struct Shared {
+    /// What the sink is called.
+    name: String,
     pool: Pool,
     table: Table,
 }
@@ -58,7 +60,7 @@ impl Shared {
     /// Says this of the table on stderr.
     fn say(&self, what: &str) {
         let (origin, table) = (&self.pool.address.origin, &self.table.name);
-        notice("database table", &format!("database: the table {table} of {origin} {what}"));
+        say(&self.name, "table", &format!("the table {table} of {origin} {what}"));
     }
 }
 
@@ -75,7 +77,7 @@ impl Postgres {
         pool_size: usize,
     ) -> Result<Postgres, String> {
         let pool = Pool::new(Address::of(url)?, pool_size)?;
-        let shared = Arc::new(Shared { pool, table });
+        let shared = Arc::new(Shared { name: NAME.to_owned(), pool, table });
         Ok(Postgres {
             shared,
             retention_days,
@@ -170,6 +172,13 @@ impl Deliver for Postgres {
 
     fn altered(&self) -> u64 {
         self.altered
+    }
+
+    fn set_name(&mut self, name: &str) {
+        // The thread that deletes is not there before the first connection.
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            name.clone_into(&mut shared.name);
+        }
     }
 }
 

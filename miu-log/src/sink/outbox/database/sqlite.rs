@@ -21,11 +21,11 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi, params};
 
 use super::super::deliver::{Deliver, DeliverError, Timeouts};
+use super::super::say;
 use super::columns::Columns;
-use super::{Table, show};
+use super::{NAME, Table, show};
 use crate::clock::Clock;
 use crate::layout::{Rfc3339, TimePrecision};
-use crate::notice::notice;
 use crate::record::UnixNanos;
 use crate::sink::{Batch, Line};
 use crate::sync::lock;
@@ -68,7 +68,7 @@ impl Sqlite {
              ON CONFLICT(\"record_id\") DO NOTHING",
             table.name
         );
-        let store = Store { place, table, clock, open: None };
+        let store = Store { name: NAME.to_owned(), place, table, clock, open: None };
         Sqlite {
             store: Arc::new(Mutex::new(store)),
             insert,
@@ -87,26 +87,28 @@ impl Sqlite {
         }
         let store = Arc::clone(&self.store);
         let mut told = false;
-        let piece = move || match lock(&store).delete_chunk(days) {
-            Ok(next) => {
-                told = false;
-                next
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut told, true) {
-                    notice("database retention", &format!("database: {error}; its old rows stay for now"));
+        let piece = move || {
+            let mut store = lock(&store);
+            match store.delete_chunk(days) {
+                Ok(next) => {
+                    told = false;
+                    next
                 }
-                Next::Later
+                Err(error) => {
+                    if !std::mem::replace(&mut told, true) {
+                        store.say("retention", &format!("{error}; its old rows stay for now"));
+                    }
+                    Next::Later
+                }
             }
         };
         match Upkeep::start(piece) {
             Ok(upkeep) => self.upkeep = Some(upkeep),
-            Err(error) => notice(
-                "database retention",
-                &format!(
-                    "database: cannot start the thread that deletes old rows: {error}; it is tried again"
-                ),
-            ),
+            Err(error) => {
+                let text =
+                    format!("cannot start the thread that deletes old rows: {error}; it is tried again");
+                lock(&self.store).say("retention", &text);
+            }
         }
     }
 }
@@ -133,6 +135,10 @@ impl Deliver for Sqlite {
 
     fn altered(&self) -> u64 {
         self.altered
+    }
+
+    fn set_name(&mut self, name: &str) {
+        name.clone_into(&mut lock(&self.store).name);
     }
 }
 
@@ -225,6 +231,8 @@ impl From<DeliverError> for Fault {
 
 /// The file and the connection to it.
 struct Store {
+    /// What the sink is called.
+    name: String,
     place: Place,
     table: Table,
     clock: Clock,
@@ -237,6 +245,10 @@ struct Open {
 }
 
 impl Store {
+    fn say(&self, kind: &str, text: &str) {
+        say(&self.name, kind, text);
+    }
+
     /// Does this with a connection to the file that has the path now, which is opened or made for it; a second time where the first one found the file
     /// damaged, or the table gone. What it has to wait for is waited for no longer than `patience` in all.
     fn run<T>(
@@ -286,7 +298,7 @@ impl Store {
             let _ = stale.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
             let path = self.place.path();
             let what = if now.is_some() { "is another file now" } else { "is gone; it is made anew" };
-            notice("database", &format!("database: the database {path:?} {what}"));
+            self.say("file", &format!("the database {path:?} {what}"));
         }
         // SQLite knows that its file has moved, and leaves alone what has its name now.
         drop(stale);
@@ -316,8 +328,8 @@ impl Store {
         Rfc3339::new(Zone::Utc, TimePrecision::Seconds).write(self.clock.unix_now(), &mut second);
         let time = String::from_utf8_lossy(&second).replace(['-', ':'], "");
         if let Some(aside) = self.place.set_aside(identity, &time, deadline)? {
-            let text = format!("database: the database {:?} is damaged: {fault}", self.place.path());
-            notice("database", &format!("{text}; it is moved to {aside:?}, and a new one is begun"));
+            let text = format!("the database {:?} is damaged: {fault}", self.place.path());
+            self.say("file", &format!("{text}; it is moved to {aside:?}, and a new one is begun"));
         }
         Ok(())
     }

@@ -1,13 +1,16 @@
 //! The side that appends: the listener's.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::fs::fstat;
 
 use super::format::{encode, options};
-use super::{CHUNK, SEGMENT, Segment, Shared, Waiting, make};
+use super::{CHUNK, SEGMENT, Segment, Shared, Waiting, make, sync_names};
+use crate::runtime::FileLock;
 use crate::sink::Batch;
 
 /// See the module above.
@@ -21,8 +24,17 @@ pub(in super::super) struct Appender {
     buffer: Vec<u8>,
     /// What `take_removed` tells.
     removed: Option<u64>,
+    /// Whether a file has to be durable when it is left.
+    pub(in super::super) is_durable: bool,
+    /// Up to where the newest file is durable.
+    synced: u64,
+    /// Whether its name is, and those of the folders that it is in.
+    is_named: bool,
+    are_folders_named: bool,
+    /// What `take_unsynced` tells.
+    unsynced: Option<Unsynced>,
     /// Given back when the listener is done, whatever the other side still does.
-    _taken: File,
+    _taken: FileLock,
 }
 
 /// Why a record was not appended.
@@ -33,9 +45,87 @@ pub(in super::super) enum Refusal {
     Io(io::Error),
 }
 
+/// What may be lost with the power.
+#[derive(Debug)]
+pub(in super::super) struct Unsynced {
+    path: PathBuf,
+    from: u64,
+    to: u64,
+    error: io::Error,
+}
+
+impl fmt::Display for Unsynced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Unsynced { path, from, to, error } = self;
+        write!(f, "cannot make {path:?} durable: {error}; bytes {from} to {to} may be lost with the power")
+    }
+}
+
 impl Appender {
-    pub(super) fn new(shared: Arc<Shared>, next: u64, taken: File) -> Appender {
-        Appender { shared, writer: None, next, buffer: Vec::new(), removed: None, _taken: taken }
+    pub(super) fn new(shared: Arc<Shared>, next: u64, taken: FileLock) -> Appender {
+        Appender {
+            shared,
+            writer: None,
+            next,
+            buffer: Vec::new(),
+            removed: None,
+            is_durable: false,
+            synced: 0,
+            is_named: false,
+            are_folders_named: false,
+            unsynced: None,
+            _taken: taken,
+        }
+    }
+
+    /// Makes durable what was appended to the newest file, if any of it still waits: all files before it are, where `is_durable`. What cannot be made so is told
+    /// once, and that file gets nothing more: the system has forgotten what it could not write.
+    pub(in super::super) fn sync(&mut self) -> Result<(), Unsynced> {
+        let (number, to, pending) = {
+            let state = self.shared.state();
+            let last = state.segments.back().map(|last| (last.number, last.len));
+            (last.map_or(0, |it| it.0), last.map_or(0, |it| it.1), state.pending)
+        };
+        let Some(writer) = self.writer.as_ref().filter(|_| pending > 0 && to > self.synced) else {
+            return Ok(());
+        };
+        let mut synced = writer.sync_data();
+        if synced.is_ok() && !self.is_named {
+            synced = sync_names(&self.shared.folder, !self.are_folders_named);
+        }
+        match synced {
+            Ok(()) => {
+                self.synced = to;
+                (self.is_named, self.are_folders_named) = (true, true);
+                Ok(())
+            }
+            Err(error) => {
+                let (path, from) = (self.shared.path_of(number), self.synced);
+                self.end_file();
+                Err(Unsynced { path, from, to, error })
+            }
+        }
+    }
+
+    /// Up to where the newest file is durable.
+    #[cfg(test)]
+    pub(super) fn synced(&self) -> u64 {
+        self.synced
+    }
+
+    /// What could not be made durable when its file was left.
+    pub(in super::super) fn take_unsynced(&mut self) -> Option<Unsynced> {
+        self.unsynced.take()
+    }
+
+    /// Appends no more to the present file, and makes it durable if it has to be.
+    fn leave_file(&mut self) {
+        if self.is_durable
+            && let Err(unsynced) = self.sync()
+        {
+            self.unsynced = Some(unsynced);
+        }
+        self.end_file();
     }
 
     /// Whether files were removed under it since the last time it was asked, and how many records are gone with them.
@@ -106,7 +196,7 @@ impl Appender {
                 // Half a record may stand there now, so the file ends here; what follows goes into another one. Where that fails as
                 // well the checksum tells.
                 let _ = writer.set_len(used);
-                self.end_file();
+                self.leave_file();
                 return (taken, Some(Refusal::Io(error)));
             }
             let (len, count) = (self.buffer.len() as u64, count as u64);
@@ -145,14 +235,13 @@ impl Appender {
             if self.writer.is_some() && used < segment && !is_done {
                 return Ok((used, limit.saturating_sub(state.size)));
             }
-            state.writing = None;
             if state.pending == 0 {
                 // All has arrived, and that has been written down.
                 done.extend(state.segments.drain(..).map(|segment| segment.number));
                 state.size = 0;
             }
         }
-        self.writer = None;
+        self.leave_file();
         for number in done {
             // One that stays is removed by the next start.
             let _ = std::fs::remove_file(self.shared.path_of(number));
@@ -161,6 +250,7 @@ impl Appender {
         let create = || options().append(true).create_new(true).open(self.shared.path_of(number));
         let file = match create() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.are_folders_named = false;
                 make(&self.shared.folder)?;
                 create()?
             }
@@ -168,6 +258,7 @@ impl Appender {
         };
         self.next += 1;
         self.writer = Some(file);
+        (self.synced, self.is_named) = (0, false);
         let mut state = self.shared.state();
         state.writing = Some(number);
         state.segments.push_back(Segment { number, len: 0, records: 0 });

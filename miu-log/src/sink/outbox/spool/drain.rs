@@ -5,9 +5,9 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use super::format::{decode, next_whole, options};
-use super::{CHUNK, Place, Shared};
-use crate::hash::fnv1a;
+use super::format::{decode, next_whole, options, write_position};
+use super::{CHUNK, Place, Shared, Slot, pause};
+use crate::record::UnixNanos;
 use crate::sink::{Entry, Held};
 
 /// See the module above.
@@ -17,13 +17,14 @@ pub(in super::super) struct Drain {
     reader: Option<(u64, File)>,
     /// What was read.
     read: Place,
-    position: File,
+    /// Where it writes down what has arrived.
+    position: (File, Slot),
     removals: u64,
     buffer: Vec<u8>,
 }
 
 impl Drain {
-    pub(super) fn new(shared: Arc<Shared>, position: File, read: Place) -> Drain {
+    pub(super) fn new(shared: Arc<Shared>, position: (File, Slot), read: Place) -> Drain {
         Drain { shared, reader: None, read, position, removals: 0, buffer: Vec::new() }
     }
 
@@ -145,18 +146,14 @@ impl Drain {
         if self.shared.state().is_left {
             return Ok(());
         }
-        let mut bytes = [0; 24];
-        bytes[..8].copy_from_slice(&place.segment.to_le_bytes());
-        bytes[8..16].copy_from_slice(&place.offset.to_le_bytes());
-        let sum = fnv1a(&bytes[..16]);
-        bytes[16..].copy_from_slice(&sum.to_le_bytes());
         let removals = self.shared.state().removals;
         if self.removals != removals {
             // The old one went with the folder.
             self.removals = removals;
-            self.position = options().write(true).create(true).open(self.shared.folder.join("position"))?;
+            self.position.0 = options().write(true).create(true).open(self.shared.folder.join("position"))?;
         }
-        let written = self.position.write_all_at(&bytes, 0);
+        let (position, slot) = &mut self.position;
+        let written = write_position(position, *slot, place).map(|next| *slot = next);
         let mut done = Vec::new();
         let mut state = self.shared.state();
         state.pending = state.pending.saturating_sub(records);
@@ -170,6 +167,24 @@ impl Drain {
         }
         drop(state);
         self.remove(done).and(written)
+    }
+
+    /// How much is left of a pause that was asked of an earlier process, in nanoseconds; none may be longer than `longest`.
+    pub(in super::super) fn pause(&self, now: UnixNanos, longest: u64) -> Option<u64> {
+        pause::left(&self.shared.folder, now, longest)
+    }
+
+    /// The destination is not to be called for so many nanoseconds from now on, also by the next process.
+    pub(in super::super) fn keep_pause(&self, now: UnixNanos, pause: u64) -> io::Result<()> {
+        if self.shared.state().is_left { Ok(()) } else { pause::keep(&self.shared.folder, now, pause) }
+    }
+
+    /// The destination has been called.
+    pub(in super::super) fn forget_pause(&self) {
+        if !self.shared.state().is_left {
+            // One that stays is over.
+            let _ = pause::forget(&self.shared.folder);
+        }
     }
 
     fn remove(&mut self, numbers: Vec<u64>) -> io::Result<()> {

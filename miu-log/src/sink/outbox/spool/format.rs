@@ -23,7 +23,8 @@ const FIXED: usize = 26;
 
 pub(super) fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.mode(0o600).custom_flags(OFlags::NOFOLLOW.bits() as i32);
+    // A pipe with the name of a file is no file, and nobody waits for who may open its other end.
+    options.mode(0o600).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32);
     options
 }
 
@@ -35,18 +36,73 @@ pub(super) fn number_of(name: &std::ffi::OsStr) -> Option<u64> {
     name.to_str()?.strip_suffix(".spool").filter(|number| number.len() == 16)?.parse().ok()
 }
 
-/// Up to where all has arrived; the very beginning where nobody has said that yet.
-pub(super) fn read_position(file: &File) -> Place {
+/// Where the next position is written: not over the one that counts, so that half a write spoils none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slot(bool);
+
+impl Slot {
+    /// In a page of its own: what a disk writes at once is no longer.
+    fn at(self) -> u64 {
+        if self.0 { 4096 } else { 0 }
+    }
+
+    fn other(self) -> Slot {
+        Slot(!self.0)
+    }
+}
+
+/// Up to where all has arrived, and where to write that next; the very beginning where nobody has said that yet.
+///
+/// # Errors
+///
+/// When it cannot be read. Nothing may be begun then: a position that is readable again later would be one in files that have other contents by then.
+pub(super) fn read_position(file: &File) -> io::Result<(Place, Slot)> {
+    let mut found = [None; 2];
+    for (slot, found) in [Slot(false), Slot(true)].into_iter().zip(&mut found) {
+        let mut bytes = [0; 24];
+        match file.read_exact_at(&mut bytes, slot.at()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
+            Err(error) => return Err(error),
+        }
+        *found = place(&bytes).map(|place| (place, slot.other()));
+    }
+    let farthest = found.into_iter().flatten().max_by_key(|(place, _)| *place);
+    Ok(farthest.unwrap_or((Place::default(), Slot(false))))
+}
+
+/// Two numbers and their checksum: what is written in one place over and over, so that half of it is told from the whole.
+pub(super) fn sealed(numbers: [u64; 2]) -> [u8; 24] {
     let mut bytes = [0; 24];
-    if file.read_exact_at(&mut bytes, 0).is_err() {
-        return Place::default();
-    }
+    bytes[..8].copy_from_slice(&numbers[0].to_le_bytes());
+    bytes[8..16].copy_from_slice(&numbers[1].to_le_bytes());
+    let sum = fnv1a(&bytes[..16]);
+    bytes[16..].copy_from_slice(&sum.to_le_bytes());
+    bytes
+}
+
+/// The numbers, if nothing is wrong with them.
+pub(super) fn unsealed(bytes: &[u8; 24]) -> Option<[u64; 2]> {
     let word = |at: usize| bytes[at..at + 8].iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-    if word(16) != fnv1a(&bytes[..16]) {
-        return Place::default();
-    }
+    (word(16) == fnv1a(&bytes[..16])).then(|| [word(0), word(8)])
+}
+
+/// The place in a slot, if it is a whole one.
+fn place(bytes: &[u8; 24]) -> Option<Place> {
     // The next file's number is one more.
-    Place { segment: word(0).min(u64::MAX / 2), offset: word(8) }
+    unsealed(bytes).map(|[segment, offset]| Place { segment: segment.min(u64::MAX / 2), offset })
+}
+
+/// The same as `read_position`, of what somebody has read of the file.
+pub(super) fn position_in(bytes: &[u8]) -> Place {
+    let slots = [Slot(false), Slot(true)].into_iter();
+    slots.filter_map(|slot| place(bytes.get(slot.at() as usize..)?.first_chunk()?)).max().unwrap_or_default()
+}
+
+/// Writes down up to where all has arrived; where to do that the next time.
+pub(super) fn write_position(file: &File, slot: Slot, place: Place) -> io::Result<Slot> {
+    file.write_all_at(&sealed([place.segment, place.offset]), slot.at())?;
+    Ok(slot.other())
 }
 
 /// Where the whole records of a file end and when they were logged, and how many bytes behind them are none.
@@ -70,6 +126,12 @@ pub(super) fn scan(path: &Path) -> io::Result<(Vec<(u64, i64)>, u64)> {
 /// Where the next whole record begins, if these bytes do not begin with one.
 pub(super) fn next_whole(bytes: &[u8]) -> Option<usize> {
     (1..bytes.len().saturating_sub(FRAME + FIXED)).find(|at| decode(&bytes[*at..]).is_some())
+}
+
+/// Whether these bytes are the beginning of a record whose end is not there yet.
+pub(super) fn is_begun(bytes: &[u8]) -> bool {
+    bytes.len() < FRAME
+        || bytes.first_chunk().is_some_and(|len| u32::from_le_bytes(*len) as usize > bytes.len() - FRAME)
 }
 
 pub(super) fn encode(line: &Line<'_>, out: &mut Vec<u8>) {

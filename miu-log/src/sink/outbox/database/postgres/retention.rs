@@ -18,8 +18,8 @@ use tokio_postgres::SimpleQueryMessage;
 
 use super::fault::{Fault, Stage};
 use super::{Shared, limits, schema};
-use crate::notice::notice;
 use crate::own_thread::OwnThread;
+use crate::sink::outbox::say;
 
 /// Rows that are deleted at once.
 const CHUNK: u64 = 5_000;
@@ -48,7 +48,7 @@ impl Retention {
         let days = days.min(LONGEST);
         let end = Arc::new(Notify::new());
         let ended = Arc::clone(&end);
-        let origin = shared.pool.address.origin.clone();
+        let (name, origin) = (shared.name.clone(), shared.pool.address.origin.clone());
         let thread = Builder::new().name("miu-log-retention".to_owned()).spawn(move || {
             let _own = OwnThread::begin();
             shared.pool.block_on(async {
@@ -56,10 +56,7 @@ impl Retention {
             });
         });
         if let Err(error) = &thread {
-            notice(
-                "database retention",
-                &format!("database: {origin}: nothing is deleted by its age: {error}"),
-            );
+            say(&name, "retention", &format!("{origin}: nothing is deleted by its age: {error}"));
         }
         let thread = thread.ok();
         Retention { thread, end }
@@ -95,10 +92,7 @@ async fn rounds(shared: &Shared, days: u32) {
             Err(fault) => {
                 if !std::mem::replace(&mut is_told, true) {
                     let error = fault.told(Stage::Deleting, &shared.pool.address.origin, &shared.table);
-                    notice(
-                        "database retention",
-                        &format!("database: {error}; what is too old is not deleted yet"),
-                    );
+                    say(&shared.name, "retention", &format!("{error}; what is too old is not deleted yet"));
                 }
                 PAUSE_AFTER_ERROR
             }
