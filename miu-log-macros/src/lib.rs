@@ -179,7 +179,7 @@ fn statement(input: proc_macro2::TokenStream) -> proc_macro2::TokenStream {
 fn field_set(input: proc_macro2::TokenStream) -> proc_macro2::TokenStream {
     let path = parse::record::path_of(&input);
     match syn::parse2::<parse::record::FieldSet>(input) {
-        Ok(set) => expand::fields::expand(&lower::record::lower_fields(set.path, &set.fields)),
+        Ok(set) => expand::fields::expand(&lower::record::lower_fields(set.path, &set.fields, None)),
         Err(error) => fallback::not_fields(&path, &error),
     }
 }
@@ -192,7 +192,8 @@ fn diagnosed(
 ) -> proc_macro2::TokenStream {
     match parse::diagnose::parse(arguments, item) {
         Ok(parsed) => {
-            let fields = lower::record::lower_fields(path.clone(), &parsed.fields);
+            let function = &parsed.function.sig.ident;
+            let fields = lower::record::lower_fields(path.clone(), &parsed.fields, Some(function));
             expand::diagnose::expand(
                 &quote::quote!(#path::__private),
                 &parsed.function,

@@ -104,7 +104,7 @@ pub(crate) fn lower(statement: Statement) -> Result<Record, Box<Rejected>> {
         mistakes.on(&statement.logger, format!("{missing}; write `{}`", statement.example));
     }
     let mut values: Vec<Value> = Vec::new();
-    let fields = fields(&statement.fields, &mut values, &mut mistakes);
+    let fields = fields(&statement.fields, None, &mut values, &mut mistakes);
     let (template, arguments) = match &statement.template {
         Some(text) => {
             let message = Message::new(text, &statement.arguments, &mut values, &mut mistakes);
@@ -149,11 +149,11 @@ pub(crate) struct Fields {
     pub(crate) mistakes: Option<syn::Error>,
 }
 
-/// Checks fields that stand without a statement.
-pub(crate) fn lower_fields(path: TokenStream, given: &[Field]) -> Fields {
+/// Checks fields that stand without a statement. The function that they are captured in stands before their names.
+pub(crate) fn lower_fields(path: TokenStream, given: &[Field], function: Option<&Ident>) -> Fields {
     let mut mistakes = Mistakes::default();
     let mut values = Vec::new();
-    let fields = fields(given, &mut values, &mut mistakes);
+    let fields = fields(given, function, &mut values, &mut mistakes);
     Fields { path, values, fields, mistakes: mistakes.into_error() }
 }
 
@@ -177,11 +177,16 @@ fn located(what: &str, column: usize) -> String {
     format!("{what} (character {column} of the message)")
 }
 
-fn fields(fields: &[Field], values: &mut Vec<Value>, mistakes: &mut Mistakes) -> Vec<(String, Staged)> {
+fn fields(
+    fields: &[Field],
+    function: Option<&Ident>,
+    values: &mut Vec<Value>,
+    mistakes: &mut Mistakes,
+) -> Vec<(String, Staged)> {
     let mut seen: HashMap<&str, Span> = HashMap::new();
     let mut staged = Vec::new();
     for field in fields {
-        let name = match &field.of {
+        let name = match function {
             Some(function) => format!("{function}.{}", field.name),
             None => field.name.clone(),
         };

@@ -27,13 +27,10 @@ pub(crate) fn parse(arguments: TokenStream, item: TokenStream) -> Result<Diagnos
     if let Some(token) = function.sig.constness {
         return Err(refused(const_function(token)));
     }
-    let mut fields = record::fields.parse2(arguments).map_err(refused)?;
+    let fields = record::fields.parse2(arguments).map_err(refused)?;
     if fields.is_empty() {
         let what = "what is to be shown with errors is missing; write `#[diagnose(argument, name = ?value)]`";
         return Err(refused(syn::Error::new(Span::call_site(), what)));
-    }
-    for field in &mut fields {
-        field.of = Some(function.sig.ident.to_string());
     }
     Ok(Diagnose { function, fields })
 }

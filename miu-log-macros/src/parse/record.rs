@@ -45,8 +45,6 @@ pub(crate) enum StatementLevel {
 /// A value with a name, before the message.
 pub(crate) struct Field {
     pub(crate) name: String,
-    /// The function whose value it is, which stands before the name in records.
-    pub(crate) of: Option<String>,
     pub(crate) span: Span,
     pub(crate) form: Form,
     pub(crate) value: Expr,
@@ -229,7 +227,7 @@ fn item(input: ParseStream<'_>) -> syn::Result<Item> {
                 ),
             ));
         };
-        return Ok(Item::Field(Field { name, of: None, span: first_span(&value), form, value }));
+        return Ok(Item::Field(Field { name, span: first_span(&value), form, value }));
     }
     if let Some((name, span)) = assigned_name(input)? {
         let form = if input.peek(Token![%]) || input.peek(Token![?]) { form(input)? } else { Form::Value };
@@ -240,7 +238,7 @@ fn item(input: ParseStream<'_>) -> syn::Result<Item> {
             ));
         }
         let value = expression(input)?;
-        return Ok(Item::Field(Field { name, of: None, span, form, value }));
+        return Ok(Item::Field(Field { name, span, form, value }));
     }
     if input.peek(Token![,]) {
         return Err(input.error("a field or the message is missing before this comma; remove the comma"));
@@ -268,9 +266,7 @@ fn item(input: ParseStream<'_>) -> syn::Result<Item> {
         ));
     }
     match chain(&value) {
-        Some(name) => {
-            Ok(Item::Field(Field { name, of: None, span: first_span(&value), form: Form::Value, value }))
-        }
+        Some(name) => Ok(Item::Field(Field { name, span: first_span(&value), form: Form::Value, value })),
         None => {
             let text = source_text(&value.to_token_stream());
             Err(syn::Error::new_spanned(

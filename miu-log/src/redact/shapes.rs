@@ -81,7 +81,10 @@ fn is_token(text: &str) -> bool {
         rests.any(|rest| rest.len() >= least && rest.bytes().take(least).all(kind))
     };
     match text.as_bytes().first() {
-        Some(b'A') => follows(&["AKIA", "ASIA"], 16, &capital) && !text.bytes().nth(20).is_some_and(word),
+        Some(b'A') => {
+            follows(&["AKIA", "ASIA"], 16, &capital)
+                && !text.as_bytes().get(20).is_some_and(|byte| word(*byte))
+        }
         Some(b'g') => {
             follows(&["ghp_", "gho_", "ghu_", "ghs_", "ghr_"], 16, &alphanumeric)
                 || follows(&["github_pat_", "glpat-"], 16, &word)
