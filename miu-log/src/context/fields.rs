@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::codec::{Args, Value, tag};
-use crate::encode::{Encode, FieldValue, Scratch, secret_value, value};
+use crate::encode::{self, Encode, FieldValue, Scratch};
 use crate::record::{self, pair};
 use crate::redact::names;
 
@@ -207,13 +207,13 @@ impl FieldsBuilder {
 }
 
 /// Adds a field's value as it is. A text with the shape of a secret is replaced.
-pub fn add_field<T: FieldValue + ?Sized>(builder: &mut FieldsBuilder, name: &str, given: &T) {
-    builder.add(name, &Scratch::new(), &value(given));
+pub fn add_field<T: FieldValue + ?Sized>(builder: &mut FieldsBuilder, name: &str, value: &T) {
+    builder.add(name, &Scratch::new(), &encode::value(value));
 }
 
 /// Adds a field whose name says that it is a secret.
-pub fn add_secret_field<T: FieldValue + ?Sized>(builder: &mut FieldsBuilder, name: &str, given: &T) {
-    builder.add(name, &Scratch::new(), &secret_value(given));
+pub fn add_secret_field<T: FieldValue + ?Sized>(builder: &mut FieldsBuilder, name: &str, value: &T) {
+    builder.add(name, &Scratch::new(), &encode::secret_value(value));
 }
 
 fn put_name(name: &str, out: &mut Vec<u8>) {
