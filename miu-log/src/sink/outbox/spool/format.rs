@@ -23,7 +23,8 @@ const FIXED: usize = 26;
 
 pub(super) fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.mode(0o600).custom_flags(OFlags::NOFOLLOW.bits() as i32);
+    // A pipe with the name of a file is no file, and nobody waits for who may open its other end.
+    options.mode(0o600).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32);
     options
 }
 
