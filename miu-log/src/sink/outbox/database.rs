@@ -39,7 +39,7 @@ use crate::sink::Line;
 /// - **When the destination fails:** a database that is locked, full, or not there is asked again, and records wait in the spool, as of every
 ///   `Remote`. Missing rights, and a table that cannot be made or has other columns, turn the sink off until the next start, which is said with what to do. So does a table in which nothing can make `record_id` unique; any other index that cannot be made again
 ///   while the program runs is said, and records go on. A PostgreSQL sequence without numbers left, or one that was set back, is waited for. A record that the database does not take, by its constraints or by a trigger that raises, is a dead letter:
-///   a readable line with its reason in `.outbox/database/dead-letters` in the log folder, which holds 16 MiB; past that such records go to the console. That file is never read or cleared: what has to be in the table
+///   a readable line with its reason in `.outbox/database/dead-letters` in the log folder (or under the name that the sink has), which holds 16 MiB; past that such records go to the console. That file is never read or cleared: what has to be in the table
 ///   is logged anew, and the file deleted while the program is stopped.
 ///   A SQLite file that is damaged is moved aside, to `<name>.corrupt-<time>` with its journal, and a new one is begun; one that is deleted or renamed is made anew. Either is said on stderr, and so is a PostgreSQL table that is made anew. A file that never was
 ///   a database turns the sink off, and is left alone.
