@@ -175,14 +175,17 @@ fn a_record_that_breaks_a_rule_of_the_table_s_owner_is_a_dead_letter_and_all_oth
 fn a_sequence_that_was_set_back_or_has_come_to_its_end_buries_no_record() {
     let (place, server) = (Place::new(), Postgres::shared());
     let repo = logs::Repository::open(config(&place, server, "counted")).unwrap();
-    repo.app.info("n 0");
+    for number in 0..10 {
+        repo.app.info(format!("n {number}"));
+    }
     arrive(&repo);
+    // Each attempt takes a number.
     server.sql("ALTER SEQUENCE counted_logs_id_seq RESTART");
-    repo.app.info("n 1");
+    repo.app.info("n 10");
     arrive(&repo);
     assert!(stats(&repo).errors > 0);
-    server.sql("ALTER SEQUENCE counted_logs_id_seq MAXVALUE 5");
-    for number in 2..20 {
+    server.sql("ALTER SEQUENCE counted_logs_id_seq MAXVALUE 15");
+    for number in 11..30 {
         repo.app.info(format!("n {number}"));
     }
     wait_until("the fault is told", || stats(&repo).fault.is_some());
@@ -190,7 +193,7 @@ fn a_sequence_that_was_set_back_or_has_come_to_its_end_buries_no_record() {
     assert!(fault.contains("has no number left for a row of counted_logs"), "{fault}");
     server.sql("ALTER SEQUENCE counted_logs_id_seq NO MAXVALUE");
     arrive(&repo);
-    assert!(numbers(server, "counted").into_iter().eq(0..20));
+    assert!(numbers(server, "counted").into_iter().eq(0..30));
     assert_eq!((stats(&repo).dead_letters, stats(&repo).dropped), (0, 0));
 }
 

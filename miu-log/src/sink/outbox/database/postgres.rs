@@ -227,6 +227,8 @@ async fn write(
             connection.client.batch_execute(&format!("ROLLBACK; {begin}")).await?;
             merge::write(connection, table, shape, rows).await?;
         }
+        // The index may have got another name.
+        Err(fault) if !is_fresh && fault.is_of_unique() => return Err(Fault::Changed),
         result => result?,
     }
     connection.client.batch_execute("COMMIT").await?;

@@ -95,6 +95,11 @@ impl Fault {
         matches!(self, Fault::Changed) || self.answer().is_some_and(|answer| OF_TABLE.contains(answer.code()))
     }
 
+    /// Whether something in the table would be there twice.
+    pub(super) fn is_of_unique(&self) -> bool {
+        self.answer().is_some_and(|answer| *answer.code() == SqlState::UNIQUE_VIOLATION)
+    }
+
     /// Whether a record was in the table before.
     pub(super) fn is_duplicate(&self, shape: &Shape) -> bool {
         let is_of_id = |name: &str| shape.unique.iter().any(|index| index == name);
