@@ -191,6 +191,37 @@ fn an_answer_of_telegram_that_is_not_ok_means_what_its_code_says() {
     }
 }
 
+// F64
+#[test]
+fn a_chat_that_telegram_writes_nothing_to_turns_it_off_and_a_message_that_it_does_not_take_does_not() {
+    const ADVICE: &str = ": check the chat, and see that the bot is in it and may write there";
+    let migrated = "group chat was upgraded to a supergroup chat\",\"parameters\":{\"migrate_to_chat_id\":-1007},\"x\":\"";
+    for (reason, kind, advice) in [
+        ("chat not found", Kind::Off, ADVICE),
+        ("group chat was upgraded to a supergroup chat", Kind::Off, ADVICE),
+        (migrated, Kind::Off, ": the group has another chat now, -1007; put it into the configuration"),
+        ("not enough rights to send text messages to the chat", Kind::Off, ADVICE),
+        ("have no rights to send a message", Kind::Off, ADVICE),
+        ("need administrator rights in the channel chat", Kind::Off, ADVICE),
+        ("CHAT_WRITE_FORBIDDEN", Kind::Off, ADVICE),
+        ("message is too long", Kind::Refused, ""),
+        ("can't parse entities", Kind::Refused, ""),
+    ] {
+        let body = format!("{{\"ok\":false,\"error_code\":400,\"description\":\"Bad Request: {reason}\"}}");
+        for status in ["400 Bad Request", "200 OK"] {
+            let (address, _requests) = server(&[&format!("{status}\r\n\r\n{body}")]);
+            let mut telegram =
+                Webhook::telegram_at(&format!("http://{address}"), "123:canary", -100).unwrap();
+            let error = deliver(&mut telegram, &["a\n"], TIMEOUTS).unwrap_err();
+            assert_eq!(error.kind, kind, "{error}");
+            assert!(error.to_string().ends_with(&format!("\"{advice}")), "{error}");
+        }
+        // A server of the user's own may mean what it likes by it.
+        let (address, _requests) = server(&[&format!("400 Bad Request\r\n\r\n{body}")]);
+        assert_eq!(deliver(&mut hook(address), &["a\n"], TIMEOUTS).unwrap_err().kind, Kind::Refused);
+    }
+}
+
 #[test]
 fn a_service_that_has_no_room_left_gets_no_request_before_its_time() {
     const USED_UP: &str = "204 No Content\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset-After: 1.25";
@@ -200,7 +231,7 @@ fn a_service_that_has_no_room_left_gets_no_request_before_its_time() {
     let mut discord = Webhook::discord(format!("http://{address}/canary")).unwrap();
     discord.clock = Clock::Manual(time.clone());
     let turn = |millis: u64| time.now.fetch_add(millis * 1_000_000, Ordering::AcqRel);
-    let waits = |millis| Err(Kind::Retry(Some(Duration::from_millis(millis))));
+    let waits = |millis| Err(Kind::Later(Duration::from_millis(millis)));
     let lines = ["a", "b", "c"].map(|it| it.repeat(3990));
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let mut deliver = |lines: &[&str]| deliver(&mut discord, lines, TIMEOUTS).map_err(|error| error.kind);
