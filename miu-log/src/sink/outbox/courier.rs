@@ -3,6 +3,8 @@
 //! It stands behind [`queued`](super::super::queued), on whose thread it works: `tick` does one attempt, `rest` says when the next one is due, `write` takes what
 //! the spool did not take. Records come from the spool first, for what is in memory is newer.
 
+mod asked;
+
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -22,9 +24,6 @@ use crate::sink::{Batch, CircuitState, Health, Held, RemoteHealth, Sink, SinkErr
 
 /// Bytes of lines that are kept in memory where they cannot be in the spool.
 const MEMORY: usize = 4 << 20;
-
-/// Longest time for which a destination is believed when it asks for patience.
-const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
 
 /// What is left of the time for the end has to be longer than this for another attempt: one that is cut short would look like a fault.
 const SHORTEST_ATTEMPT: Duration = Duration::from_millis(50);
@@ -120,35 +119,6 @@ impl Courier {
         };
         courier.resume_pause();
         courier
-    }
-
-    /// What was asked of an earlier process holds for this one.
-    fn resume_pause(&mut self) {
-        let clock = &self.kit.clock;
-        let Some(spool) = &self.kit.spool else { return };
-        let Some(left) = spool.pause(clock.unix_now(), nanos(LONGEST_ASKED)) else { return };
-        self.asked_until = clock.monotonic().saturating_add(left);
-        // Rounded up: it is not asked a moment sooner.
-        let seconds = left.div_ceil(1_000_000_000);
-        let text = format!("it has asked for a pause, of which {seconds} s are left");
-        self.tell(&DeliverError::retry(text), "its records wait in its spool");
-    }
-
-    /// The destination has asked for patience.
-    fn ask(&mut self, now: u64, asked: Duration) {
-        let pause = nanos(asked.min(LONGEST_ASKED));
-        let until = now.saturating_add(pause);
-        if until <= self.asked_until {
-            return;
-        }
-        self.asked_until = until;
-        if let Some(spool) = &self.kit.spool
-            && let Err(error) = spool.keep_pause(self.kit.clock.unix_now(), pause)
-        {
-            self.errors += 1;
-            let text = format!("cannot write down in its spool how long it is to wait: {error}");
-            self.say("spool", &format!("{text}; after a restart it asks at once"));
-        }
     }
 
     fn spooled(&self) -> Option<&Shared> {
@@ -319,11 +289,7 @@ impl Courier {
         self.batches += 1;
         self.delivered += records as u64;
         self.last_arrival = Some(self.kit.clock.monotonic());
-        if std::mem::take(&mut self.asked_until) > 0
-            && let Some(spool) = &self.kit.spool
-        {
-            spool.forget_pause();
-        }
+        self.forget_pause();
         self.dealt_with(records);
         if std::mem::take(&mut self.told) {
             self.kit.report.set_fault(None);

@@ -10,6 +10,7 @@ use rustix::fs::fstat;
 
 use super::format::{encode, options};
 use super::{CHUNK, SEGMENT, Segment, Shared, Waiting, make, sync_names};
+use crate::runtime::FileLock;
 use crate::sink::Batch;
 
 /// See the module above.
@@ -33,7 +34,7 @@ pub(in super::super) struct Appender {
     /// What `take_unsynced` tells.
     unsynced: Option<Unsynced>,
     /// Given back when the listener is done, whatever the other side still does.
-    _taken: File,
+    _taken: FileLock,
 }
 
 /// Why a record was not appended.
@@ -61,7 +62,7 @@ impl fmt::Display for Unsynced {
 }
 
 impl Appender {
-    pub(super) fn new(shared: Arc<Shared>, next: u64, taken: File) -> Appender {
+    pub(super) fn new(shared: Arc<Shared>, next: u64, taken: FileLock) -> Appender {
         Appender {
             shared,
             writer: None,

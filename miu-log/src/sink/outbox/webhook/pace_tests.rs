@@ -18,24 +18,23 @@ use crate::sink::tests::entry;
 use crate::sink::{CircuitState, Entry, Health, Held, Sink as _};
 use crate::sync::Ordering;
 
-/// What a message to the service is answered.
-type Answer = Box<dyn FnMut(usize, &str) -> String + Send>;
+/// The bodies that the service was sent, and whether it took them.
+type Seen = Arc<Mutex<Vec<(String, bool)>>>;
 
 /// A service on this machine, and a webhook's outbox before it.
 struct Stage {
     intake: Intake,
     courier: Courier,
     time: Arc<ManualTime>,
-    /// The bodies that it was sent, and whether it took them.
-    seen: Arc<Mutex<Vec<(String, bool)>>>,
+    seen: Seen,
     logged: u64,
 }
 
-/// Answers all requests; which one it is, and its body, are told to `answer`.
-fn serve(mut answer: Answer) -> (String, Arc<Mutex<Vec<(String, bool)>>>) {
+/// Answers all requests by what their bodies are.
+fn serve(answer: impl Fn(&str) -> String + Send + 'static) -> (String, Seen) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let seen = Arc::new(Mutex::new(Vec::new()));
+    let seen = Seen::default();
     let told = Arc::clone(&seen);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
@@ -54,8 +53,7 @@ fn serve(mut answer: Answer) -> (String, Arc<Mutex<Vec<(String, bool)>>>) {
             let mut body = vec![0; length];
             reader.read_exact(&mut body).unwrap();
             let body = String::from_utf8(body).unwrap();
-            let number = told.lock().unwrap().len();
-            let answer = answer(number, &body);
+            let answer = answer(&body);
             told.lock().unwrap().push((body, answer.starts_with("20")));
             let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
             let length = body.len();
@@ -73,9 +71,9 @@ impl Stage {
     fn new(
         folder: Option<&Path>,
         make: impl FnOnce(&str) -> Webhook,
-        answer: impl FnMut(usize, &str) -> String + Send + 'static,
+        answer: impl Fn(&str) -> String + Send + 'static,
     ) -> Stage {
-        let (address, seen) = serve(Box::new(answer));
+        let (address, seen) = serve(answer);
         let time = Arc::new(ManualTime::default());
         let clock = Clock::Manual(time.clone());
         let options = Options {
@@ -158,7 +156,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[test]
 fn a_service_that_refuses_whatever_it_is_sent_gets_few_requests_and_costs_few_records() {
     let folder = tempfile::tempdir().unwrap();
-    let mut stage = Stage::new(Some(folder.path()), own, |_, _| "400 Bad Request".to_owned());
+    let mut stage = Stage::new(Some(folder.path()), own, |_| "400 Bad Request".to_owned());
     stage.log(errors(1000));
     stage.pass(MINUTE);
     assert!((1..=10).contains(&stage.requests()), "{}", stage.requests());
@@ -168,7 +166,7 @@ fn a_service_that_refuses_whatever_it_is_sent_gets_few_requests_and_costs_few_re
     assert!((4..40).contains(&health.dead_letters), "{health:?}");
     assert!(health.failing && health.waiting == 1000 - health.dead_letters, "{health:?}");
     // Each batch for itself is no way around it.
-    let mut stage = Stage::new(None, own, |_, _| "422 Unprocessable Content".to_owned());
+    let mut stage = Stage::new(None, own, |_| "422 Unprocessable Content".to_owned());
     for number in 0..60 {
         stage.log([format!("error {number}\n")]);
         stage.pass(Duration::from_secs(1));
@@ -179,7 +177,7 @@ fn a_service_that_refuses_whatever_it_is_sent_gets_few_requests_and_costs_few_re
 #[test]
 fn records_that_are_at_fault_themselves_let_those_behind_them_through_in_time() {
     let folder = tempfile::tempdir().unwrap();
-    let mut stage = Stage::new(Some(folder.path()), own, |_, body| {
+    let mut stage = Stage::new(Some(folder.path()), own, |body| {
         let is_bad = (0..6).any(|number| body.contains(&format!("error <{number}>")));
         if is_bad { "400 Bad Request" } else { "204 No Content" }.to_owned()
     });
@@ -195,7 +193,7 @@ fn a_chat_that_is_not_there_is_asked_for_once_and_costs_no_record() {
     let folder = tempfile::tempdir().unwrap();
     let answer = "400 Bad Request\r\n\r\n{\"ok\":false,\"error_code\":400,\"description\":\"Bad Request: chat not found\"}";
     let telegram = |address: &str| Webhook::telegram_at(address, "1:abcdefgh", -100).unwrap();
-    let mut stage = Stage::new(Some(folder.path()), telegram, |_, _| answer.to_owned());
+    let mut stage = Stage::new(Some(folder.path()), telegram, |_| answer.to_owned());
     stage.log(errors(1000));
     stage.pass(MINUTE * 60);
     let health = stage.health();
@@ -206,7 +204,7 @@ fn a_chat_that_is_not_there_is_asked_for_once_and_costs_no_record() {
 #[test]
 fn where_one_message_of_several_is_refused_no_record_is_told_twice() {
     let folder = tempfile::tempdir().unwrap();
-    let mut stage = Stage::new(Some(folder.path()), discord, |_, body| {
+    let mut stage = Stage::new(Some(folder.path()), discord, |body| {
         if body.contains("\\\\<25\\\\>") { "400 Bad Request" } else { "204 No Content" }.to_owned()
     });
     stage.log(errors(30));
@@ -227,7 +225,7 @@ fn where_one_message_of_several_is_refused_no_record_is_told_twice() {
 #[test]
 fn the_parts_of_a_batch_that_was_refused_are_as_far_apart_as_batches() {
     let folder = tempfile::tempdir().unwrap();
-    let mut stage = Stage::new(Some(folder.path()), own, |_, body| {
+    let mut stage = Stage::new(Some(folder.path()), own, |body| {
         if body.contains("<3>") { "400 Bad Request" } else { "204 No Content" }.to_owned()
     });
     stage.log(errors(4));
@@ -246,7 +244,7 @@ fn the_parts_of_a_batch_that_was_refused_are_as_far_apart_as_batches() {
 #[test]
 fn at_the_end_what_is_refused_stays_in_the_spool_for_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
-    let mut stage = Stage::new(Some(folder.path()), own, |_, _| "400 Bad Request".to_owned());
+    let mut stage = Stage::new(Some(folder.path()), own, |_| "400 Bad Request".to_owned());
     stage.log(errors(1000));
     stage.courier.close(Instant::now() + MINUTE).unwrap();
     assert_eq!((stage.requests(), stage.health().waiting), (1, 1000));
@@ -255,7 +253,7 @@ fn at_the_end_what_is_refused_stays_in_the_spool_for_the_next_start() {
 #[test]
 fn a_pause_that_a_service_announces_is_neither_an_error_nor_a_retry() {
     let folder = tempfile::tempdir().unwrap();
-    let mut stage = Stage::new(Some(folder.path()), discord, |_, _| {
+    let mut stage = Stage::new(Some(folder.path()), discord, |_| {
         "204 No Content\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset-After: 30".to_owned()
     });
     stage.courier.kit.options.backoff.retries = 0;
