@@ -1,7 +1,7 @@
 //! Tests of how often a webhook is asked, whatever it answers, by a clock that the test turns.
 // F64
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::BufReader;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -10,6 +10,7 @@ use std::time::Instant;
 use super::super::courier::Courier;
 use super::super::fallback::Fallback;
 use super::super::{Backoff, Batching, Intake, Options, sides};
+use super::tests::{reply, request};
 use super::*;
 use crate::clock::ManualTime;
 use crate::level::Level;
@@ -39,28 +40,11 @@ fn serve(answer: impl Fn(&str) -> String + Send + 'static) -> (String, Seen) {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut reader = BufReader::new(stream.unwrap());
-            let mut length = 0;
-            loop {
-                let mut line = String::new();
-                reader.read_line(&mut line).unwrap();
-                if let Some(rest) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
-                    length = rest.trim().parse().unwrap();
-                }
-                if line.trim().is_empty() {
-                    break;
-                }
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
-            let body = String::from_utf8(body).unwrap();
+            let (_, body) = request(&mut reader);
             let answer = answer(&body);
             told.lock().unwrap().push((body, answer.starts_with("20")));
-            let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-            let length = body.len();
-            let _ = write!(
-                reader.get_mut(),
-                "HTTP/1.1 {head}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-            );
+            // Who asked may have gone.
+            let _ = reply(reader.get_mut(), &answer);
         }
     });
     (address, seen)

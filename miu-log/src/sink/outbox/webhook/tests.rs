@@ -1,7 +1,7 @@
 //! Tests of the webhook against a server on this machine, which answers as the services' documents say.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
@@ -12,6 +12,35 @@ use crate::clock::ManualTime;
 use crate::sync::Ordering;
 
 const TIMEOUTS: Duration = Duration::from_secs(60);
+
+/// Path and body of a request.
+pub(super) fn request(reader: &mut BufReader<TcpStream>) -> (String, String) {
+    let (mut path, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let line = line.trim_end().to_ascii_lowercase();
+        if let Some(rest) = line.strip_prefix("post ") {
+            path = rest.to_owned();
+        }
+        if let Some(rest) = line.strip_prefix("content-length: ") {
+            length = rest.parse().unwrap();
+        }
+        if line.is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    (path, String::from_utf8(body).unwrap())
+}
+
+/// Answers with a status, which headers and a body may follow.
+pub(super) fn reply(stream: &mut TcpStream, answer: &str) -> std::io::Result<()> {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
+    let length = body.len();
+    write!(stream, "HTTP/1.1 {head}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
+}
 
 /// Answers one request after the other with these texts: `reset` closes the connection without a word, `hang` says nothing until the test is over. Tells the
 /// paths and bodies.
@@ -24,36 +53,11 @@ fn server(answers: &[&str]) -> (SocketAddr, mpsc::Receiver<(String, String)>) {
         let mut hanging = Vec::new();
         for answer in answers {
             let mut reader = BufReader::new(listener.accept().unwrap().0);
-            let (mut path, mut length) = (String::new(), 0);
-            loop {
-                let mut line = String::new();
-                reader.read_line(&mut line).unwrap();
-                let line = line.trim_end().to_ascii_lowercase();
-                if let Some(rest) = line.strip_prefix("post ") {
-                    path = rest.to_owned();
-                }
-                if let Some(rest) = line.strip_prefix("content-length: ") {
-                    length = rest.parse().unwrap();
-                }
-                if line.is_empty() {
-                    break;
-                }
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
-            sender.send((path, String::from_utf8(body).unwrap())).unwrap();
+            sender.send(request(&mut reader)).unwrap();
             match answer.as_str() {
                 "hang" => hanging.push(reader),
                 "reset" => {}
-                answer => {
-                    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
-                    let length = body.len();
-                    write!(
-                        reader.get_mut(),
-                        "HTTP/1.1 {head}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-                    )
-                    .unwrap();
-                }
+                answer => reply(reader.get_mut(), answer).unwrap(),
             }
         }
         // Until the test has gone.
