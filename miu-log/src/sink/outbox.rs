@@ -156,7 +156,7 @@ impl Intake {
             }
             Some(_) => {}
         }
-        if let Some(unsynced) = appender.take_unsynced() {
+        for unsynced in appender.take_unsynced() {
             self.errors += 1;
             say(&self.name, "durability", &unsynced.to_string());
         }
