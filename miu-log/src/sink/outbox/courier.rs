@@ -17,7 +17,7 @@ use super::deliver::{Deliver, DeliverError, Kind, Timeouts};
 use super::fallback::Fallback;
 use super::spool::{Drain, Place, Shared};
 use super::{Options, Report, say};
-use crate::clock::Clock;
+use crate::clock::{Clock, nanos};
 use crate::notice::records;
 use crate::own_thread::MuteThread;
 use crate::sink::{Batch, CircuitState, Health, Held, RemoteHealth, Sink, SinkError};
@@ -63,7 +63,7 @@ pub(super) struct Courier {
     is_ending: bool,
     /// The destination has asked not to be called before, perhaps an earlier process.
     asked_until: u64,
-    /// When the last batch arrived.
+    /// When the last batch arrived, or was refused.
     last_arrival: Option<u64>,
     errors: u64,
     retries: u64,
@@ -235,7 +235,12 @@ impl Courier {
             Ok(Ok(())) => {
                 self.arrived(part);
                 self.settle();
+                self.space_out();
                 return true;
+            }
+            Ok(Err(DeliverError { kind: Kind::Later(pause), .. })) => {
+                self.ask(self.kit.clock.monotonic(), pause);
+                return false;
             }
             Ok(Err(error)) => error,
             Err(_) => {
@@ -259,11 +264,23 @@ impl Courier {
         }
         match error.kind {
             Kind::Retry(asked) => self.failed(&error, asked),
+            Kind::Later(pause) => self.failed(&error, Some(pause)),
             Kind::Refused => self.refused(&error),
             Kind::Off => self.turn_off(&error),
         }
         self.settle();
-        error.kind == Kind::Refused
+        error.kind == Kind::Refused && !self.space_out()
+    }
+
+    /// Where there is to be time between batches there is also between the parts of one that was refused, and behind those. Whether that is so.
+    fn space_out(&mut self) -> bool {
+        let interval = nanos(self.kit.options.batching.interval);
+        let now = self.kit.clock.monotonic();
+        self.last_arrival = Some(now);
+        if let Some(current) = &mut self.current {
+            current.due = now.saturating_add(interval);
+        }
+        interval > 0
     }
 
     /// The first records of the batch have arrived.
@@ -349,7 +366,7 @@ impl Courier {
         let one = one.batch(&self.kit.domains);
         let buried = match &mut self.dead {
             Some(dead) => dead.take(&one, &error.to_string()),
-            None => Err("there is no log folder for it".to_owned()),
+            None => Err("without a spool there is no file for it".to_owned()),
         };
         match buried {
             Ok(()) => {
@@ -410,7 +427,7 @@ impl Courier {
         self.errors += 1;
         match error.kind {
             Kind::Off => self.turn_off(&error),
-            Kind::Retry(_) | Kind::Refused => {
+            Kind::Retry(_) | Kind::Later(_) | Kind::Refused => {
                 self.tell(&error, "it is tried again when there are records for it");
             }
         }
