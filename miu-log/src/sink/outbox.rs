@@ -22,6 +22,7 @@ pub(crate) mod database;
 pub(crate) mod dead_letters;
 pub(crate) mod deliver;
 mod fallback;
+mod portion;
 mod rates;
 pub(crate) mod spool;
 #[cfg(feature = "webhook")]

@@ -13,6 +13,7 @@ use super::circuit::Circuit;
 use super::dead_letters::{self, DeadLetters};
 use super::deliver::{Deliver, DeliverError, Kind, Timeouts};
 use super::fallback::Fallback;
+use super::portion::Portion;
 use super::spool::{Drain, Place, Shared};
 use super::{Options, Report, say};
 use crate::clock::{Clock, nanos};
@@ -53,6 +54,7 @@ pub(super) struct Courier {
     since: u64,
     pub(super) current: Option<Current>,
     circuit: Circuit,
+    portion: Portion,
     dead: Option<DeadLetters>,
     /// The destination was asked for before there was anything for it.
     pub(super) has_connected: bool,
@@ -82,6 +84,8 @@ pub(super) struct Current {
     places: Vec<Place>,
     parts: Bisection,
     failed: u32,
+    /// How often it was too much at once, so that less of it is offered.
+    lessened: u32,
     panics: u32,
     due: u64,
 }
@@ -104,6 +108,7 @@ impl Courier {
             since: kit.clock.monotonic(),
             current: None,
             circuit: Circuit::Closed,
+            portion: Portion::new(),
             has_connected: false,
             is_off: false,
             hurried: false,
@@ -199,10 +204,16 @@ impl Courier {
         Some(due.max(circuit).max(self.asked_until))
     }
 
+    /// How many records go at once.
+    fn most(&self) -> usize {
+        let batching = &self.kit.options.batching;
+        batching.most.max(batching.records)
+    }
+
     /// Puts the next records together, if there are any.
     pub(super) fn take(&mut self) {
-        let batching = self.kit.options.batching;
-        let (most, bytes) = (batching.most.max(batching.records), batching.bytes);
+        let bytes = self.kit.options.batching.bytes;
+        let most = self.portion.most(self.most());
         let mut held = Held::default();
         let mut places = Vec::new();
         if let Some(spool) = &mut self.kit.spool
@@ -236,7 +247,7 @@ impl Courier {
         }
         if !held.entries.is_empty() {
             let parts = Bisection::new(held.entries.len());
-            self.current = Some(Current { held, places, parts, failed: 0, panics: 0, due: 0 });
+            self.current = Some(Current { held, places, parts, failed: 0, lessened: 0, panics: 0, due: 0 });
         }
     }
 
@@ -249,10 +260,12 @@ impl Courier {
         if self.current.is_none() {
             self.take();
         }
+        let most = self.portion.most(self.most());
         let Some(current) = &mut self.current else { return true };
+        current.parts.limit(most);
         let Some(part) = current.parts.next() else { return true };
         self.circuit.begin(now);
-        if current.failed > 0 {
+        if current.failed + current.lessened > 0 {
             self.retries += 1;
         }
         self.publish();
@@ -263,6 +276,7 @@ impl Courier {
         let _mute = MuteThread::begin();
         let error = match catch_unwind(AssertUnwindSafe(|| deliverer.deliver(&batch, timeouts))) {
             Ok(Ok(())) => {
+                self.portion.arrived(part, self.most());
                 self.arrived(part);
                 self.settle();
                 return true;
@@ -288,7 +302,7 @@ impl Courier {
             }
         }
         match error.kind {
-            Kind::Retry(asked) => self.failed(&error, asked),
+            Kind::Retry(asked) => self.failed(&error, asked, part),
             Kind::Refused => self.refused(&error),
             Kind::Off => self.turn_off(&error),
         }
@@ -321,7 +335,7 @@ impl Courier {
         let Some(current) = &mut self.current else { return };
         current.parts.done(records);
         current.held.discard(records);
-        (current.failed, current.due) = (0, 0);
+        (current.failed, current.lessened, current.due) = (0, 0, 0);
         if records > 0 && current.places.len() >= records {
             let place = current.places[records - 1];
             current.places.drain(..records);
@@ -342,24 +356,31 @@ impl Courier {
         }
     }
 
-    /// An attempt failed, and the next one may not.
-    fn failed(&mut self, error: &DeliverError, asked: Option<Duration>) {
+    /// An attempt with so many records failed, and the next one may not.
+    fn failed(&mut self, error: &DeliverError, asked: Option<Duration>, offered: usize) {
         let now = self.kit.clock.monotonic();
         if let Some(asked) = asked {
             self.ask(now, asked);
         }
+        let is_less = error.is_too_much && self.portion.too_much(offered);
         let Some(current) = &mut self.current else { return };
-        current.failed += 1;
-        let chance = (self.kit.chance)();
-        let pause = self.kit.options.backoff.pause(current.failed, chance);
-        if let Some(pause) = pause
-            && !self.circuit.is_half_open()
-        {
+        let (chance, backoff) = ((self.kit.chance)(), self.kit.options.backoff);
+        let pause = if is_less {
+            // What comes next is not the same once more. It has an end, as it gets less each time.
+            current.lessened += 1;
+            backoff.pause((current.failed + current.lessened).min(backoff.retries), chance)
+        } else {
+            current.failed += 1;
+            let is_last = self.circuit.is_half_open();
+            backoff.pause(current.failed, chance).filter(|_| !is_last)
+        };
+        if let Some(pause) = pause {
             current.due = now.saturating_add(pause);
-            self.tell(error, "its records wait, and are offered again");
+            let less = if is_less { ", fewer at a time" } else { "" };
+            self.tell(error, &format!("its records wait, and are offered again{less}"));
             return;
         }
-        (current.failed, current.due) = (0, 0);
+        (current.failed, current.lessened, current.due) = (0, 0, 0);
         self.circuit.open(now);
         if current.places.is_empty() {
             self.tell(error, "without a spool its records go to the console or stderr");

@@ -79,6 +79,7 @@ pub struct DeliverError {
     message: String,
     pub(super) kind: Kind,
     pub(super) delivered: usize,
+    pub(super) is_too_much: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +91,7 @@ pub(super) enum Kind {
 
 impl DeliverError {
     fn new(message: impl Into<String>, kind: Kind) -> DeliverError {
-        DeliverError { message: message.into(), kind, delivered: 0 }
+        DeliverError { message: message.into(), kind, delivered: 0, is_too_much: false }
     }
 
     /// It may pass: the destination is not reached, overloaded, or does not answer.
@@ -117,6 +118,25 @@ impl DeliverError {
     #[must_use]
     pub fn delivered(self, records: usize) -> DeliverError {
         DeliverError { delivered: records, ..self }
+    }
+
+    /// It was too much at once, such as a batch that the destination did not get done within the time of a request: half as many records are offered next time, down to a
+    /// single one, and more again when those arrive. That counts as an error, and not as one of the retries while it leads to fewer records. A single record
+    /// is offered again as after any other error that may pass: it is never refused for that.
+    ///
+    /// For [`retry`](DeliverError::retry) and [`retry_after`](DeliverError::retry_after); with others it changes nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use miu_log::DeliverError;
+    ///
+    /// let error = DeliverError::retry("no answer within 15 s").smaller();
+    /// assert_eq!(error.to_string(), "no answer within 15 s");
+    /// ```
+    #[must_use]
+    pub fn smaller(self) -> DeliverError {
+        DeliverError { is_too_much: true, ..self }
     }
 }
 

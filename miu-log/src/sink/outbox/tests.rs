@@ -199,6 +199,69 @@ fn after_five_retries_with_growing_pauses_it_is_left_alone_and_then_tried_once()
 }
 
 #[test]
+fn a_destination_for_which_it_is_too_much_at_once_gets_less_of_it_and_then_more_again() {
+    let folder = tempfile::tempdir().unwrap();
+    for folder in [Some(folder.path()), None] {
+        let mut stage = Stage::new(folder, 1 << 20);
+        stage.courier.kit.options.batching.most = 64;
+        let mut arrived = 0;
+        stage.destination.always(move |lines| {
+            // Slow at first.
+            if lines.len() > if arrived < 60 { 3 } else { 64 } {
+                return Err(DeliverError::retry("timed out").smaller());
+            }
+            arrived += lines.len();
+            Ok(())
+        });
+        let lines: Vec<String> = (0..200).map(|number| format!("{number}")).collect();
+        stage.log(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut passed = 0;
+        while let Some(rest) = stage.run() {
+            passed += rest;
+            stage.pass(rest);
+        }
+        assert_eq!(stage.destination.arrived(), lines);
+        let sizes = stage.destination.peer(|peer| peer.offered.iter().map(Vec::len).collect::<Vec<_>>());
+        assert_eq!(sizes[..11], [64, 32, 16, 8, 4, 2, 2, 2, 2, 4, 2], "{sizes:?}");
+        assert!(sizes.ends_with(&[16, 32]) || sizes[30..].contains(&16), "{sizes:?}");
+        let health = stage.health();
+        assert_eq!((health.dead_letters, health.lost, health.to_stderr, health.failing), (0, 0, 0, false));
+        assert!(passed < 100, "{passed}");
+    }
+}
+
+#[test]
+fn a_single_record_that_takes_too_long_is_left_alone_like_any_other_and_never_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new(Some(folder.path()), 1 << 20);
+    stage.destination.always(|_| Err(DeliverError::retry("timed out").smaller()));
+    stage.log(&["a", "b", "c", "d"]);
+    let mut pauses = Vec::new();
+    while pauses.len() < 12 {
+        let rest = stage.run().unwrap();
+        pauses.push(rest);
+        stage.pass(rest);
+    }
+    // Twice it got less; then the five retries of a record.
+    assert_eq!(pauses, [1, 2, 1, 2, 4, 8, 16, 30, 60, 120, 240, 300]);
+    let sizes = stage.destination.peer(|peer| peer.offered.iter().map(Vec::len).collect::<Vec<_>>());
+    assert_eq!(sizes, [4, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+    assert_eq!((stage.health().dead_letters, stage.health().waiting), (0, 4));
+    drop((stage.intake, stage.courier));
+    // The next start finds its way down by itself.
+    let mut next = Stage::new(Some(folder.path()), 1 << 20);
+    next.destination.always(|lines| match lines.len() {
+        1 => Ok(()),
+        _ => Err(DeliverError::retry("timed out").smaller()),
+    });
+    next.pass(7);
+    while let Some(rest) = next.run() {
+        next.pass(rest);
+    }
+    assert_eq!(next.destination.arrived(), ["a", "b", "c", "d"]);
+}
+
+#[test]
 fn what_a_destination_asks_for_is_waited_for() {
     let mut stage = Stage::new(None, 0);
     stage.destination.answer([Err(DeliverError::retry_after("slow down", Duration::from_secs(42)))]);
