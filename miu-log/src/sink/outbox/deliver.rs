@@ -24,15 +24,15 @@ pub trait Deliver: Send {
     /// [`DeliverError`] says whether to try again, and what arrived all the same.
     fn deliver(&mut self, batch: &Batch<'_>, timeouts: Timeouts) -> Result<(), DeliverError>;
 
-    /// Reaches the destination before there is anything to deliver, once, right after the start: so that what is wrong is told
-    /// before the first record comes. Default: does nothing.
+    /// Reaches the destination while there is nothing to deliver: right after the start, so that what is wrong is told before the first record comes, and after a fault, with
+    /// pauses of up to a minute, until it says `Ok`: so that the fault counts as over without a record. Default: does nothing, and a fault lasts until a batch arrives.
     ///
     /// # Errors
     ///
     /// As [`deliver`](Deliver::deliver), which is called all the same when there is something, but after [`DeliverError::off`].
     fn connect(&mut self, timeouts: Timeouts) -> Result<(), DeliverError> {
         let _ = timeouts;
-        Ok(())
+        Err(DeliverError::new("whether it is reached is not known", Kind::Unknown))
     }
 
     /// How a line is shown to people, on the console and among the dead letters, where it gets no further. Default: as it is.
@@ -87,6 +87,8 @@ pub(super) enum Kind {
     Retry(Option<Duration>),
     Refused,
     Off,
+    /// Nobody can tell: of a destination that is reached with records only.
+    Unknown,
 }
 
 impl DeliverError {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 
 use super::super::tests::{entry, held};
 use std::time::Duration;
@@ -130,10 +130,14 @@ impl Stage {
         }
     }
 
+    fn in_memory(&self) -> u64 {
+        self.intake.memory.lines().waiting().records
+    }
+
     fn health(&self) -> Health {
         let pending = self.intake.appender.as_ref().map_or(0, |it| it.shared().pending());
         let health = self.courier.told_health();
-        Health { waiting: health.waiting + pending, ..health }
+        Health { waiting: health.waiting + self.in_memory() + pending, ..health }
     }
 
     fn pass(&self, seconds: u64) {
@@ -280,7 +284,7 @@ fn what_a_destination_asks_for_counts_up_to_an_hour_also_where_it_is_left_alone(
         stage.courier.kit.options.backoff.retries = 0;
         stage.destination.answer([Err(DeliverError::retry_after("slow down", Duration::from_secs(asked)))]);
         stage.log(&["shown", "shown", "shown", "shown"]);
-        assert_eq!(stage.run(), None);
+        assert_eq!(stage.run(), Some(waited));
         stage.log(&["a", "b", "c", "d"]);
         assert_eq!(stage.run(), Some(waited));
     }
@@ -416,7 +420,8 @@ fn without_a_spool_what_fails_for_good_goes_elsewhere_and_is_counted() {
         assert_eq!(stage.run(), Some(pause));
         stage.pass(pause);
     }
-    assert_eq!(stage.run(), None);
+    // Then it is reached for, which says nothing here.
+    assert_eq!(stage.run(), Some(30));
     assert_eq!(stage.courier.kit.fallback.counts, Counts { console: 0, stderr: 3, lost: 1 });
     let health = stage.health();
     assert_eq!((health.to_stderr, health.lost, health.waiting), (3, 1, 0));
@@ -445,7 +450,7 @@ fn a_full_spool_goes_on_in_bounded_memory_and_then_elsewhere_and_order_is_kept()
     assert_eq!(stage.destination.arrived(), lines[..106 - lost]);
     // There is room again, on disk.
     stage.log(&["again"]);
-    assert_eq!((stage.courier.memory.entries.len(), stage.health().waiting), (0, 1));
+    assert_eq!((stage.in_memory(), stage.health().waiting), (0, 1));
 }
 
 #[test]
@@ -510,7 +515,8 @@ fn a_destination_is_reached_for_before_there_is_anything_for_it_and_what_is_wron
     ] {
         let mut stage = Stage::new(None, 0);
         stage.courier.kit.deliverer = Box::new(Wrong(Some(error)));
-        assert_eq!(stage.run(), None);
+        let again = (circuit == CircuitState::Closed).then_some(1);
+        assert_eq!(stage.run(), again);
         let health = stage.health();
         assert_eq!((health.errors, health.failing, health.remote.unwrap().circuit), (1, true, circuit));
         stage.log(&["shown", "shown", "shown", "shown"]);
@@ -617,7 +623,7 @@ fn an_attempt_that_hangs_is_seen_in_the_counters() {
     struct Looks(Report, Arc<Mutex<Vec<Health>>>);
     impl Deliver for Looks {
         fn deliver(&mut self, _batch: &Batch<'_>, _timeouts: Timeouts) -> Result<(), DeliverError> {
-            self.1.lock().unwrap().push(self.0.health());
+            self.1.lock().unwrap().push(self.0.health().0);
             Err(DeliverError::retry("not now"))
         }
     }
@@ -667,4 +673,198 @@ fn a_spool_belongs_to_one_program_at_a_time() {
     // The listener's side gives it back, whatever the other still does.
     drop(one.intake);
     assert!(Stage::new(Some(folder.path()), 1 << 20).intake.appender.is_some());
+}
+
+#[test]
+fn a_spool_that_could_not_be_written_to_is_used_again_and_what_waited_in_memory_goes_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("outbox");
+    let mut stage = Stage::new(Some(&path), 1 << 20);
+    stage.destination.always(|_| busy());
+    stage.run();
+    std::fs::remove_dir_all(&path).unwrap();
+    std::fs::write(&path, "in its way").unwrap();
+    stage.log(&["a", "b"]);
+    stage.log(&["c"]);
+    assert_eq!((stage.in_memory(), stage.health().waiting), (3, 3));
+    // Told in a counter, and not tried again for each record.
+    assert_eq!(stage.intake.errors, 1);
+    std::fs::remove_file(&path).unwrap();
+    stage.pass(1);
+    stage.log(&["d"]);
+    assert_eq!((stage.in_memory(), stage.health().waiting), (0, 4));
+    stage.run();
+    std::mem::forget(stage.courier);
+    drop(stage.intake);
+    let mut next = Stage::new(Some(&path), 1 << 20);
+    next.run();
+    assert_eq!(next.destination.arrived(), ["a", "b", "c", "d"]);
+}
+
+#[test]
+fn a_spool_that_was_full_takes_again_what_it_has_room_for_while_it_is_caught_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new(Some(folder.path()), 4000);
+    stage.courier.kit.options.backoff.retries = u32::MAX;
+    let lines: Vec<String> = (0..120).map(|number| format!("{number}")).collect();
+    stage.destination.always(|_| busy());
+    for line in &lines[..100] {
+        stage.log(&[line]);
+    }
+    let before = stage.in_memory();
+    assert!(before > 0);
+    stage.destination.answer((0..10).map(|_| Ok(())));
+    stage.run();
+    assert_eq!(stage.destination.arrived().len(), 40);
+    assert_eq!(stage.in_memory(), before);
+    // Without a record as well: the listener looks once a second.
+    stage.intake.tick();
+    assert_eq!(stage.in_memory(), 0);
+    for line in &lines[100..] {
+        stage.log(&[line]);
+    }
+    assert_eq!(stage.in_memory(), 0);
+    stage.destination.peer(|peer| peer.always = None);
+    while let Some(rest) = stage.run() {
+        stage.pass(rest);
+    }
+    assert_eq!(stage.destination.arrived(), lines);
+}
+
+/// Hangs until it is let go on, and says when it is called and dropped.
+struct Hangs {
+    called: mpsc::Sender<()>,
+    go_on: mpsc::Receiver<()>,
+    _dropped: mpsc::Sender<()>,
+}
+
+impl Deliver for Hangs {
+    fn deliver(&mut self, _batch: &Batch<'_>, _timeouts: Timeouts) -> Result<(), DeliverError> {
+        self.called.send(()).unwrap();
+        let _ = self.go_on.recv();
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_in_memory_when_the_thread_is_left_behind_is_lost_and_counted_whatever_it_does_later() {
+    let folder = tempfile::tempdir().unwrap();
+    for spool in [None, Some((folder.path().to_owned(), 2000))] {
+        let has_spool = spool.is_some();
+        let ((called, calls), (let_go, go_on)) = (mpsc::channel(), mpsc::channel());
+        let (dropped, is_dropped) = mpsc::channel();
+        let options = Options { spool, ..Stage::new(None, 0).courier.kit.options };
+        let domains = vec!["app".to_owned()];
+        let hangs = Hangs { called, go_on, _dropped: dropped };
+        let mut outbox = Outbox::new("far", options, Box::new(hangs), domains.clone(), None).unwrap();
+        let log = |outbox: &mut Outbox, count: u64| {
+            for _ in 0..count {
+                outbox.write(&held(&["a line"]).batch(&domains)).unwrap();
+            }
+        };
+        log(&mut outbox, 4);
+        calls.recv().unwrap();
+        log(&mut outbox, 96);
+        let health = outbox.health();
+        assert_eq!((health.waiting, health.lost), (100, 0));
+        let error = outbox.close(Instant::now() + Duration::from_millis(10)).unwrap_err().to_string();
+        let (health, in_spool) = (outbox.health(), outbox.spool.as_ref().map_or(0, |it| it.pending()));
+        assert_eq!((health.waiting, health.lost, outbox.lost()), (in_spool, 100 - in_spool, 100 - in_spool));
+        assert_eq!(in_spool > 0, has_spool);
+        let text = format!("{} records could not be handed over before the deadline", 100 - in_spool);
+        assert!(error.starts_with(&text), "{error}");
+        // It comes back after all.
+        let_go.send(()).unwrap();
+        drop(let_go);
+        assert!(is_dropped.recv().is_err());
+        assert_eq!(outbox.health(), health);
+        assert_eq!(health.remote.unwrap().delivered + health.to_stderr, 0);
+    }
+}
+
+#[test]
+fn a_deliverer_that_panics_with_every_record_is_left_alone_and_its_records_are_not_put_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new(Some(folder.path()), 1 << 20);
+    stage.destination.always(|_| std::panic::resume_unwind(Box::new("connection refused")));
+    let lines: Vec<String> = (0..40).map(|number| format!("{number}")).collect();
+    stage.log(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut passed = 0;
+    while passed < 300 {
+        let rest = stage.run().unwrap();
+        passed += rest;
+        stage.pass(rest);
+        stage.destination.0.clear_poison();
+    }
+    let health = stage.health();
+    assert_eq!((health.dead_letters, health.waiting, health.failing), (1, 39, true));
+    assert_eq!(health.remote.unwrap().circuit, CircuitState::Open);
+    assert!(stage.destination.attempts() < 15, "{}", stage.destination.attempts());
+    stage.destination.peer(|peer| peer.always = None);
+    while let Some(rest) = stage.run() {
+        stage.pass(rest);
+    }
+    assert_eq!(stage.destination.arrived(), lines[1..]);
+    assert!(!stage.health().failing);
+}
+
+#[test]
+fn records_one_behind_the_other_that_make_a_deliverer_panic_do_not_stop_the_others_for_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new(Some(folder.path()), 1 << 20);
+    stage.destination.always(|lines| {
+        if lines.iter().any(|line| line.starts_with("bad")) {
+            std::panic::resume_unwind(Box::new("moody"));
+        }
+        Ok(())
+    });
+    stage.log(&["a", "bad 1", "bad 2", "bad 3", "b", "c", "bad 4", "d"]);
+    while let Some(rest) = stage.run() {
+        stage.pass(rest);
+        stage.destination.0.clear_poison();
+    }
+    stage.destination.0.clear_poison();
+    assert_eq!(stage.destination.arrived(), ["a", "b", "c", "d"]);
+    assert_eq!((stage.health().dead_letters, stage.health().waiting), (4, 0));
+}
+
+/// Takes what it gets, and is reached, while it is up.
+struct Reached(Arc<Mutex<bool>>);
+
+impl Deliver for Reached {
+    fn deliver(&mut self, _batch: &Batch<'_>, timeouts: Timeouts) -> Result<(), DeliverError> {
+        self.connect(timeouts)
+    }
+
+    fn connect(&mut self, _timeouts: Timeouts) -> Result<(), DeliverError> {
+        if *self.0.lock().unwrap() { Ok(()) } else { busy() }
+    }
+}
+
+#[test]
+fn a_fault_is_over_without_a_record_when_the_destination_is_reached_again() {
+    let is_up = Arc::new(Mutex::new(false));
+    let mut stage = Stage::new(None, 0);
+    stage.courier.kit.deliverer = Box::new(Reached(Arc::clone(&is_up)));
+    // At the start.
+    for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
+        assert_eq!((stage.run(), stage.health().failing), (Some(pause), true));
+        stage.pass(pause);
+    }
+    *is_up.lock().unwrap() = true;
+    assert_eq!((stage.run(), stage.health().failing), (None, false));
+    assert_eq!(stage.intake.report.fault(), None);
+    // After a batch that was given away.
+    *is_up.lock().unwrap() = false;
+    stage.log(&["shown", "shown", "shown", "shown"]);
+    for pause in [1, 2, 4, 8, 16, 30, 60] {
+        assert_eq!(stage.run(), Some(pause));
+        stage.pass(pause);
+    }
+    assert_eq!((stage.run(), stage.health().to_stderr), (Some(120), 4));
+    assert_eq!(stage.health().remote.unwrap().circuit, CircuitState::Open);
+    *is_up.lock().unwrap() = true;
+    stage.pass(120);
+    assert_eq!((stage.run(), stage.health().failing), (None, false));
+    assert_eq!(stage.health().remote.unwrap().circuit, CircuitState::Closed);
 }
