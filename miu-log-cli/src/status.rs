@@ -129,11 +129,17 @@ fn spools(spools: &[SpoolState], now: SystemTime) -> String {
                 spool.bytes.to_string(),
                 age.map_or("-".to_owned(), shown_age),
                 spool.dead_letters.to_string(),
-                escaped(&spool.name),
+                named(spool),
             ]
         })
         .collect();
     table(columns, &rows)
+}
+
+/// A sink as its folder is called: with the program before it, where several share the log folder.
+fn named(spool: &SpoolState) -> String {
+    let name = escaped(&spool.name);
+    spool.app.as_ref().map_or(name.clone(), |app| format!("{}@{name}", escaped(app)))
 }
 
 /// An age in its two largest units.

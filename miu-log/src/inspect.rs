@@ -47,7 +47,7 @@ pub struct Inspection {
     pub rings: Vec<RingState>,
     /// What runs left that did not end properly.
     pub left_behind: Vec<LeftBehind>,
-    /// What remote sinks keep, by name: of all programs that share the folder, and so only in what [`inspect`] finds, not [`inspect_app`].
+    /// What remote sinks keep: those of all programs that share the folder, also of such that have ended, and so only in what [`inspect`] finds, not [`inspect_app`].
     pub spools: Vec<SpoolState>,
     /// What is there and could not be read.
     pub unreadable: Vec<Unreadable>,

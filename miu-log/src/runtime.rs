@@ -11,11 +11,12 @@
 
 pub(crate) mod about;
 mod life;
+mod locks;
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -25,6 +26,8 @@ use rustix::io::Errno;
 use time::OffsetDateTime;
 
 use about::About;
+pub(crate) use locks::{FileLock, is_held};
+use locks::{LOCK_PAUSE, share, take, take_after_the_folder};
 
 use crate::error::Error;
 use crate::folder::Folder;
@@ -59,14 +62,6 @@ const INSIDE: &str = ".miu";
 const INSTANCE_LOCK: &str = ".miu-lock";
 /// No holder's line is nearly as long.
 const LONGEST_HOLDER: u64 = 256;
-/// How often the lock is tried again when all that stood in the way was somebody who looked at it.
-const LOCK_ATTEMPTS: usize = 100;
-/// How long that one is given each time: together, a tenth of a second.
-const LOCK_PAUSE: Duration = Duration::from_millis(1);
-
-/// How long a process that has given up the log folder may take for the locks inside: the kernel takes them from one that was killed in any
-/// order.
-const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The runtime directory of one repository. Holds the lock on the log folder until it is dropped.
 #[derive(Debug)]
@@ -391,62 +386,6 @@ fn has_living(directory: &Path) -> bool {
         entry.file_name().to_string_lossy().starts_with(MEMBER_PREFIX)
             && open_to_read(&entry.path()).is_ok_and(|file| is_held(&file).unwrap_or(false))
     })
-}
-
-/// Takes the lock on a log folder. False where a repository has it.
-fn take(folder: impl AsFd) -> Result<bool, Errno> {
-    for _ in 0..LOCK_ATTEMPTS {
-        match rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(true),
-            Err(Errno::WOULDBLOCK) => {}
-            Err(errno) => return Err(errno),
-        }
-        if is_held(&folder)? {
-            return Ok(false);
-        }
-        // Nobody has it: an inspection looked in that very moment, and must not keep a program from starting.
-        // It may have been stopped right there, for as long as the processor is busy with others.
-        std::thread::sleep(LOCK_PAUSE);
-    }
-    Ok(false)
-}
-
-/// Takes a part of the lock on a log folder, beside other repositories that share it. False where one has it for itself.
-fn share(folder: impl AsFd) -> Result<bool, Errno> {
-    for _ in 0..LOCK_ATTEMPTS {
-        match rustix::fs::flock(&folder, FlockOperation::NonBlockingLockShared) {
-            Ok(()) => return Ok(true),
-            // It may be about to find out that it has to share.
-            Err(Errno::WOULDBLOCK) => std::thread::sleep(LOCK_PAUSE),
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(false)
-}
-
-/// Takes a lock that whoever had the log folder before may hold for a moment longer. False where it is another's.
-fn take_after_the_folder(file: impl AsFd) -> Result<bool, Errno> {
-    let deadline = Instant::now() + LOCK_PATIENCE;
-    loop {
-        if take(&file)? {
-            return Ok(true);
-        }
-        if Instant::now() >= deadline {
-            return Ok(false);
-        }
-        std::thread::sleep(LOCK_PAUSE);
-    }
-}
-
-/// Whether a repository has the lock on a log folder, of which this is an open handle without one.
-///
-/// Looks by taking a shared lock, which is given back at once. [`take`] knows that, and passes over it.
-pub(crate) fn is_held(folder: impl AsFd) -> Result<bool, Errno> {
-    match rustix::fs::flock(&folder, FlockOperation::NonBlockingLockShared) {
-        Ok(()) => rustix::fs::flock(&folder, FlockOperation::Unlock).map(|()| false),
-        Err(Errno::WOULDBLOCK) => Ok(true),
-        Err(errno) => Err(errno),
-    }
 }
 
 /// A place for a runtime directory.

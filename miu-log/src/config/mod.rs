@@ -42,6 +42,7 @@ pub use file::File;
 use levels::{DomainLevel, Overrides};
 pub(crate) use other_crates::{CheckedRoutes, OtherCrates, TARGET_EXPECTED, is_target};
 pub use remote::Remote;
+pub(crate) use remote::Spools;
 
 /// Default of [`LogConfig::ring_limit`]: 2 MiB. The records of all rings are merged by time, so a full ring may have to wait until
 /// the others are read as well: with more than this, that takes longer than the default policy lets a caller wait.

@@ -4,7 +4,7 @@
 //! Called by the configuration and by `repository`.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::LONGEST_TIMEOUT;
@@ -36,7 +36,7 @@ const SMALLEST_SPOOL: u64 = 64 << 10;
 /// five minutes, and then tried once at a time. Of a batch that it refuses the halves are offered, until the record is found that it does not
 /// take, which goes into a file of its own.
 ///
-/// - **When its queue is full:** its queue is the spool, `.outbox/<name>/` in the log folder, up to 256 MiB, whatever the destination does. What has no room there waits
+/// - **When its queue is full:** its queue is the spool, `.outbox/<name>/` in the log folder (`.outbox/<app>@<name>/` where programs [share it](crate::LogConfig::isolated)), up to 256 MiB, whatever the destination does. What has no room there waits
 ///   in memory, up to 4 MiB, then goes to the console, else to stderr, else it is dropped; each is counted ([`SinkStats`](crate::SinkStats)). Without a spool it waits in
 ///   memory only; past 16 MiB while one request hangs (20 MiB for ERROR and CRITICAL) new records are dropped and counted.
 /// - **When the destination fails:** its records stay in the spool, and are delivered in order later, also after a restart. Without a spool a batch
@@ -253,18 +253,21 @@ impl Remote {
         wrong(&self.name, problem)
     }
 
-    /// How its outbox works, in this log folder; a sink may hold up a flush for so long, and what is on disk may have to survive a loss of power.
-    pub(crate) fn options(&self, folder: Option<&Path>, sink_timeout: Duration, is_durable: bool) -> Options {
-        // Wherever the program goes later, the spool stays where it is.
-        let folder = folder.map(|folder| std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()));
-        let spool = folder.zip(self.spool);
+    /// How its outbox works, in this folder of spools; a sink may hold up a flush for so long, and what is on disk may have to survive a loss of power.
+    pub(crate) fn options(
+        &self,
+        spools: Option<&Spools>,
+        sink_timeout: Duration,
+        is_durable: bool,
+    ) -> Options {
+        let spool = spools.map(|spools| spools.of(&self.name)).zip(self.spool);
         Options {
             batching: self.batching,
             backoff: self.backoff,
             timeouts: self.timeouts,
             // The rest is for the answer.
             flush_wait: sink_timeout / 2,
-            spool: spool.map(|(folder, limit)| (folder.join(".outbox").join(&self.name), limit)),
+            spool,
             is_durable,
         }
     }
@@ -301,6 +304,41 @@ impl Remote {
             return Err(self.wrong(format!("spool_bytes is {bytes}; at least {SMALLEST_SPOOL} is accepted")));
         }
         self.layout.as_ref().map_or(Ok(()), AnyLayout::check).map_err(|error| self.wrong(error))
+    }
+}
+
+/// Where the spools of a repository are: those of its remote sinks, and none of a program that shares its log folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Spools {
+    folder: PathBuf,
+    /// Stands before the name of a sink.
+    prefix: String,
+}
+
+impl Spools {
+    /// In this log folder, of a repository that has this name among those that share it, if any do.
+    pub(crate) fn new(log_folder: &Path, instance: Option<&str>) -> Spools {
+        // Wherever the program goes later, the spools stay where they are.
+        let log_folder = std::path::absolute(log_folder).unwrap_or_else(|_| log_folder.to_owned());
+        Spools {
+            folder: log_folder.join(".outbox"),
+            // No sink's name has this sign.
+            prefix: instance.map_or_else(String::new, |instance| format!("{instance}@")),
+        }
+    }
+
+    fn of(&self, sink: &str) -> PathBuf {
+        self.folder.join(format!("{}{sink}", self.prefix))
+    }
+
+    /// Where they all are.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The sink's name, where a folder of this name is the spool of this repository's sink.
+    pub(crate) fn sink_of<'a>(&self, name: &'a str) -> Option<&'a str> {
+        name.strip_prefix(&self.prefix).filter(|sink| !sink.contains('@'))
     }
 }
 
@@ -370,11 +408,25 @@ mod tests {
 
     #[test]
     fn a_spool_is_below_the_log_folder_if_there_is_one() {
-        let at = |remote: Remote, folder| remote.options(folder, Duration::ZERO, false).spool;
-        let logs = Some(Path::new("logs"));
-        let (path, limit) = at(far(), logs).unwrap();
+        let at =
+            |remote: Remote, spools: Option<&Spools>| remote.options(spools, Duration::ZERO, false).spool;
+        let spools = Spools::new(Path::new("logs"), None);
+        let (path, limit) = at(far(), Some(&spools)).unwrap();
         assert!(path.is_absolute() && path.ends_with("logs/.outbox/far") && limit == 256 << 20, "{path:?}");
         assert_eq!(at(far(), None), None);
-        assert_eq!(at(far().without_spool(), logs), None);
+        assert_eq!(at(far().without_spool(), Some(&spools)), None);
+        assert_eq!((spools.sink_of("far"), spools.sink_of("shop@far")), (Some("far"), None));
+    }
+
+    #[test]
+    fn programs_that_share_a_log_folder_share_no_spool() {
+        let spools = |app| Spools::new(Path::new("logs"), Some(app));
+        let path = |app| far().options(Some(&spools(app)), Duration::ZERO, false).spool.unwrap().0;
+        assert!(
+            path("shop").ends_with("logs/.outbox/shop@far") && path("mail").ends_with(".outbox/mail@far")
+        );
+        let of_shop = ["shop@far", "mail@far", "far", "shop@mail@far"]
+            .map(|name| spools("shop").sink_of(name).is_some());
+        assert_eq!(of_shop, [true, false, false, false]);
     }
 }

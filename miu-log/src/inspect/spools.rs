@@ -23,7 +23,10 @@ const MOST_BYTES: u64 = 64 << 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SpoolState {
-    /// What the sink is called. It is the name of a folder, and may be any text: escape it before it is shown.
+    /// The program that has it, if it shares the log folder with others ([`LogConfig::isolated`](crate::LogConfig::isolated)). As `name`, it is a part of a folder's
+    /// name, and may be any text: escape both before they are shown.
+    pub app: Option<String>,
+    /// What the sink is called.
     pub name: String,
     /// Where it is.
     pub path: PathBuf,
@@ -43,10 +46,10 @@ impl Look {
         let Some(all) = self.open(log_folder.join(SPOOLS)) else { return Vec::new() };
         let folders: Vec<_> =
             all.names.iter().filter_map(|name| Some((name, self.open(all.path.join(name))?))).collect();
-        folders.into_iter().map(|(name, folder)| self.spool(name.clone(), folder)).collect()
+        folders.into_iter().map(|(name, folder)| self.spool(name, folder)).collect()
     }
 
-    fn spool(&mut self, name: String, folder: Directory) -> SpoolState {
+    fn spool(&mut self, name: &str, folder: Directory) -> SpoolState {
         let position = self.contents(&folder.path.join(POSITION), POSITION_LEN).unwrap_or_default();
         let mut tally = Tally::new(&position);
         // Sorted by name, and so by number.
@@ -59,8 +62,12 @@ impl Look {
             }
         }
         let dead = self.contents(&folder.path.join(dead_letters::NAME), dead_letters::LIMIT);
+        // No sink's name has this sign.
+        let (app, name) =
+            name.rsplit_once('@').map_or((None, name), |(app, name)| (Some(app.to_owned()), name));
         SpoolState {
-            name,
+            app,
+            name: name.to_owned(),
             records: tally.records,
             bytes: tally.bytes,
             oldest: tally.oldest.map(since_1970),

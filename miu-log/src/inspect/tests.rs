@@ -207,7 +207,7 @@ fn what_remote_sinks_keep_is_found_without_changing_anything() {
     let place = Place::new();
     let spools = place.logs().join(".outbox");
     assert_eq!(place.look().spools, []);
-    for name in ["far", "near"] {
+    for name in ["far", "near", "shop@far"] {
         fs::create_dir_all(spools.join(name)).unwrap();
         fs::write(spools.join(name).join("lock"), "").unwrap();
     }
@@ -218,17 +218,23 @@ fn what_remote_sinks_keep_is_found_without_changing_anything() {
     assert_eq!(place.everything(), before);
     assert!(found.unreadable.is_empty(), "{found:?}");
     let spools = spools.canonicalize().unwrap();
-    let empty = |name: &str, dead_letters| SpoolState {
+    let empty = |folder: &str, app: Option<&str>, name: &str, dead_letters| SpoolState {
+        app: app.map(str::to_owned),
         name: name.to_owned(),
-        path: spools.join(name),
+        path: spools.join(folder),
         records: 0,
         bytes: 0,
         oldest: None,
         dead_letters,
     };
-    assert_eq!(found.spools, [empty("far", 2), empty("near", 0)]);
+    let expected = [
+        empty("far", None, "far", 2),
+        empty("near", None, "near", 0),
+        empty("shop@far", Some("shop"), "far", 0),
+    ];
+    assert_eq!(found.spools, expected);
     let of_app = inspect_with(&place.logs(), Some("shop"), place.env()).unwrap();
-    assert!(of_app.spools.is_empty(), "they are nobody's in particular");
+    assert!(of_app.spools.is_empty(), "they are shown once");
 }
 
 #[test]

@@ -16,12 +16,13 @@ mod losses;
 mod merge;
 pub(crate) mod peers;
 mod reader;
+mod remarks;
 pub(crate) mod replay;
 mod site;
+mod thread;
 pub(crate) mod watch;
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -35,14 +36,14 @@ use site::{ensure_site, own_site};
 use watch::Watch;
 
 use crate::clock::Calibration;
-use crate::codec::{Args, Corrupt, FLAG_BLOB, FLAG_EXTRA, FLAG_SITE, HEADER, Head, tag};
+use crate::codec::{Args, Corrupt, FLAG_BLOB, FLAG_EXTRA, FLAG_SITE, HEADER, Head};
 use crate::context::fields::Fields;
 use crate::failpoint;
 use crate::level::Level;
 use crate::notice::notice;
 use crate::own_thread::OwnThread;
-use crate::queue::{Ended, EndedTarget, Queue};
-use crate::record::{Extra, Origin, Record, RecordId, Site};
+use crate::queue::Queue;
+use crate::record::{Extra, Origin, Record, Site};
 use crate::ring::signal_action;
 use crate::router::{FlushState, Router};
 use crate::sink::FileMark;
@@ -54,19 +55,8 @@ use crate::sync::{Ordering, lock};
 const BATCH_BYTES: usize = 512 * 1024;
 /// Records younger than this are left for the next pass where there are several rings (M2).
 const GRACE_NANOS: u64 = 20_000;
-/// Shortest and longest sleep, and the share of the silence so far that is slept in between: an ordinary record is
-/// seen with a delay of a thirty-second of the silence before it, and an idle program wakes 25 times a second.
-const SHORTEST_SLEEP: Duration = Duration::from_micros(500);
-const LONGEST_SLEEP: Duration = Duration::from_millis(40);
-const SLEEP_SHARE: u32 = 32;
-/// How long the end may take, at most, while other processes go on logging.
-const LONGEST_END: Duration = Duration::from_secs(1);
 /// Losses and counters are looked at so often, in nanoseconds.
 const SECOND: u64 = 1_000_000_000;
-/// How often the end waits for the records of processes that have ended during it. Each of them costs one; it is a bound in case a pass panics.
-const BURIALS: u32 = 10_000;
-/// What the listener's own records give as their thread.
-const OWN_THREAD: &str = "miu-log";
 
 /// What a pass came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -468,15 +458,6 @@ impl Listener {
         }
     }
 
-    /// The end of the sinks.
-    fn close_sinks(&mut self) {
-        self.router.offer_all(&mut |files| _ = save(&mut self.checkpoint, &self.calibration, files));
-        self.tell_losses();
-        let deadline = Instant::now() + self.sink_timeout;
-        self.router.shutdown(deadline, &mut |files| _ = save(&mut self.checkpoint, &self.calibration, files));
-        self.write_checkpoint();
-    }
-
     fn settle(&mut self) {
         let queue = &self.queue;
         self.readers.settle(|done| match done {
@@ -505,61 +486,6 @@ impl Listener {
         self.queue.accepted_elsewhere.fetch_add(elsewhere, Ordering::Relaxed);
     }
 
-    /// Writes the `dropped N records` lines.
-    fn report_losses(&mut self) {
-        for peer in self.peers.all.values_mut().filter(|peer| peer.domains.is_none()) {
-            self.queue.counters.add_dropped(&peer.new_drops(self.queue.counters.drop_counters()));
-        }
-        let Listener { readers, peers, losses, process, now, .. } = self;
-        readers.gaps_at_the_end(|reader, first, last| {
-            let peer = reader.member().and_then(|member| peers.all.get(&member));
-            let process = peer.map_or(&**process, |peer| &peer.name);
-            losses.note(reader.serial, || format!("{process}/{}", reader.thread), first, last, *now);
-        });
-        for (domain, message) in self.losses.since_last(&self.queue.counters, self.now) {
-            self.say(domain, Level::Warning, &message);
-        }
-    }
-
-    /// What log files had to do without, in those that work again.
-    fn tell_losses(&mut self) {
-        for untold in self.router.take_untold() {
-            for message in losses::of_a_file(&untold) {
-                let (slot, domain) = (untold.slot, untold.domain);
-                self.say_by(usize::from(domain), Level::Warning, &message, |router, record| {
-                    router.route_to(slot, record, domain)
-                });
-            }
-        }
-    }
-
-    fn report_corrupt_rings(&mut self, rings: &[String]) {
-        self.queue.counters.corrupt.fetch_add(rings.len() as u64, Ordering::Relaxed);
-        for ring in rings {
-            self.say(0, Level::Error, &format!("a ring is corrupt; what it held is given up: {ring}"));
-        }
-    }
-
-    /// Ends levels whose time is over, and says so.
-    fn end_levels(&mut self, monotonic: u64) {
-        for Ended { domain, was, is } in self.queue.end_temporary_levels(monotonic) {
-            let text = format!("level is {is} again: the time for which {was} was set is over");
-            self.say(domain.into(), Level::Info, &text);
-        }
-        for EndedTarget { target, was } in self.queue.end_target_levels(monotonic) {
-            let now = self.level_of_target.as_ref().map(|level_of| level_of(&target));
-            let (domain, is) = now.unwrap_or_else(|| (0, self.queue.level(0)));
-            let text =
-                format!("level of target {target} is {is} again: the time for which {was} was set is over");
-            self.say(domain.into(), Level::Info, &text);
-        }
-    }
-
-    /// What is asked where a level of a target is over.
-    pub(crate) fn set_level_of_target(&mut self, level_of: LevelOfTarget) {
-        self.level_of_target = Some(level_of);
-    }
-
     /// From now on this is called as [`Upkeep`] says, for as long as the listener runs.
     pub(crate) fn set_upkeep(&mut self, upkeep: Box<dyn Upkeep>) {
         self.upkeep = Some(upkeep);
@@ -570,49 +496,6 @@ impl Listener {
         let remarks = upkeep.look(at_once, &mut self.router);
         self.upkeep = Some(upkeep);
         self.remark(remarks);
-    }
-
-    /// Writes records of the listener's own, for the first domain.
-    pub(crate) fn remark(&mut self, remarks: impl IntoIterator<Item = (Level, String)>) {
-        for (level, text) in remarks {
-            self.say(0, level, &text);
-        }
-    }
-
-    /// Writes a record of the listener's own.
-    fn say(&mut self, domain: usize, level: Level, message: &str) {
-        self.say_by(domain, level, message, |router, record| router.route(record, domain as u16));
-    }
-
-    fn say_by(
-        &mut self,
-        domain: usize,
-        level: Level,
-        message: &str,
-        route: impl FnOnce(&mut Router, &Record<'_>) -> Result<(), Corrupt>,
-    ) {
-        let mut bytes = vec![tag::RENDERED];
-        bytes.extend((message.len() as u32).to_le_bytes());
-        bytes.extend(message.as_bytes());
-        let ticks = self.calibration.clock().ticks();
-        self.remarks += 1;
-        let record = Record {
-            time: self.calibration.unix(ticks),
-            level,
-            domain: self.queue.domains().get(domain).copied().unwrap_or(""),
-            process: &self.process,
-            thread: OWN_THREAD,
-            process_id: std::process::id(),
-            thread_id: 0,
-            ring: u64::MAX,
-            id: RecordId { source: self.own_source, sequence: self.remarks },
-            site: &self.own_site,
-            args: Args::new(&bytes),
-            extra: Extra::NONE.with_defaults(self.defaults.as_bytes()),
-        };
-        if route(&mut self.router, &record).is_err() {
-            notice("own", message);
-        }
     }
 
     fn publish_stats(&mut self) {
@@ -644,88 +527,9 @@ impl Listener {
         *lock(&self.published) = published;
     }
 
-    /// Whether a pass would find something to do.
-    fn has_work(&mut self) -> bool {
-        let known = self.flush.map_or(self.answered, |(request, _)| request);
-        self.queue.has_registrations()
-            || self.has_arrivals()
-            || (self.is_succeeded() && !self.readers.any_unnamed())
-            || self.queue.requests() > known
-            || self.readers.any_unread()
-    }
-
-    /// The listener's thread: passes until it is told to stop, then the end.
-    pub(crate) fn run(mut self) {
-        let _own = OwnThread::begin();
-        let mut last_work = Instant::now();
-        loop {
-            let progress = self.guarded_step();
-            if progress.records > 0 {
-                last_work = Instant::now();
-                if !self.is_succeeded() {
-                    continue;
-                }
-            }
-            if self.queue.must_stop() {
-                break;
-            }
-            if self.is_succeeded() && self.may_hand_over() {
-                return self.hand_over();
-            }
-            self.queue.waker().announce_sleep();
-            if !self.has_work() && !self.queue.must_stop() {
-                let share = last_work.elapsed() / SLEEP_SHARE;
-                let longest = if self.flush.is_none() { LONGEST_SLEEP } else { SHORTEST_SLEEP };
-                self.queue.waker().sleep(share.clamp(SHORTEST_SLEEP, longest));
-            }
-            self.queue.waker().awake();
-        }
-        self.finish();
-    }
-
-    /// A pass; a panic in it ends the pass, not the listener.
-    fn guarded_step(&mut self) -> Progress {
-        catch_unwind(AssertUnwindSafe(|| self.step())).unwrap_or_else(|_| {
-            notice("listener", "a pass of the listener panicked; it goes on with the next one");
-            Progress::default()
-        })
-    }
-
     /// Whether lines wait for a log file that fails.
     pub(crate) fn holds_lines(&self) -> bool {
         self.router.held() > 0
-    }
-
-    /// The end: everything that is in the rings, then the sinks.
-    pub(crate) fn finish(mut self) {
-        let _own = OwnThread::begin();
-        let start = Instant::now();
-        while self.guarded_step().records > 0 {
-            // Processes that go on may log faster than this one reads: the rest is for the next listener.
-            if start.elapsed() > LONGEST_END && self.readers.only_living_unread() {
-                break;
-            }
-        }
-        self.see_peers_off();
-        let mut burials = BURIALS;
-        while burials > 0 && (self.guarded_step().records > 0 || self.any_to_bury()) {
-            burials = burials.saturating_sub(1);
-            if start.elapsed() > 2 * LONGEST_END && self.readers.only_living_unread() {
-                break;
-            }
-        }
-        self.close_sinks();
-        self.publish_stats();
-        // What came in after the last pass, from calls that were under way, stays unwritten and is counted.
-        while let Some(registration) = self.queue.next_registration() {
-            self.readers.register(registration);
-        }
-        self.settle();
-        self.leave_the_rest();
-        self.leave_peers();
-        // In this order: a thread that makes a segment later sees the end, and removes the file itself.
-        self.queue.end();
-        self.queue.remove_files();
     }
 }
 

@@ -7,7 +7,7 @@ use std::io::IsTerminal;
 
 use super::rotated::RotatedFiles;
 use crate::config::files::{Files, Planned, Standard, keep_apart};
-use crate::config::{Added, Console, CustomSink, LogConfig, Remote, unique_name, wrong};
+use crate::config::{Added, Console, CustomSink, LogConfig, Remote, Spools, unique_name, wrong};
 use crate::context::diagnosis;
 use crate::domain::DomainSpec;
 use crate::error::Error;
@@ -18,7 +18,7 @@ use crate::record::UnixNanos;
 use crate::router::{Durability, Router, Slot};
 use crate::sink::Sink;
 use crate::sink::console::{self, Stream};
-use crate::sink::outbox::{OpenConsole, Outbox};
+use crate::sink::outbox::{self, OpenConsole, Outbox};
 use crate::sink::queued::Queued;
 
 /// What is to be opened.
@@ -127,6 +127,7 @@ impl<'a> Sinks<'a> {
         if let Some(console) = &console {
             slots.push(console_slot("console".to_owned(), console, config, &mut layouts, &domains)?);
         }
+        let spools = folder.map(|folder| Spools::new(folder.path(), config.isolated.then_some(&*app)));
         // Names that were chosen come before those that are made.
         let mut names: Vec<String> = added.iter().filter_map(chosen_name).map(str::to_owned).collect();
         names.extend(slots.iter().map(|slot| slot.name.clone()));
@@ -148,10 +149,15 @@ impl<'a> Sinks<'a> {
                 }
                 Added::Remote(remote) => {
                     let console = console.as_ref();
-                    remote_slot(*remote, folder, config, &mut layouts, specs, (&domains, console))?
+                    remote_slot(*remote, spools.as_ref(), config, &mut layouts, specs, (&domains, console))?
                 }
             };
             slots.push(slot);
+        }
+        if let Some(spools) = &spools {
+            outbox::tell_of_others(spools.folder(), |name| {
+                spools.sink_of(name).is_some_and(|sink| !names.iter().any(|known| known == sink))
+            });
         }
         let diagnosing = layouts.diagnosing();
         if !diagnosing.is_empty() {
@@ -235,7 +241,7 @@ fn custom_slot(
 
 fn remote_slot(
     remote: Remote,
-    folder: Option<&Folder>,
+    spools: Option<&Spools>,
     config: &LogConfig,
     layouts: &mut Layouts,
     specs: &[DomainSpec],
@@ -248,8 +254,7 @@ fn remote_slot(
         false,
         remote.diagnose.unwrap_or(config.diagnose),
     );
-    let options =
-        remote.options(folder.map(Folder::path), config.sink_timeout, config.durability != Durability::Os);
+    let options = remote.options(spools, config.sink_timeout, config.durability != Durability::Os);
     let console = console.filter(|_| remote.console).map(|it| fallback_console(&remote.name, domains, it));
     let sink =
         Outbox::new(&remote.name, options, remote.deliverer, domains.to_vec(), console).map_err(|error| {

@@ -14,9 +14,10 @@ use crate::folder::Folder;
 use crate::record::{Extra, LogRecord, Site};
 use crate::rotate::Schedule;
 use crate::rotate::naming::InUse;
-use crate::sink::Batch;
 use crate::sink::console::{Console, Stream};
 use crate::sink::queued::Queued;
+use crate::sink::{Batch, SinkError};
+use crate::sync::Ordering;
 use crate::template::Template;
 use crate::zone::Zone;
 

@@ -34,7 +34,7 @@ pub(crate) mod webhook;
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,7 @@ use spool::{Appender, Drain, Refusal, Shared, Unsynced};
 use super::queued::Queued;
 use super::{Batch, Health, Sink, SinkError};
 use crate::clock::Clock;
+use crate::escape::escaped;
 use crate::notice::{notice, records};
 
 /// How the outbox of one destination works.
@@ -189,7 +190,7 @@ impl Intake {
             }
             Some(_) => {}
         }
-        if let Some(unsynced) = appender.take_unsynced() {
+        for unsynced in appender.take_unsynced() {
             self.errors += 1;
             say(&self.name, "durability", &unsynced.to_string());
         }
@@ -247,12 +248,40 @@ fn open_spool(name: &str, options: &Options, clock: &Clock) -> Option<(Appender,
                 let text = format!("{} bytes in its spool {folder:?} are no whole records", found.damaged);
                 say(name, "spool", &format!("{text}; they are left out, all others are delivered"));
             }
+            if !found.put_aside.is_empty() {
+                let text = format!("nothing in {:?} is a record", found.put_aside);
+                say(
+                    name,
+                    "spool aside",
+                    &format!("{text}; it is put aside under that name, and not read again"),
+                );
+            }
             Some((appender, drain))
         }
         Err(error) => {
             let text = format!("its spool cannot be opened in {folder:?}: {error}");
             say(name, "spool", &format!("{text}; records wait in memory"));
             None
+        }
+    }
+}
+
+/// Tells of what waits in this folder of spools for sinks that the program does not have: they were renamed, or left out. `is_own` says of the name of a spool's
+/// folder whether it may be this program's and is none of its sinks'.
+pub(crate) fn tell_of_others(spools: &Path, is_own: impl Fn(&str) -> bool) {
+    let Ok(folders) = std::fs::read_dir(spools) else { return };
+    for folder in folders.filter_map(Result::ok) {
+        let name = folder.file_name().to_string_lossy().into_owned();
+        if !is_own(&name) {
+            continue;
+        }
+        // What cannot be read is told when a sink of that name opens it.
+        let bytes = spool::waiting_in(&folder.path()).unwrap_or(0);
+        if bytes > 0 {
+            let text =
+                format!("{bytes} bytes of records wait in {:?}, and no sink has this name", folder.path());
+            let text = format!("{text}; they stay there until one has, or until you remove the folder");
+            say(&escaped(&name).to_string(), "spool left", &text);
         }
     }
 }

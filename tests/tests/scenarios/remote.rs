@@ -71,6 +71,58 @@ fn an_outage_with_a_kill_and_a_restart_in_it_loses_nothing_and_keeps_the_order()
 }
 
 #[test]
+fn a_forked_child_that_lives_on_does_not_keep_the_spool() {
+    let place = Place::new();
+    let killed = log(&place, "down", 0..20, "leaves-a-child");
+    assert_eq!(killed.status.signal(), Some(9), "{killed:?}");
+    let up = log(&place, "up", 20..30, "ends");
+    assert_eq!((up.number("held"), up.number("dropped")), (0, 0), "{up:?}");
+    assert!(!up.stderr.contains("cannot be opened"), "{up:?}");
+    assert_eq!(arrived_once(&place), (0..30).collect::<Vec<_>>());
+    std::fs::remove_file(destination(&place)).unwrap();
+}
+
+#[test]
+fn what_waits_for_a_sink_that_is_gone_is_told_and_kept() {
+    let place = Place::new();
+    log(&place, "down", 0..5, "ends").printed();
+    let mut command = child(&place, "remote");
+    command.env("REMOTE_NAME", "near").arg(destination(&place)).args(["up", "5", "6", "ends"]);
+    let renamed = run(&mut command);
+    let told = renamed.stderr.lines().filter(|line| line.contains("no sink has this name")).count();
+    assert!(told == 1 && renamed.stderr.contains(".outbox/far\""), "{renamed:?}");
+    let up = log(&place, "up", 6..7, "ends");
+    assert!(!up.stderr.contains("no sink has this name"), "{up:?}");
+    assert_eq!(arrived_once(&place), [5, 0, 1, 2, 3, 4, 6]);
+}
+
+#[test]
+fn programs_that_share_a_log_folder_keep_what_waits_apart() {
+    let place = Place::new();
+    let open = |app: &str, far: Remote| {
+        logs::Repository::open(place.config().isolated(true).app(app).sink(far)).unwrap()
+    };
+    let down = Remote::new("far", Slow { failures: Arc::new(Mutex::new(u32::MAX)), ..Slow::default() });
+    let alpha = open("alpha", down.first_pause(Duration::from_secs(3600)));
+    alpha.app.info("of alpha");
+    alpha.flush(FLUSH).unwrap();
+    // While the one runs, and when it has ended.
+    for text in ["of beta", "of beta again"] {
+        let up = Slow::default();
+        let beta = open("beta", Remote::new("far", up.clone()));
+        beta.app.info(text);
+        beta.shutdown();
+        let lines = up.lines.lock().unwrap();
+        assert!(lines.len() == 1 && lines[0].contains(text), "{lines:?}");
+        alpha.shutdown();
+    }
+    let up = Slow::default();
+    open("alpha", Remote::new("far", up.clone())).shutdown();
+    assert!(up.lines.lock().unwrap().iter().any(|line| line.contains("of alpha")), "{up:?}");
+    assert_eq!(miu_log_tests::names(&place.log(".outbox")), ["alpha@far", "beta@far"]);
+}
+
+#[test]
 fn a_program_that_starts_anew_in_the_same_process_gives_no_id_a_second_time() {
     let place = Place::new();
     let mut ids = std::collections::HashSet::new();
@@ -146,7 +198,7 @@ fn what_a_destination_that_hangs_was_not_given_is_in_its_spool_also_when_the_pro
 }
 
 /// Takes what it gets, but for the first few times.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 struct Slow {
     failures: Arc<Mutex<u32>>,
     lines: Arc<Mutex<Vec<String>>>,

@@ -3,11 +3,13 @@
 //! It stands behind [`queued`](super::super::queued), on whose thread it works: `tick` does one attempt, `rest` says when the next one is due, `write` takes what
 //! the spool did not take. Records come from the spool first, for what is in memory is newer.
 
+mod asked;
+mod reach;
+
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use super::backoff::Backoff;
 use super::batching::Waiting;
 use super::bisection::{Bisection, Refused};
 use super::circuit::Circuit;
@@ -19,13 +21,10 @@ use super::portion::Portion;
 use super::report::Report;
 use super::spool::{Drain, Place, Shared};
 use super::{Options, say};
-use crate::clock::{Clock, nanos};
+use crate::clock::Clock;
 use crate::notice::records;
 use crate::own_thread::MuteThread;
 use crate::sink::{Batch, CircuitState, Health, Held, RemoteHealth, Sink, SinkError};
-
-/// Longest time for which a destination is believed when it asks for patience.
-const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
 
 /// What is left of the time for the end has to be longer than this for another attempt: one that is cut short would look like a fault.
 const SHORTEST_ATTEMPT: Duration = Duration::from_millis(50);
@@ -134,35 +133,6 @@ impl Courier {
         };
         courier.resume_pause();
         courier
-    }
-
-    /// What was asked of an earlier process holds for this one.
-    fn resume_pause(&mut self) {
-        let clock = &self.kit.clock;
-        let Some(spool) = &self.kit.spool else { return };
-        let Some(left) = spool.pause(clock.unix_now(), nanos(LONGEST_ASKED)) else { return };
-        self.asked_until = clock.monotonic().saturating_add(left);
-        // Rounded up: it is not asked a moment sooner.
-        let seconds = left.div_ceil(1_000_000_000);
-        let text = format!("it has asked for a pause, of which {seconds} s are left");
-        self.tell(&DeliverError::retry(text), "its records wait in its spool");
-    }
-
-    /// The destination has asked for patience.
-    fn ask(&mut self, now: u64, asked: Duration) {
-        let pause = nanos(asked.min(LONGEST_ASKED));
-        let until = now.saturating_add(pause);
-        if until <= self.asked_until {
-            return;
-        }
-        self.asked_until = until;
-        if let Some(spool) = &self.kit.spool
-            && let Err(error) = spool.keep_pause(self.kit.clock.unix_now(), pause)
-        {
-            self.errors += 1;
-            let text = format!("cannot write down in its spool how long it is to wait: {error}");
-            self.say("spool", &format!("{text}; after a restart it asks at once"));
-        }
     }
 
     fn spooled(&self) -> Option<&Shared> {
@@ -325,11 +295,7 @@ impl Courier {
         self.batches += 1;
         self.delivered += records as u64;
         self.last_arrival = Some(self.kit.clock.monotonic());
-        if std::mem::take(&mut self.asked_until) > 0
-            && let Some(spool) = &self.kit.spool
-        {
-            spool.forget_pause();
-        }
+        self.forget_pause();
         self.dealt_with(records);
         self.tell_health();
         drop(held);
@@ -521,67 +487,6 @@ impl Courier {
         self.kit.fallback.take(&shown.batch(batch.domains));
         self.received += received;
         self.tell_health();
-    }
-
-    /// Reaches for the destination while there is nothing for it: at the start, and again while a fault goes on.
-    fn connect(&mut self) {
-        let now = self.kit.clock.monotonic();
-        let is_first = !std::mem::replace(&mut self.has_connected, true);
-        let before = self.circuit;
-        self.circuit.begin(now);
-        let mute = MuteThread::begin();
-        let (deliverer, timeouts) = (&mut *self.kit.deliverer, self.kit.options.timeouts);
-        let connected = catch_unwind(AssertUnwindSafe(|| deliverer.connect(timeouts)))
-            .unwrap_or_else(|_| Err(DeliverError::retry("it panicked")));
-        drop(mute);
-        let error = match connected {
-            Ok(()) => {
-                self.circuit.close();
-                self.unreached = 0;
-                return self.passed();
-            }
-            Err(error) if error.kind == Kind::Unknown => {
-                // It says nothing of the fault, and will not the next time.
-                self.reach_again = None;
-                self.circuit = before;
-                return;
-            }
-            Err(error) => error,
-        };
-        self.errors += 1;
-        if error.kind == Kind::Off {
-            return self.turn_off(&error);
-        }
-        if let Kind::Retry(Some(asked)) = error.kind {
-            self.ask(now, asked);
-        }
-        if self.circuit.is_half_open() {
-            self.circuit.open(now);
-        }
-        self.retries += u64::from(!is_first);
-        self.unreached = self.unreached.saturating_add(1);
-        self.tell(&error, "it is tried again");
-        self.reach_later();
-    }
-
-    /// The fault is looked at again after a pause, if nothing comes before.
-    fn reach_later(&mut self) {
-        let backoff = Backoff { retries: u32::MAX, ..self.kit.options.backoff };
-        let pause = backoff.pause(self.unreached.max(1), (self.kit.chance)());
-        self.reach_again = pause.map(|pause| self.kit.clock.monotonic().saturating_add(pause));
-    }
-
-    /// When the destination is to be reached for: what is wrong at the start, or was wrong last, is known without a record.
-    fn connect_due(&self) -> Option<u64> {
-        if self.is_off || self.kit.report.is_left() {
-            return None;
-        }
-        if !self.has_connected {
-            return Some(self.asked_until);
-        }
-        let is_idle = self.current.is_none() && self.waiting().records == 0;
-        let due = self.reach_again.filter(|_| self.told && is_idle && !self.is_ending)?;
-        Some(due.max(self.circuit.due()).max(self.asked_until))
     }
 
     /// Says a fault once, until it has passed. At the end nothing is said but what is left: an attempt may have been cut short for that.

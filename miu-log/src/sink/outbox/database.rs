@@ -37,7 +37,7 @@ use crate::sink::Line;
 /// - **When its queue is full:** as of every [`Remote`](crate::Remote): its queue is the spool, up to 256 MiB; past that and 4 MiB of memory records go to the console, stderr, nowhere, each counted.
 /// - **When the destination fails:** a database that is locked, full, or not there is asked again, and records wait in the spool, as of every
 ///   `Remote`. Missing rights, and a table that cannot be made or has other columns, turn the sink off until the next start, which is said with what to do. A record that the database does not take is a dead letter:
-///   a readable line with its reason in `.outbox/database/dead-letters` in the log folder, which holds 16 MiB; past that such records go to the console. That file is never read or cleared: what has to be in the table
+///   a readable line with its reason in `.outbox/database/dead-letters` in the log folder (or under the name that the sink has), which holds 16 MiB; past that such records go to the console. That file is never read or cleared: what has to be in the table
 ///   is logged anew, and the file deleted while the program is stopped.
 ///   A SQLite file that is damaged is moved aside, to `<name>.corrupt-<time>` with its journal, and a new one is begun; one that is deleted or renamed is made anew. Either is said on stderr, and so is a PostgreSQL table that is made anew. A file that never was
 ///   a database turns the sink off, and is left alone.

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, fstat};
 
 use crate::escape::escaped;
 use crate::sink::Batch;
@@ -40,6 +40,8 @@ impl DeadLetters {
     ///
     /// A text that says why it could not.
     pub(super) fn take(&mut self, batch: &Batch<'_>, reason: &str) -> Result<(), String> {
+        // Somebody may have removed it, with the folder or alone.
+        let _removed = self.file.take_if(|file| !fstat(file).is_ok_and(|stat| stat.st_nlink > 0));
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(open(&self.folder).map_err(|error| error.to_string())?),
@@ -89,7 +91,11 @@ fn is_heading(line: &[u8]) -> bool {
 fn open(folder: &Path) -> std::io::Result<File> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let mut options = OpenOptions::new();
-    options.append(true).create(true).mode(0o600).custom_flags(OFlags::NOFOLLOW.bits() as i32);
+    options
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32);
     options.open(folder.join(NAME))
 }
 
@@ -111,6 +117,18 @@ mod tests {
         OpenOptions::new().write(true).open(&path).unwrap().set_len(LIMIT).unwrap();
         assert!(dead.take(&held(&["c\n"]).batch(&[]), "no").unwrap_err().contains("16777216 bytes already"));
         assert_eq!(std::fs::metadata(&path).unwrap().len(), LIMIT);
+    }
+
+    #[test]
+    fn one_that_comes_after_somebody_has_removed_the_file_is_in_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let outbox = folder.path().join("far");
+        let mut dead = DeadLetters::new(&outbox, false);
+        let mut take = |text: &str| dead.take(&held(&[text]).batch(&["app".to_owned()]), "no").unwrap();
+        take("a\n");
+        std::fs::remove_dir_all(&outbox).unwrap();
+        take("b\n");
+        assert_eq!(count(&std::fs::read(outbox.join(NAME)).unwrap()), 1);
     }
 
     #[test]

@@ -13,9 +13,10 @@
 //! S7. What has been appended when `sync` is called is durable after it, its file's name included, or it has arrived. Nobody else syncs: the position may fall back.
 //!
 //! ```text
-//! <number>.spool   records: length u32 | checksum u64 | source u64 | sequence u64 | time i64 | level u8 | length of the domain u8 | domain | line
+//! <number>.spool   records, in this format; files in another one will have another name: length u32 | checksum u64 | source u64 | sequence u64 | time i64 | level u8 | length of the domain u8 | domain | line
 //! lock             empty; locked by the program that has the spool
 //! position         up to where all has arrived, in two slots, of which the farther one counts: number u64 | offset u64 | checksum u64
+//! <number>.damaged a file of which nothing was a record, put aside; nobody reads or removes it
 //! pause            until when the destination has asked not to be called; there if it has (`pause`)
 //! ```
 //!
@@ -35,14 +36,13 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use rustix::fs::{FlockOperation, flock};
-
 pub(super) use appender::{Appender, Refusal, Unsynced};
 pub(super) use drain::Drain;
 use format::{Slot, number_of, options, path_of, read_position, scan};
 
 use super::batching::Waiting;
 use crate::record::UnixNanos;
+use crate::runtime::FileLock;
 use crate::sync::lock;
 
 /// Length of a file, at least, before the next one is begun.
@@ -144,11 +144,13 @@ impl Shared {
 }
 
 /// What was found in the files of earlier processes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) records: u64,
     /// Bytes that are no record.
     pub(super) damaged: u64,
+    /// Where files of which nothing is a record have been put aside.
+    pub(super) put_aside: Vec<PathBuf>,
 }
 
 /// Opens the spool in this folder, which is made where it is missing, for its owner alone. What is found there has waited since `now`, on the monotonic
@@ -176,7 +178,11 @@ pub(super) fn open(folder: &Path, limit: u64, now: u64) -> io::Result<(Appender,
         let records = waiting.clone().count() as u64;
         found.damaged += damaged;
         let (Some((_, time)), Some((len, _))) = (waiting.clone().next(), whole.last()) else {
-            std::fs::remove_file(&path)?;
+            if whole.is_empty() && damaged > 0 {
+                found.put_aside.push(put_aside(&path)?);
+            } else {
+                std::fs::remove_file(&path)?;
+            }
             continue;
         };
         if found.records == 0 {
@@ -197,6 +203,33 @@ pub(super) fn open(folder: &Path, limit: u64, now: u64) -> io::Result<(Appender,
     Ok((Appender::new(Arc::clone(&shared), next, taken), Drain::new(shared, (position, slot), read), found))
 }
 
+/// Gives a file that nothing can be made of another name, for somebody to look at.
+fn put_aside(path: &Path) -> io::Result<PathBuf> {
+    let aside = path.with_extension("damaged");
+    std::fs::rename(path, &aside)?;
+    Ok(aside)
+}
+
+/// Bytes that wait in a folder of which nothing is opened; none where another program has it.
+pub(super) fn waiting_in(folder: &Path) -> io::Result<u64> {
+    if !folder.join("lock").exists() || lock_of(folder).is_err() {
+        return Ok(0);
+    }
+    let arrived = read_position(&options().read(true).open(folder.join("position"))?)?.0;
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let Some(number) = number_of(&entry.file_name()) else { continue };
+        let len = entry.metadata()?.len();
+        bytes += match number.cmp(&arrived.segment) {
+            std::cmp::Ordering::Less => 0,
+            std::cmp::Ordering::Equal => len.saturating_sub(arrived.offset),
+            std::cmp::Ordering::Greater => len,
+        };
+    }
+    Ok(bytes)
+}
+
 fn make(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
@@ -209,15 +242,11 @@ fn sync_names(folder: &Path, all: bool) -> io::Result<()> {
 }
 
 /// The file by whose lock the spool belongs to one program: two that keep apart may have the same log folder.
-fn lock_of(folder: &Path) -> io::Result<File> {
+fn lock_of(folder: &Path) -> io::Result<FileLock> {
     let file = options().write(true).create(true).open(folder.join("lock"))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(error) if error == rustix::io::Errno::WOULDBLOCK => {
-            Err(io::Error::new(io::ErrorKind::ResourceBusy, "another program with this log folder has it"))
-        }
-        Err(error) => Err(error.into()),
-    }
+    FileLock::take(file)?.ok_or_else(|| {
+        io::Error::new(io::ErrorKind::ResourceBusy, "another program with this log folder has it")
+    })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use miu_log::{Batch, Deliver, DeliverError, Durability, Level, Pattern, Remote, Timeouts};
 use miu_log_tests::{logs, wait_until};
 
-use crate::{FLUSH, config};
+use crate::{FLUSH, config, forks};
 
 /// How the destination is doing.
 enum Mood {
@@ -52,7 +52,21 @@ fn kill() -> ! {
     }
 }
 
-/// Logs the numbers from `from` to `to`, to a destination of this mood; then is `killed` after a flush, or `ends`.
+/// Forks a process that lives until there is no destination any more; then is killed.
+fn leave_a_child(path: &str) -> ! {
+    if forks::bare_fork() == 0 {
+        // Whoever reads what its parent prints does not wait for it.
+        let nothing = OpenOptions::new().write(true).open("/dev/null").unwrap();
+        rustix::stdio::dup2_stdout(&nothing).unwrap();
+        rustix::stdio::dup2_stderr(&nothing).unwrap();
+        while std::path::Path::new(path).exists() {
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+    }
+    kill()
+}
+
+/// Logs the numbers from `from` to `to`, to a destination of this mood; then is `killed` after a flush, which it may do when it `leaves-a-child`, or `ends`.
 pub(crate) fn remote(folder: &str, more: &[String]) {
     let [path, mood, from, to, end] = more else {
         panic!("usage: remote <folder> <file> <mood> <from> <to> <end>")
@@ -67,24 +81,26 @@ pub(crate) fn remote(folder: &str, more: &[String]) {
             _ => Mood::Deadly,
         },
     );
-    let far = Remote::new("far", destination)
+    let name = std::env::var("REMOTE_NAME").unwrap_or_else(|_| "far".to_owned());
+    let far = Remote::new(&*name, destination)
         .layout(Pattern::parse("{message}").unwrap())
-        .batch_age(Duration::from_secs(3600));
+        .batch_age(if mood == "up" { Duration::from_millis(1) } else { Duration::from_secs(3600) });
     let repo = logs::Repository::open(config(folder).sink(far)).unwrap();
-    let is_up = mood == "up";
     for number in from.parse::<u32>().unwrap()..to.parse().unwrap() {
         miu_log::info!(repo.app, "n {number}");
     }
     repo.flush(FLUSH).unwrap();
-    let far = || repo.stats().sinks.into_iter().find(|sink| sink.name == "far").unwrap();
-    if is_up {
+    let far = || repo.stats().sinks.into_iter().find(|sink| sink.name == name).unwrap();
+    if mood == "up" {
         // A flush is content with what the spool has.
         wait_until("all have arrived", || far().held == 0);
     }
     let sink = far();
     println!("held={} dropped={} written={}", sink.held, sink.dropped, sink.written);
-    if end == "killed" {
-        kill();
+    match end.as_str() {
+        "killed" => kill(),
+        "leaves-a-child" => leave_a_child(path),
+        _ => {}
     }
 }
 

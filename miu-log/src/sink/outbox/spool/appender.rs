@@ -10,6 +10,7 @@ use rustix::fs::fstat;
 
 use super::format::{encode, options};
 use super::{CHUNK, SEGMENT, Segment, Shared, Waiting, make, sync_names};
+use crate::runtime::FileLock;
 use crate::sink::Batch;
 
 /// See the module above.
@@ -31,9 +32,9 @@ pub(in super::super) struct Appender {
     is_named: bool,
     are_folders_named: bool,
     /// What `take_unsynced` tells.
-    unsynced: Option<Unsynced>,
+    unsynced: Vec<Unsynced>,
     /// Given back when the listener is done, whatever the other side still does.
-    _taken: File,
+    _taken: FileLock,
 }
 
 /// Why a record was not appended.
@@ -61,7 +62,7 @@ impl fmt::Display for Unsynced {
 }
 
 impl Appender {
-    pub(super) fn new(shared: Arc<Shared>, next: u64, taken: File) -> Appender {
+    pub(super) fn new(shared: Arc<Shared>, next: u64, taken: FileLock) -> Appender {
         Appender {
             shared,
             writer: None,
@@ -72,7 +73,7 @@ impl Appender {
             synced: 0,
             is_named: false,
             are_folders_named: false,
-            unsynced: None,
+            unsynced: Vec::new(),
             _taken: taken,
         }
     }
@@ -112,9 +113,9 @@ impl Appender {
         self.synced
     }
 
-    /// What could not be made durable when its file was left.
-    pub(in super::super) fn take_unsynced(&mut self) -> Option<Unsynced> {
-        self.unsynced.take()
+    /// What could not be made durable when its file was left, since the last time it was asked.
+    pub(in super::super) fn take_unsynced(&mut self) -> Vec<Unsynced> {
+        std::mem::take(&mut self.unsynced)
     }
 
     /// Appends no more to the present file, and makes it durable if it has to be.
@@ -122,7 +123,7 @@ impl Appender {
         if self.is_durable
             && let Err(unsynced) = self.sync()
         {
-            self.unsynced = Some(unsynced);
+            self.unsynced.push(unsynced);
         }
         self.end_file();
     }

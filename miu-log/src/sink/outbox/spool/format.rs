@@ -23,7 +23,8 @@ const FIXED: usize = 26;
 
 pub(super) fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.mode(0o600).custom_flags(OFlags::NOFOLLOW.bits() as i32);
+    // A pipe with the name of a file is no file, and nobody waits for who may open its other end.
+    options.mode(0o600).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32);
     options
 }
 
@@ -70,11 +71,26 @@ pub(super) fn read_position(file: &File) -> io::Result<(Place, Slot)> {
     Ok(farthest.unwrap_or((Place::default(), Slot(false))))
 }
 
+/// Two numbers and their checksum: what is written in one place over and over, so that half of it is told from the whole.
+pub(super) fn sealed(numbers: [u64; 2]) -> [u8; 24] {
+    let mut bytes = [0; 24];
+    bytes[..8].copy_from_slice(&numbers[0].to_le_bytes());
+    bytes[8..16].copy_from_slice(&numbers[1].to_le_bytes());
+    let sum = fnv1a(&bytes[..16]);
+    bytes[16..].copy_from_slice(&sum.to_le_bytes());
+    bytes
+}
+
+/// The numbers, if nothing is wrong with them.
+pub(super) fn unsealed(bytes: &[u8; 24]) -> Option<[u64; 2]> {
+    let word = |at: usize| bytes[at..at + 8].iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    (word(16) == fnv1a(&bytes[..16])).then(|| [word(0), word(8)])
+}
+
 /// The place in a slot, if it is a whole one.
 fn place(bytes: &[u8; 24]) -> Option<Place> {
-    let word = |at: usize| bytes[at..at + 8].iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
     // The next file's number is one more.
-    (word(16) == fnv1a(&bytes[..16])).then(|| Place { segment: word(0).min(u64::MAX / 2), offset: word(8) })
+    unsealed(bytes).map(|[segment, offset]| Place { segment: segment.min(u64::MAX / 2), offset })
 }
 
 /// The same as `read_position`, of what somebody has read of the file.
@@ -85,12 +101,7 @@ pub(super) fn position_in(bytes: &[u8]) -> Place {
 
 /// Writes down up to where all has arrived; where to do that the next time.
 pub(super) fn write_position(file: &File, slot: Slot, place: Place) -> io::Result<Slot> {
-    let mut bytes = [0; 24];
-    bytes[..8].copy_from_slice(&place.segment.to_le_bytes());
-    bytes[8..16].copy_from_slice(&place.offset.to_le_bytes());
-    let sum = fnv1a(&bytes[..16]);
-    bytes[16..].copy_from_slice(&sum.to_le_bytes());
-    file.write_all_at(&bytes, slot.at())?;
+    file.write_all_at(&sealed([place.segment, place.offset]), slot.at())?;
     Ok(slot.other())
 }
 

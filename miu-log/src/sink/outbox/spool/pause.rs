@@ -12,8 +12,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use super::format::options;
-use crate::hash::fnv1a;
+use super::format::{options, sealed, unsealed};
 use crate::record::UnixNanos;
 
 fn path(folder: &Path) -> PathBuf {
@@ -38,19 +37,13 @@ pub(super) fn left(folder: &Path, now: UnixNanos, longest: u64) -> Option<u64> {
 fn read(mut file: File) -> Option<(UnixNanos, UnixNanos)> {
     let mut bytes = [0; 24];
     file.read_exact(&mut bytes).ok()?;
-    let [until, written, sum] = [0, 8, 16].map(|at| bytes[at..].first_chunk().copied());
-    (u64::from_le_bytes(sum?) == fnv1a(&bytes[..16]))
-        .then_some((i64::from_le_bytes(until?), i64::from_le_bytes(written?)))
+    unsealed(&bytes).map(|[until, written]| (until.cast_signed(), written.cast_signed()))
 }
 
 /// Writes down a pause of so many nanoseconds from now on.
 pub(super) fn keep(folder: &Path, now: UnixNanos, pause: u64) -> io::Result<()> {
     let until = now.saturating_add_unsigned(pause);
-    let mut bytes = [0; 24];
-    bytes[..8].copy_from_slice(&until.to_le_bytes());
-    bytes[8..16].copy_from_slice(&now.to_le_bytes());
-    let sum = fnv1a(&bytes[..16]);
-    bytes[16..].copy_from_slice(&sum.to_le_bytes());
+    let bytes = sealed([until.cast_unsigned(), now.cast_unsigned()]);
     // Half of it is none.
     options().write(true).create(true).truncate(false).open(path(folder))?.write_all_at(&bytes, 0)
 }

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt as _;
 
@@ -105,7 +106,7 @@ fn records_are_read_in_order_and_by_the_next_process_until_they_have_arrived() {
     assert_eq!((spool.pending(), spool.unread()), (3, 2));
     drop(spool);
     let (mut spool, found) = Spool::open(folder.path(), 1 << 20).unwrap();
-    assert_eq!(found, Found { records: 3, damaged: 0 });
+    assert_eq!(found, Found { records: 3, ..Found::default() });
     append(&mut spool, 5..7);
     let (sequences, places) = read(&mut spool, 10);
     assert_eq!(sequences, [2, 3, 4, 5, 6]);
@@ -284,11 +285,63 @@ fn a_record_that_is_damaged_costs_no_other() {
     bytes[2 * len + 20] ^= 1;
     std::fs::write(&path, &bytes).unwrap();
     let (mut spool, found) = Spool::open(folder.path(), 1 << 20).unwrap();
-    assert_eq!(found, Found { records: 4, damaged: len as u64 });
+    assert_eq!(found, Found { records: 4, damaged: len as u64, ..Found::default() });
     let (sequences, places) = read(&mut spool, 10);
     assert_eq!(sequences, [0, 1, 3, 4]);
     spool.acknowledge(places[3], 4).unwrap();
     assert_eq!((spool.pending(), spool.unread()), (0, 0));
+}
+
+#[test]
+fn a_file_of_which_nothing_is_a_record_is_put_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut spool, _) = Spool::open(folder.path(), 1 << 20).unwrap();
+    append(&mut spool, 0..2);
+    drop(spool);
+    let foreign = b"spool of another kind".repeat(10);
+    std::fs::write(path_of(folder.path(), 7), &foreign).unwrap();
+    let (mut spool, found) = Spool::open(folder.path(), 1 << 20).unwrap();
+    let aside = path_of(folder.path(), 7).with_extension("damaged");
+    assert_eq!((found.records, found.damaged), (2, foreign.len() as u64));
+    assert_eq!(found.put_aside, [aside.as_path()]);
+    assert_eq!(std::fs::read(&aside).unwrap(), foreign);
+    let (sequences, places) = read(&mut spool, 10);
+    assert_eq!(sequences, [0, 1]);
+    spool.acknowledge(places[1], 2).unwrap();
+    drop(spool);
+    assert_eq!(Spool::open(folder.path(), 1 << 20).unwrap().1, Found::default());
+    assert!(aside.exists());
+}
+
+#[test]
+fn a_pipe_in_place_of_a_file_is_an_error_and_nobody_waits_for_its_other_end() {
+    for name in ["lock", "position"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        let path = folder.path().join(name);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert!(Spool::open(folder.path(), 1 << 20).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn what_waits_is_seen_from_outside_unless_a_program_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let far = folder.path().join("far");
+    let (mut spool, _) = Spool::open(&far, 1 << 20).unwrap();
+    append(&mut spool, 0..4);
+    let len = spool.size() / 4;
+    assert_eq!(waiting_in(&far).unwrap(), 0, "it is in use");
+    let (_, places) = read(&mut spool, 10);
+    spool.acknowledge(places[0], 1).unwrap();
+    drop(spool);
+    assert_eq!(waiting_in(&far).unwrap(), 3 * len);
+    let (mut spool, _) = Spool::open(&far, 1 << 20).unwrap();
+    let (_, places) = read(&mut spool, 10);
+    spool.acknowledge(places[2], 3).unwrap();
+    drop(spool);
+    assert_eq!(waiting_in(&far).unwrap(), 0);
+    assert_eq!(waiting_in(folder.path()).unwrap(), 0, "no spool");
 }
 
 /// Changes a byte of the file that says what has arrived.
@@ -377,7 +430,7 @@ proptest! {
             let (mut spool, _) = Spool::open(folder.path(), 4000).unwrap();
             let (mut all, mut positions) = (disk(folder.path()), Vec::new());
             let mut read_so_far = Vec::new();
-            positions.push(all[std::ffi::OsStr::new("position")].clone());
+            positions.push(all[OsStr::new("position")].clone());
             for (appended, acknowledged) in steps {
                 let (taken, _) = spool.append(&numbered(next..next + appended).batch(&domains()));
                 next += taken as u64;
@@ -410,7 +463,7 @@ proptest! {
             on_disk.extend(all.into_iter().enumerate().filter_map(|(number, (name, contents))| {
                 (!left.contains_key(&name) && is_kept(number)).then_some((name, contents))
             }));
-            let newest = on_disk.keys().filter(|name| number_of(name).is_some()).next_back().cloned();
+            let newest = on_disk.keys().rfind(|name| number_of(name).is_some()).cloned();
             if let Some(lost) = newest.filter(|_| kept >> 63 == 1) {
                 let lost = on_disk.remove(&lost).unwrap();
                 let mut rest = &lost[..];
@@ -427,7 +480,7 @@ proptest! {
 /// What somebody counts from outside, and whether nothing is damaged.
 fn tallied(folder: &Path) -> (Tally, bool) {
     let disk = disk(folder);
-    let mut tally = Tally::new(&disk[std::ffi::OsStr::new("position")]);
+    let mut tally = Tally::new(&disk[OsStr::new("position")]);
     let mut is_whole = true;
     for (name, contents) in &disk {
         if let Some(number) = tally.number_of(name.to_str().unwrap()) {
