@@ -4,8 +4,8 @@
 //!     has arrived; else it is a dead letter, on the console, on stderr or lost, and counted as such.
 //! O2. Records are offered in their order, and none that arrived is offered again but after the death of the process or an answer that got lost.
 //! O3. A destination is asked again after a pause that grows, no sooner than it asks for; after the last retry it is left alone and then
-//!     tried once (`circuit`).
-//! O4. A record that is refused by itself costs no other record.
+//!     tried once (`circuit`). What is too much for it is offered in smaller portions (`portion`), and no record is given up for that.
+//! O4. A record that is refused by itself costs no other record. That the deliverer panics is held against a single record only.
 //! O5. The listener waits for the file system, as it does for log files, never for the destination.
 //!
 //! The listener's side is here: it appends to the spool, and gives what the spool does not take to `memory`, where the thread's side finds it (`courier`). As soon as the spool takes it

@@ -11,7 +11,8 @@ use crate::sink::{Batch, Line};
 /// How records get to a destination: one batch at a time. Everything else (waiting, retrying, spooling, giving up) is done by [`Remote`](crate::Remote).
 ///
 /// It is called on the sink's own thread, which it may hold up no longer than the [`Timeouts`] say; what it, or a crate that it uses, logs
-/// on that thread is dropped and counted ([`DropReason::OwnThread`](crate::DropReason::OwnThread)). A panic counts as an error that may pass, and on the third one the batch counts as refused.
+/// on that thread is dropped and counted ([`DropReason::OwnThread`](crate::DropReason::OwnThread)). A panic counts as an error that may pass. From the third one with a
+/// batch on its halves are offered, until the record is found that makes it panic, which is put aside; where the next one does so as well, the destination is left alone.
 /// At the end it is dropped there, within the time for the end.
 ///
 /// A batch can come a second time where the answer to the first got lost, also after a restart: a receiver that must have each record once compares
