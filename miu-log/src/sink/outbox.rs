@@ -328,8 +328,9 @@ impl Outbox {
 impl Outbox {
     /// Records that the spool has not got, wherever they are.
     fn outside(&self) -> u64 {
+        let queued = self.queued.health();
         let memory = self.intake.memory.lines();
-        let (queued, (report, received)) = (self.queued.health(), self.intake.report.health());
+        let (report, received) = self.intake.report.health();
         self.outside_of(&memory, &queued, report.waiting, received)
     }
 
@@ -426,9 +427,10 @@ impl Sink for Outbox {
     }
 
     fn health(&self) -> Health {
+        let queued = self.queued.health();
         // Behind this lock nothing is on its way from memory to the thread, or from the queue into memory.
         let memory = self.intake.memory.lines();
-        let (queued, (report, received)) = (self.queued.health(), self.intake.report.health());
+        let (report, received) = self.intake.report.health();
         let spool = self.spool.as_deref();
         let mut remote = report.remote.unwrap_or_default();
         let oldest = spool.and_then(Shared::oldest_unread);

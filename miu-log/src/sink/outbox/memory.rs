@@ -3,7 +3,8 @@
 //! N1. All of it is newer than what is in the spool. Who appends to either does it behind this lock, and who takes from here looks behind it whether
 //!     the spool has anything left.
 //!
-//! The lock comes before that of the spool and that of the report; no user code runs behind it. Used by both sides of the outbox.
+//! The lock comes after that of the queue, which is held while the thread is asked how long it rests, and before those of the spool and of the report; no user code runs
+//! behind it. Used by both sides of the outbox.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
