@@ -54,7 +54,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::thread::spawn(move || serve(&listener, &sender));
 
     let hook = Webhook::json(format!("http://{server}/alerts/secret-token"))?;
-    let alerts = Remote::webhook("alerts", hook).batch_age(Duration::from_millis(50));
+    let alerts = Remote::webhook("alerts", hook)
+        .batch_age(Duration::from_millis(50))
+        .batch_interval(Duration::from_millis(50));
     let folder = log_folder();
     let repo = logs::Repository::open(LogConfig::new(&folder).console(false).sink(alerts))?;
     repo.app.info("service starting");

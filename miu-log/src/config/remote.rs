@@ -80,6 +80,8 @@ pub struct Remote {
     backoff: Backoff,
     timeouts: Timeouts,
     spool: Option<u64>,
+    /// Its deliverer takes no other lines than these.
+    takes: Option<AnyLayout>,
     /// Why it cannot be.
     problem: Option<String>,
 }
@@ -110,11 +112,13 @@ impl Remote {
             backoff: Backoff { retries: 5, first: Duration::from_secs(1), longest: Duration::from_secs(60) },
             timeouts: Timeouts::new(Duration::from_secs(10), Duration::from_secs(15)),
             spool: Some(256 << 20),
+            takes: None,
             problem: None,
         }
     }
 
-    /// Messages to a web service: of records from ERROR on, those of 5 s in the first, and then of 20 s (at most 100,000, or 16 MiB) in one batch, which is a message, or a few. They read `LEVEL domain: message`, without
+    /// Messages to a web service: of records from ERROR on, those of 5 s in the first, and then of 20 s (at most 100,000, or 16 MiB) in one batch, which is a message, or a few; a flush, and
+    /// the end of the program, send what waits at once. They read `LEVEL domain: message`, without
     /// the time, so that equal ones are told once with their number. All of it can be said otherwise afterwards.
     #[cfg(feature = "webhook")]
     pub fn webhook(name: impl Into<String>, webhook: Webhook) -> Remote {
@@ -134,7 +138,8 @@ impl Remote {
             Ok(deliverer) => (deliverer, None),
             Err(problem) => (Box::new(Nowhere) as Box<dyn Deliver>, Some(problem)),
         };
-        let remote = Remote { problem, ..Remote::of(NAME.to_owned(), deliverer) };
+        let takes = Some(AnyLayout::rows());
+        let remote = Remote { takes, problem, ..Remote::of(NAME.to_owned(), deliverer) };
         remote.layout(AnyLayout::rows()).batch_bytes(4 << 20).backlog_records(8192)
     }
 
@@ -146,7 +151,7 @@ impl Remote {
         self
     }
 
-    /// What the lines look like that it is given. Default: as in the files.
+    /// What the lines look like that it is given. Default: as in the files. A database takes none: what is in its columns is the same for all.
     #[must_use]
     pub fn layout(mut self, layout: impl Into<AnyLayout>) -> Remote {
         self.layout = Some(layout.into());
@@ -191,7 +196,8 @@ impl Remote {
     }
 
     /// How much time there is from the arrival of one batch to the next attempt, at least, except in a flush: for destinations that people read, or that count requests.
-    /// What comes meanwhile makes one batch, if it has room. Default: none; 20 s for a webhook.
+    /// What comes meanwhile makes one batch, if it has room. Between the parts of a batch that was refused there is as much time, also in a flush; at the end of the program no
+    /// part is offered any more, and they stay in the spool. Default: none; 20 s for a webhook.
     #[must_use]
     pub fn batch_interval(mut self, interval: Duration) -> Remote {
         self.batching.interval = interval;
@@ -284,6 +290,12 @@ impl Remote {
             return Err(self.wrong(
                 "its name is that of a folder; letters, digits, '-', '_' and '.', which is not the first, are expected",
             ));
+        }
+        if let (Some(takes), Some(layout)) = (&self.takes, &self.layout)
+            && !takes.is_same(layout)
+        {
+            return Err(self
+                .wrong("a layout is not accepted for a database, which has a column for each part of a record; none is expected"));
         }
         if self.batching.records == 0 || self.batching.bytes == 0 {
             return Err(self
@@ -406,6 +418,19 @@ mod tests {
             assert!(error.contains(problem), "{error}");
         }
         far().batch_age(Duration::ZERO).check().unwrap();
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn a_database_takes_no_layout() {
+        use crate::{Database, layout::Json};
+
+        let database = || Remote::database(Database::url("sqlite:logs.db"));
+        database().check().unwrap();
+        for layout in [Json::new().into(), AnyLayout::default()] {
+            let error = database().layout(layout).check().unwrap_err().to_string();
+            assert!(error.contains("a layout is not accepted for a database"), "{error}");
+        }
     }
 
     #[test]

@@ -296,6 +296,14 @@ fn two_sinks_of_one_name_or_a_name_that_is_no_folder_s_are_refused() {
     assert!(text.contains("its name is that of a folder"), "{text}");
 }
 
+#[test]
+fn a_record_that_is_refused_where_there_is_no_spool_is_shown_and_the_reason_is_true() {
+    let outcome = log(&Place::new(), "refusing", 0..1, "ends");
+    outcome.printed();
+    let expected = "the destination wants nothing of it; the record cannot be put among its dead letters: without a spool there is no file for it; it goes to the console";
+    assert!(outcome.stderr.contains(expected) && !outcome.stderr.contains("no log folder"), "{outcome:?}");
+}
+
 /// A server that answers each request with this; how many bytes of each body there were, and which.
 fn server(answer: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -21,7 +21,7 @@ use super::portion::Portion;
 use super::report::Report;
 use super::spool::{Drain, Place, Shared};
 use super::{Options, say};
-use crate::clock::Clock;
+use crate::clock::{Clock, nanos};
 use crate::notice::records;
 use crate::own_thread::MuteThread;
 use crate::sink::{Batch, CircuitState, Health, Held, RemoteHealth, Sink, SinkError};
@@ -66,7 +66,7 @@ pub(super) struct Courier {
     is_ending: bool,
     /// The destination has asked not to be called before, perhaps an earlier process.
     asked_until: u64,
-    /// When the last batch arrived.
+    /// When the last batch arrived, or was refused.
     last_arrival: Option<u64>,
     errors: u64,
     retries: u64,
@@ -267,8 +267,13 @@ impl Courier {
         let Err(error) = answer else {
             self.portion.arrived(part, self.most());
             self.arrived(part);
+            self.space_out();
             return true;
         };
+        if let Kind::Later(pause) = error.kind {
+            self.ask(self.kit.clock.monotonic(), pause);
+            return false;
+        }
         self.errors += 1;
         let delivered = error.delivered.min(part);
         if delivered > 0 {
@@ -279,11 +284,23 @@ impl Courier {
         }
         match error.kind {
             Kind::Retry(asked) => self.failed(&error, asked, part),
+            Kind::Later(pause) => self.failed(&error, Some(pause), part),
             Kind::Refused => self.refused(&error),
             Kind::Off => self.turn_off(&error),
             Kind::Unknown => self.failed(&error, None, part),
         }
-        error.kind == Kind::Refused
+        error.kind == Kind::Refused && !self.space_out()
+    }
+
+    /// Where there is to be time between batches there is also between the parts of one that was refused, and behind those. Whether that is so.
+    fn space_out(&mut self) -> bool {
+        let interval = nanos(self.kit.options.batching.interval);
+        let now = self.kit.clock.monotonic();
+        self.last_arrival = Some(now);
+        if let Some(current) = &mut self.current {
+            current.due = now.saturating_add(interval);
+        }
+        interval > 0
     }
 
     /// The first records of the batch have arrived.

@@ -86,6 +86,9 @@ pub struct DeliverError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Retry(Option<Duration>),
+    /// No fault: it works, and wants the rest of the batch after this time.
+    #[cfg_attr(not(feature = "webhook"), allow(dead_code, reason = "only webhooks are told so beforehand"))]
+    Later(Duration),
     Refused,
     Off,
     /// Nobody can tell: of a destination that is reached with records only.
@@ -105,6 +108,13 @@ impl DeliverError {
     /// It may pass, but not before this time: the destination has asked for it. At most an hour counts. Where there is a spool a new start keeps to it as well.
     pub fn retry_after(message: impl Into<String>, pause: Duration) -> DeliverError {
         DeliverError::new(message, Kind::Retry(Some(pause)))
+    }
+
+    /// The destination works, and has said beforehand for how long it takes nothing: the batch is offered again after that, as it is, which counts neither as
+    /// an error nor as a retry.
+    #[cfg(feature = "webhook")]
+    pub(super) fn later(message: impl Into<String>, pause: Duration) -> DeliverError {
+        DeliverError::new(message, Kind::Later(pause))
     }
 
     /// The destination works, but does not take this batch as it is. Its halves are offered, until the record is found that cannot be delivered.

@@ -2,13 +2,16 @@
 //!
 //! H1. No answer leads to another server: redirects are not followed, for the address, or the token in it, is a secret.
 //! H2. What is shown of an address is its scheme and its host.
-//! H3. A message of a batch that has arrived is not sent again while the process lives.
+//! H3. A message of a batch that has arrived is not sent again while the process lives, nor is what it told told by another one (`offer`).
 //! H4. What a service says is shown without anything of the address, or not at all.
+//! H5. A fault of the service's is not taken for one of the records', however it is answered (`refusals`).
 //!
 //! Called by the outbox, on its thread, where the HTTP client works as well.
 
 mod answer;
 mod message;
+mod offer;
+mod refusals;
 mod text;
 
 use std::fmt;
@@ -18,10 +21,11 @@ use std::time::Duration;
 use ureq::http::HeaderMap;
 
 use self::answer::Said;
-use super::deliver::{Deliver, DeliverError, Timeouts};
+use self::offer::Offer;
+use self::refusals::Refusals;
+use super::deliver::{Deliver, DeliverError, Kind, Timeouts};
 use crate::clock::{Clock, nanos};
 use crate::error::Error;
-use crate::record::RecordId;
 use crate::secret::Secret;
 use crate::sink::Batch;
 
@@ -33,14 +37,20 @@ const BUSY: Duration = Duration::from_secs(1);
 
 /// A web service that takes messages, for [`Remote::webhook`](crate::Remote::webhook).
 ///
-/// At most one batch (of at most three messages) is sent every 20 seconds, the first after 5 s: equal records once with their number; what has no room is counted in
-/// the last message. A message has level, domain and text of a record, and neither its fields nor its place; a [`layout`](crate::Remote::layout) of your own
-/// can show them. The address is never shown but for its scheme and host.
+/// At most one batch (of at most three messages) is sent every 20 seconds, the first after 5 s, but for a flush and the end of the program, which send what waits at once: so a program that flushes
+/// with each error sends a message with each. Equal records are told once with their number; what has no room is counted in the last message. A message has level, domain and text of a
+/// record, and neither its fields nor its place; a [`layout`](crate::Remote::layout) of your own can show them.
+///
+/// The address is never shown but for its scheme and host. The HTTP client below, the crate `ureq`, logs it whole at TRACE, token included. Nothing of that gets into this library's own records, for what a sink's thread
+/// logs is dropped and counted. Another logger in the program would take it: if you install one yourself, do not let it take the targets `ureq` and `ureq_proto` at TRACE.
 ///
 /// `429` and `503` are waited for as long as the service asks, for an hour at most, also over a restart, and so is Discord's `X-RateLimit-Reset-After` where `X-RateLimit-Remaining` is 0.
-/// `401`, `403`, `404` and `410` turn the sink off until the next start; `400`, `413` and `422` refuse the message; everything else may pass. Redirects
-/// are not followed: `301` and `308` turn the sink off, others may pass. An answer of Telegram with `"ok": false` means what its `error_code` says. The reason that the
+/// `401`, `403`, `404` and `410` turn the sink off until the next start, and so does Telegram's `400` about the chat or what the bot may do there; other `400`, `413` and `422` refuse the message;
+/// everything else may pass. Redirects are not followed: `301` and `308` turn the sink off, others may pass. An answer of Telegram with `"ok": false` means what its `error_code` says. The reason that the
 /// service gives stands in the notice, and beside the dead letter, unless it tells something of the address.
+///
+/// Of a batch that was refused each part has the 20 seconds between it and the next one, and no record is told a second time. Once three records have been refused
+/// by themselves in a row, with nothing between that arrived, each further one waits for a minute first, then for twice as long as the one before, up to an hour, and the sink counts as failing.
 ///
 /// Once it is off, records go on into the spool until the next start, which sends them summed up, three messages a batch. Nothing offers a dead letter
 /// again: who wants that logs it anew.
@@ -49,8 +59,8 @@ pub struct Webhook {
     address: Secret,
     origin: String,
     agent: ureq::Agent,
-    /// Of the batch at hand: its first record, its length, how many messages have arrived.
-    sent: (Option<RecordId>, usize, usize),
+    offer: Offer,
+    refusals: Refusals,
     clock: Clock,
     /// Until when the service takes no message, on the monotonic clock.
     free: u64,
@@ -124,11 +134,12 @@ impl Webhook {
             .http_status_as_error(false)
             .build()
             .into();
-        Ok(Webhook { service, address, origin, agent, sent: (None, 0, 0), clock: Clock::system(), free: 0 })
+        let (offer, refusals) = (Offer::default(), Refusals::default());
+        Ok(Webhook { service, address, origin, agent, offer, refusals, clock: Clock::system(), free: 0 })
     }
 
-    /// Sends one message.
-    fn post(&mut self, body: &[u8], timeouts: Timeouts) -> Result<(), DeliverError> {
+    /// Sends one message. How long the service wants no other one.
+    fn post(&self, body: &[u8], timeouts: Timeouts) -> Result<Option<Duration>, DeliverError> {
         let origin = &self.origin;
         // So that the time for all of it is over only where the server has been reached.
         let connect = timeouts.connect.min(timeouts.request - timeouts.request / 10);
@@ -158,21 +169,25 @@ impl Webhook {
             status = said.code.filter(|code| (300..=599).contains(code)).unwrap_or(500);
             text = format!("{origin} answers with the error {status}");
         }
+        let is_about_chat = is_telegram && said.reason.as_deref().is_some_and(answer::is_about_chat);
         if let Some(reason) = said.reason.and_then(|it| answer::shown(&it, self.address.expose())) {
             text.push_str(&format!(", \"{reason}\""));
         }
         let with = |what: &str| format!("{text}{what}");
         match status {
-            200..=299 => {
-                if let Some(pause) = pause(answer.headers()) {
-                    self.free = self.clock.monotonic().saturating_add(nanos(pause));
-                }
-                Ok(())
-            }
+            200..=299 => Ok(pause(answer.headers())),
             301 | 308 => Err(DeliverError::off(with(
                 ", has moved for good, which is not followed: put its new address into the configuration",
             ))),
             300..=399 => Err(DeliverError::retry(with(", leads elsewhere, which is not followed"))),
+            400 if let Some(chat) = said.new_chat.filter(|_| is_telegram) => {
+                let advice =
+                    format!(": the group has another chat now, {chat}; put it into the configuration");
+                Err(DeliverError::off(with(&advice)))
+            }
+            400 if is_about_chat => Err(DeliverError::off(with(
+                ": check the chat, and see that the bot is in it and may write there",
+            ))),
             400 | 413 | 422 => Err(DeliverError::refused(text)),
             401 | 403 | 404 | 410 => Err(DeliverError::off(with(self.advice(status)))),
             429 | 503 => {
@@ -301,27 +316,50 @@ fn fault(origin: &str, error: &ureq::Error) -> String {
 
 impl Deliver for Webhook {
     fn deliver(&mut self, batch: &Batch<'_>, timeouts: Timeouts) -> Result<(), DeliverError> {
-        let groups = text::groups(batch);
-        let bodies = match &self.service {
-            Service::Json => message::json(&groups),
-            Service::Discord => message::discord(&groups),
-            Service::Telegram(chat) => message::telegram(&groups, chat),
-        };
-        let this = (batch.iter().next().map(|line| line.id()), batch.len());
-        if (self.sent.0, self.sent.1) != this {
-            self.sent = (this.0, this.1, 0);
-        }
-        for body in bodies.iter().skip(self.sent.2) {
+        let service = &self.service;
+        self.offer.begin(batch, |groups| match service {
+            Service::Json => message::json(groups),
+            Service::Discord => message::discord(groups),
+            Service::Telegram(chat) => message::telegram(groups, chat),
+        });
+        while let Some(body) = self.offer.next() {
             let wait = self.free.saturating_sub(self.clock.monotonic());
             if wait > 0 {
                 let text = format!("{} has said that it takes no message for a while", self.origin);
-                return Err(DeliverError::retry_after(text, Duration::from_nanos(wait)));
+                return Err(DeliverError::later(text, Duration::from_nanos(wait)));
             }
-            self.post(body, timeouts)?;
-            self.sent.2 += 1;
+            match self.post(body, timeouts) {
+                Ok(pause) => {
+                    self.offer.arrived();
+                    self.refusals.end();
+                    if let Some(pause) = pause {
+                        self.free = self.clock.monotonic().saturating_add(nanos(pause));
+                    }
+                }
+                Err(error) => return Err(self.failed(batch, error)),
+            }
         }
-        self.sent = (None, 0, 0);
+        self.offer.done();
         Ok(())
+    }
+}
+
+impl Webhook {
+    /// What a message that was not taken means for its batch, of which other messages may have arrived.
+    fn failed(&mut self, batch: &Batch<'_>, error: DeliverError) -> DeliverError {
+        if matches!(error.kind, Kind::Retry(_)) {
+            // The batch comes again as it is.
+            return error;
+        }
+        let told = self.offer.part();
+        let mut rest = batch.iter().skip(told);
+        if let (Kind::Refused, Some(line), None) = (error.kind, rest.next(), rest.next())
+            && let Some((pause, before)) = self.refusals.pause(line.id())
+        {
+            let text = format!("{error}; so it was with the {before} records before it");
+            return DeliverError::retry_after(text, pause).delivered(told);
+        }
+        error.delivered(told)
     }
 }
 
@@ -331,5 +369,7 @@ impl fmt::Debug for Webhook {
     }
 }
 
+#[cfg(test)]
+mod pace_tests;
 #[cfg(test)]
 mod tests;

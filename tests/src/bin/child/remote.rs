@@ -15,6 +15,8 @@ enum Mood {
     Down,
     /// It never answers.
     Hanging,
+    /// It takes nothing as it is, and there is no spool.
+    Refusing,
     /// It takes a batch, and the process is killed before it knows.
     Deadly,
 }
@@ -27,6 +29,9 @@ impl Deliver for Destination {
         log::error!("from within the delivery");
         if matches!(self.1, Mood::Down) {
             return Err(DeliverError::retry("the destination is down"));
+        }
+        if matches!(self.1, Mood::Refusing) {
+            return Err(DeliverError::refused("the destination wants nothing of it"));
         }
         if matches!(self.1, Mood::Hanging) {
             loop {
@@ -78,6 +83,7 @@ pub(crate) fn remote(folder: &str, more: &[String]) {
             "up" => Mood::Up,
             "down" => Mood::Down,
             "hanging" => Mood::Hanging,
+            "refusing" => Mood::Refusing,
             _ => Mood::Deadly,
         },
     );
@@ -85,6 +91,7 @@ pub(crate) fn remote(folder: &str, more: &[String]) {
     let far = Remote::new(&*name, destination)
         .layout(Pattern::parse("{message}").unwrap())
         .batch_age(if mood == "up" { Duration::from_millis(1) } else { Duration::from_secs(3600) });
+    let far = if mood == "refusing" { far.without_spool() } else { far };
     let repo = logs::Repository::open(config(folder).sink(far)).unwrap();
     for number in from.parse::<u32>().unwrap()..to.parse().unwrap() {
         miu_log::info!(repo.app, "n {number}");

@@ -24,7 +24,11 @@ fn print(what: &str, value: &impl Debug) {
 }
 
 fn quick(remote: Remote) -> Remote {
-    remote.batch_age(Duration::ZERO).retries(0).connect_timeout(Duration::from_secs(5))
+    remote
+        .batch_age(Duration::ZERO)
+        .batch_interval(Duration::ZERO)
+        .retries(0)
+        .connect_timeout(Duration::from_secs(5))
 }
 
 /// Names and arguments as everybody on the machine sees them.

@@ -31,6 +31,8 @@ pub(super) struct Said {
     /// `error_code` of Telegram.
     pub(super) code: Option<u16>,
     pub(super) retry_after: Option<Duration>,
+    /// `migrate_to_chat_id` of Telegram.
+    pub(super) new_chat: Option<i64>,
     /// As it came.
     pub(super) reason: Option<String>,
 }
@@ -45,6 +47,7 @@ pub(super) fn said(body: &str) -> Said {
     members(body, |depth, key, value| match (depth, key, value) {
         (1, "ok", Value::Other(word)) => said.ok = word.parse().ok(),
         (1, "error_code", Value::Other(number)) => said.code = number.parse().ok(),
+        (2, "migrate_to_chat_id", Value::Other(number)) => said.new_chat = number.parse().ok(),
         (_, "retry_after", Value::Other(number)) => said.retry_after = seconds(number),
         (depth, _, Value::Text(text)) if !text.trim().is_empty() => {
             let names = [(1, "description"), (1, "message"), (1, "error"), (2, "message")];
@@ -173,6 +176,33 @@ fn point(text: &str) -> Option<DateTime> {
     DateTime::strptime("%d %b %Y %H:%M:%S GMT", date).ok()
 }
 
+/// Whether Telegram refuses a message because of the chat, or of what the bot may do there: no other message gets there either. It has one code for that and for
+/// what is wrong with a message.
+pub(super) fn is_about_chat(reason: &str) -> bool {
+    const ABOUT: [&str; 18] = [
+        "chat not found",
+        "chat_id is empty",
+        "chat_id_invalid",
+        "peer_id_invalid",
+        "upgraded to a supergroup",
+        "chat was deleted",
+        "group is deactivated",
+        "user is deactivated",
+        "channel_private",
+        "not enough rights",
+        "no rights to send",
+        "need administrator rights",
+        "chat_admin_required",
+        "chat_write_forbidden",
+        "chat_restricted",
+        "user_banned_in_channel",
+        "topic_closed",
+        "bot is not a member",
+    ];
+    let reason = reason.to_lowercase();
+    ABOUT.iter().any(|it| reason.contains(it))
+}
+
 /// A reason as it can be shown beside an address; None where it tells something of it.
 pub(super) fn shown(reason: &str, address: &str) -> Option<String> {
     if tells(reason, address) {
@@ -271,6 +301,7 @@ mod tests {
             ok: Some(false),
             code: Some(429),
             retry_after: secs(3),
+            new_chat: None,
             reason: Some("Too Many Requests: retry after 3".to_owned()),
         };
         assert_eq!(said(telegram), expected);

@@ -5,12 +5,20 @@
 //!
 //! Pure. Called by the webhook.
 
-use super::text::{Group, pieces, times, units};
+use super::text::{Group, pieces, units};
 use crate::layout::push_json_string;
 use crate::level::Level;
 
 /// Messages for a batch, at most.
 const MESSAGES: usize = 3;
+
+/// What is sent at once.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) body: Vec<u8>,
+    /// How many of the groups, from the first on, are told when it has arrived. The last message tells all: what is left out is counted in it.
+    pub(super) told: usize,
+}
 
 /// Of Discord: characters of an embed and of all embeds of a message, and embeds of a message.
 const EMBED: usize = 4096;
@@ -32,7 +40,7 @@ fn put(body: &mut Vec<u8>, key: &str, text: &str) {
 }
 
 /// All records in one object, for a server of the user's own.
-pub(super) fn json(groups: &[Group<'_>]) -> Vec<Vec<u8>> {
+pub(super) fn json(groups: &[Group<'_>]) -> Vec<Message> {
     let mut body = b"{\"records\":[".to_vec();
     for (number, group) in groups.iter().enumerate() {
         body.extend_from_slice(if number > 0 { b",{" } else { b"{" });
@@ -48,7 +56,7 @@ pub(super) fn json(groups: &[Group<'_>]) -> Vec<Vec<u8>> {
         body.push(b'}');
     }
     body.extend_from_slice(b"]}");
-    vec![body]
+    vec![Message { body, told: groups.len() }]
 }
 
 /// How Discord shows a level.
@@ -79,34 +87,46 @@ fn left_out(records: usize) -> String {
     }
 }
 
+/// How many records are left out where only the first of these groups are shown.
+fn behind(shown: usize, groups: &[Group<'_>]) -> usize {
+    groups.iter().skip(shown).map(|group| group.count).sum()
+}
+
 /// Messages of embeds, coloured by level.
-pub(super) fn discord(groups: &[Group<'_>]) -> Vec<Vec<u8>> {
-    let mut messages: Vec<Vec<(Level, String)>> = vec![Vec::new()];
+pub(super) fn discord(groups: &[Group<'_>]) -> Vec<Message> {
+    let mut messages: Vec<(Vec<(Level, String)>, usize)> = vec![(Vec::new(), 0)];
     let (mut length, mut shown) = (0, 0);
     'all: for group in groups {
-        let text = format!("{}{}", group.text, times(group.count));
-        for piece in pieces(&text, EMBED, plain) {
+        for piece in pieces(&group.shown(), EMBED, plain) {
+            // An embed of spaces alone is refused, and the others with it.
+            if piece.trim().is_empty() {
+                continue;
+            }
             let more = units(&piece);
-            let last = messages.last().map_or(0, Vec::len);
+            let last = messages.last().map_or(0, |(embeds, _)| embeds.len());
             if last == EMBED_COUNT || length + more > EMBEDS {
                 if messages.len() == MESSAGES {
                     break 'all;
                 }
-                messages.push(Vec::new());
+                messages.push((Vec::new(), shown));
                 length = 0;
             }
             length += more;
-            if let Some(message) = messages.last_mut() {
-                message.push((group.level, piece));
+            if let Some((embeds, _)) = messages.last_mut() {
+                embeds.push((group.level, piece));
             }
         }
-        shown += group.count;
+        shown += 1;
+        if let Some((_, told)) = messages.last_mut() {
+            *told = shown;
+        }
     }
-    let left: usize = groups.iter().map(|group| group.count).sum::<usize>() - shown;
+    let left = behind(shown, groups);
     let count = messages.len();
-    let body = |(number, embeds): (usize, Vec<(Level, String)>)| {
+    let message = |(number, (embeds, told)): (usize, (Vec<(Level, String)>, usize))| {
+        let is_last = number + 1 == count;
         let mut body = b"{\"allowed_mentions\":{\"parse\":[]},".to_vec();
-        if left > 0 && number + 1 == count {
+        if left > 0 && is_last {
             put(&mut body, "content", &left_out(left));
             body.push(b',');
         }
@@ -117,9 +137,9 @@ pub(super) fn discord(groups: &[Group<'_>]) -> Vec<Vec<u8>> {
             body.extend_from_slice(format!(",\"color\":{}}}", colour(*level)).as_bytes());
         }
         body.extend_from_slice(b"]}");
-        body
+        Message { body, told: if is_last { groups.len() } else { told } }
     };
-    messages.into_iter().enumerate().map(body).collect()
+    messages.into_iter().enumerate().map(message).collect()
 }
 
 /// A sign for a level where there are no colours.
@@ -135,27 +155,30 @@ fn sign(level: Level) -> &'static str {
 }
 
 /// Messages of plain text: there is no parse mode, so that the service takes nothing for markup.
-pub(super) fn telegram(groups: &[Group<'_>], chat: &str) -> Vec<Vec<u8>> {
-    let mut messages = vec![String::new()];
+pub(super) fn telegram(groups: &[Group<'_>], chat: &str) -> Vec<Message> {
+    let mut messages = vec![(String::new(), 0)];
     let mut shown = 0;
     'all: for group in groups {
-        let text = format!("{} {}{}\n", sign(group.level), group.text, times(group.count));
+        let text = format!("{} {}\n", sign(group.level), group.shown());
         for piece in pieces(&text, TEXT - SPARE, |it, out| out.push(it)) {
-            if messages.last().is_some_and(|last| units(last) + units(&piece) > TEXT - SPARE) {
+            if messages.last().is_some_and(|(last, _)| units(last) + units(&piece) > TEXT - SPARE) {
                 if messages.len() == MESSAGES {
                     break 'all;
                 }
-                messages.push(String::new());
+                messages.push((String::new(), shown));
             }
-            if let Some(message) = messages.last_mut() {
+            if let Some((message, _)) = messages.last_mut() {
                 message.push_str(&piece);
             }
         }
-        shown += group.count;
+        shown += 1;
+        if let Some((_, told)) = messages.last_mut() {
+            *told = shown;
+        }
     }
-    let left: usize = groups.iter().map(|group| group.count).sum::<usize>() - shown;
+    let left = behind(shown, groups);
     if left > 0
-        && let Some(last) = messages.last_mut()
+        && let Some((last, _)) = messages.last_mut()
     {
         // The end of a text may be among what is left out.
         if !last.ends_with('\n') {
@@ -164,16 +187,19 @@ pub(super) fn telegram(groups: &[Group<'_>], chat: &str) -> Vec<Vec<u8>> {
         last.push_str(&left_out(left));
     }
     // The end of a line alone is no message.
-    messages.retain(|text| !text.trim().is_empty());
-    let body = |text: String| {
+    messages.retain(|(text, _)| !text.trim().is_empty());
+    if let Some((_, told)) = messages.last_mut() {
+        *told = groups.len();
+    }
+    let message = |(text, told): (String, usize)| {
         let mut body = b"{".to_vec();
         put(&mut body, "chat_id", chat);
         body.push(b',');
         put(&mut body, "text", text.trim_end());
         body.extend_from_slice(b",\"link_preview_options\":{\"is_disabled\":true}}");
-        body
+        Message { body, told }
     };
-    messages.into_iter().map(body).collect()
+    messages.into_iter().map(message).collect()
 }
 
 #[cfg(test)]
@@ -185,23 +211,28 @@ mod tests {
     use crate::sink::tests::{entry, held};
     use crate::sink::{Entry, Held};
 
-    fn parsed(bodies: &[Vec<u8>]) -> Vec<Value> {
-        bodies.iter().map(|body| serde_json::from_slice(body).unwrap()).collect()
+    fn parsed(messages: &[Message]) -> Vec<Value> {
+        messages.iter().map(|it| serde_json::from_slice(&it.body).unwrap()).collect()
     }
 
     /// The messages of a batch of these lines, as ERROR.
-    fn of(lines: &[&str], make: impl Fn(&[Group<'_>]) -> Vec<Vec<u8>>) -> Vec<Value> {
+    fn of(lines: &[&str], make: impl Fn(&[Group<'_>]) -> Vec<Message>) -> Vec<Value> {
         let mut held = Held::default();
         for line in lines {
             held.push(line.as_bytes(), Entry { ..entry(Level::Error) });
         }
-        parsed(&make(&groups(&held.batch(&["app".to_owned()]))))
+        let domains = ["app".to_owned()];
+        let messages = make(&groups(held.batch(&domains).iter()).0);
+        let told = messages.iter().map(|it| it.told).collect::<Vec<_>>();
+        assert!(told.is_sorted() && told.last() == Some(&lines.len()), "{told:?}");
+        parsed(&messages)
     }
 
     #[test]
     fn a_server_of_one_s_own_gets_records_with_ids_and_counts() {
         let held = held(&["a \"b\"\n", "a \"b\"\n"]);
-        let bodies = json(&groups(&held.batch(&["app".to_owned()])));
+        let domains = ["app".to_owned()];
+        let bodies = json(&groups(held.batch(&domains).iter()).0);
         let expected = serde_json::json!({"records": [{
             "id": "0".repeat(32), "unix_nanos": 0, "count": 2, "level": "INFO", "domain": "app", "text": "a \"b\""
         }]});
@@ -289,6 +320,32 @@ mod tests {
                 messages.iter().all(|it| !it["text"].as_str().unwrap().trim().is_empty()),
                 "{messages:?}"
             );
+        }
+    }
+    #[test]
+    fn a_record_without_a_text_is_no_empty_message() {
+        let held = held(&["\n", "  \n"]);
+        let domains = ["app".to_owned()];
+        let groups = groups(held.batch(&domains).iter()).0;
+        assert_eq!(parsed(&discord(&groups))[0]["embeds"][0]["description"], "(empty) (×2)");
+        assert_eq!(parsed(&telegram(&groups, "1"))[0]["text"], "🔵 (empty) (×2)");
+        assert_eq!(parsed(&json(&groups))[0]["records"][0]["text"], "");
+        // As many spaces as an embed holds, and more behind them.
+        let messages = of(&[&format!("{}b", " ".repeat(EMBED))], discord);
+        assert_eq!(messages[0]["embeds"].as_array().unwrap().len(), 1);
+        assert_eq!(messages[0]["embeds"][0]["description"], "b");
+    }
+
+    #[test]
+    fn a_message_tells_the_records_that_end_in_it() {
+        let texts = ["a", "b", "c"].map(|it| it.repeat(3000));
+        let held = held(&[&texts[0], &texts[1], &texts[2], &"d".repeat(5000), "e"]);
+        let domains = ["app".to_owned()];
+        let groups = groups(held.batch(&domains).iter()).0;
+        for (messages, expected) in
+            [(discord(&groups), &[2, 3, 5][..]), (telegram(&groups, "1"), &[1, 2, 5]), (json(&groups), &[5])]
+        {
+            assert_eq!(messages.iter().map(|it| it.told).collect::<Vec<_>>(), expected);
         }
     }
 }

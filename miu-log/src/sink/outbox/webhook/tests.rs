@@ -1,7 +1,7 @@
 //! Tests of the webhook against a server on this machine, which answers as the services' documents say.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
@@ -12,6 +12,35 @@ use crate::clock::ManualTime;
 use crate::sync::Ordering;
 
 const TIMEOUTS: Duration = Duration::from_secs(60);
+
+/// Path and body of a request.
+pub(super) fn request(reader: &mut BufReader<TcpStream>) -> (String, String) {
+    let (mut path, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let line = line.trim_end().to_ascii_lowercase();
+        if let Some(rest) = line.strip_prefix("post ") {
+            path = rest.to_owned();
+        }
+        if let Some(rest) = line.strip_prefix("content-length: ") {
+            length = rest.parse().unwrap();
+        }
+        if line.is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    (path, String::from_utf8(body).unwrap())
+}
+
+/// Answers with a status, which headers and a body may follow.
+pub(super) fn reply(stream: &mut TcpStream, answer: &str) -> std::io::Result<()> {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
+    let length = body.len();
+    write!(stream, "HTTP/1.1 {head}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
+}
 
 /// Answers one request after the other with these texts: `reset` closes the connection without a word, `hang` says nothing until the test is over. Tells the
 /// paths and bodies.
@@ -24,36 +53,11 @@ fn server(answers: &[&str]) -> (SocketAddr, mpsc::Receiver<(String, String)>) {
         let mut hanging = Vec::new();
         for answer in answers {
             let mut reader = BufReader::new(listener.accept().unwrap().0);
-            let (mut path, mut length) = (String::new(), 0);
-            loop {
-                let mut line = String::new();
-                reader.read_line(&mut line).unwrap();
-                let line = line.trim_end().to_ascii_lowercase();
-                if let Some(rest) = line.strip_prefix("post ") {
-                    path = rest.to_owned();
-                }
-                if let Some(rest) = line.strip_prefix("content-length: ") {
-                    length = rest.parse().unwrap();
-                }
-                if line.is_empty() {
-                    break;
-                }
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
-            sender.send((path, String::from_utf8(body).unwrap())).unwrap();
+            sender.send(request(&mut reader)).unwrap();
             match answer.as_str() {
                 "hang" => hanging.push(reader),
                 "reset" => {}
-                answer => {
-                    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
-                    let length = body.len();
-                    write!(
-                        reader.get_mut(),
-                        "HTTP/1.1 {head}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-                    )
-                    .unwrap();
-                }
+                answer => reply(reader.get_mut(), answer).unwrap(),
             }
         }
         // Until the test has gone.
@@ -191,6 +195,37 @@ fn an_answer_of_telegram_that_is_not_ok_means_what_its_code_says() {
     }
 }
 
+// F64
+#[test]
+fn a_chat_that_telegram_writes_nothing_to_turns_it_off_and_a_message_that_it_does_not_take_does_not() {
+    const ADVICE: &str = ": check the chat, and see that the bot is in it and may write there";
+    let migrated = "group chat was upgraded to a supergroup chat\",\"parameters\":{\"migrate_to_chat_id\":-1007},\"x\":\"";
+    for (reason, kind, advice) in [
+        ("chat not found", Kind::Off, ADVICE),
+        ("group chat was upgraded to a supergroup chat", Kind::Off, ADVICE),
+        (migrated, Kind::Off, ": the group has another chat now, -1007; put it into the configuration"),
+        ("not enough rights to send text messages to the chat", Kind::Off, ADVICE),
+        ("have no rights to send a message", Kind::Off, ADVICE),
+        ("need administrator rights in the channel chat", Kind::Off, ADVICE),
+        ("CHAT_WRITE_FORBIDDEN", Kind::Off, ADVICE),
+        ("message is too long", Kind::Refused, ""),
+        ("can't parse entities", Kind::Refused, ""),
+    ] {
+        let body = format!("{{\"ok\":false,\"error_code\":400,\"description\":\"Bad Request: {reason}\"}}");
+        for status in ["400 Bad Request", "200 OK"] {
+            let (address, _requests) = server(&[&format!("{status}\r\n\r\n{body}")]);
+            let mut telegram =
+                Webhook::telegram_at(&format!("http://{address}"), "123:canary", -100).unwrap();
+            let error = deliver(&mut telegram, &["a\n"], TIMEOUTS).unwrap_err();
+            assert_eq!(error.kind, kind, "{error}");
+            assert!(error.to_string().ends_with(&format!("\"{advice}")), "{error}");
+        }
+        // A server of the user's own may mean what it likes by it.
+        let (address, _requests) = server(&[&format!("400 Bad Request\r\n\r\n{body}")]);
+        assert_eq!(deliver(&mut hook(address), &["a\n"], TIMEOUTS).unwrap_err().kind, Kind::Refused);
+    }
+}
+
 #[test]
 fn a_service_that_has_no_room_left_gets_no_request_before_its_time() {
     const USED_UP: &str = "204 No Content\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset-After: 1.25";
@@ -200,7 +235,7 @@ fn a_service_that_has_no_room_left_gets_no_request_before_its_time() {
     let mut discord = Webhook::discord(format!("http://{address}/canary")).unwrap();
     discord.clock = Clock::Manual(time.clone());
     let turn = |millis: u64| time.now.fetch_add(millis * 1_000_000, Ordering::AcqRel);
-    let waits = |millis| Err(Kind::Retry(Some(Duration::from_millis(millis))));
+    let waits = |millis| Err(Kind::Later(Duration::from_millis(millis)));
     let lines = ["a", "b", "c"].map(|it| it.repeat(3990));
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let mut deliver = |lines: &[&str]| deliver(&mut discord, lines, TIMEOUTS).map_err(|error| error.kind);

@@ -4,9 +4,15 @@
 //!
 //! Pure. Called by the webhook.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use crate::level::Level;
 use crate::record::RecordId;
-use crate::sink::Batch;
+use crate::sink::Line;
+
+/// What people see where a record says nothing: no service takes an empty message.
+const NOTHING: &str = "(empty)";
 
 /// Records of one level, domain and text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,25 +25,38 @@ pub(super) struct Group<'a> {
     pub(super) count: usize,
 }
 
-/// The records of a batch, equal ones together, in the order of their first.
-pub(super) fn groups<'a>(batch: &Batch<'a>) -> Vec<Group<'a>> {
-    let mut groups: Vec<Group<'a>> = Vec::new();
-    for line in batch.iter() {
+/// Records, equal ones together, in the order of their first; and which of these each record is in.
+pub(super) fn groups<'a>(lines: impl Iterator<Item = Line<'a>>) -> (Vec<Group<'a>>, Vec<usize>) {
+    let (mut groups, mut members) = (Vec::new(), Vec::new());
+    // There can be 100,000 that are all different.
+    let mut known = HashMap::new();
+    for line in lines {
         // A line is UTF-8.
         let text = std::str::from_utf8(line.as_bytes()).unwrap_or("?").trim_end();
         let (level, domain) = (line.level(), line.domain());
-        match groups.iter_mut().find(|it| it.text == text && it.level == level && it.domain == domain) {
-            Some(group) => group.count += 1,
-            None => {
-                groups.push(Group { id: line.id(), time: line.unix_nanos(), level, domain, text, count: 1 });
+        let number = match known.entry((level, domain, text)) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                groups.push(Group { id: line.id(), time: line.unix_nanos(), level, domain, text, count: 0 });
+                *new.insert(groups.len() - 1)
             }
-        }
+        };
+        groups[number].count += 1;
+        members.push(number);
     }
-    groups
+    (groups, members)
+}
+
+impl Group<'_> {
+    /// What it says to people: the text, and how many records say it.
+    pub(super) fn shown(&self) -> String {
+        let text = if self.text.is_empty() { NOTHING } else { self.text };
+        format!("{text}{}", times(self.count))
+    }
 }
 
 /// How many a record is, for behind its text.
-pub(super) fn times(count: usize) -> String {
+fn times(count: usize) -> String {
     if count > 1 { format!(" (×{count})") } else { String::new() }
 }
 
@@ -80,9 +99,20 @@ mod tests {
     fn equal_records_are_one_with_their_number() {
         let held = held(&["a\n", "b\n", "a\n", "a\n"]);
         let domains = ["app".to_owned()];
-        let groups = groups(&held.batch(&domains));
-        let shown: Vec<String> = groups.iter().map(|it| format!("{}{}", it.text, times(it.count))).collect();
-        assert_eq!(shown, ["a (×3)", "b"]);
+        let (groups, members) = groups(held.batch(&domains).iter());
+        assert_eq!(groups.iter().map(Group::shown).collect::<Vec<_>>(), ["a (×3)", "b"]);
+        assert_eq!(members, [0, 1, 0, 0]);
+    }
+
+    #[test]
+    fn as_many_different_records_as_a_batch_has_are_told_apart_without_comparing_each_with_each() {
+        let lines: Vec<String> =
+            (0..100_000).map(|number| format!("request {number:08} failed: timeout\n")).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let (held, domains) = (held(&lines), ["app".to_owned()]);
+        // Each with each, that are five thousand million comparisons.
+        let (groups, members) = groups(held.batch(&domains).iter());
+        assert!(groups.len() == 100_000 && members.into_iter().eq(0..100_000));
     }
 
     proptest! {
