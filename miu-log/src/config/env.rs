@@ -81,6 +81,9 @@ impl LogConfig {
     /// | rotation and retention | | as the variables say | as the variables say |
     /// | worker processes can join | no | yes | yes |
     ///
+    /// The database of `LOG_DATABASE_URL` is a sink beside those of the program, under the name `database`. It takes the place of none: if the program adds one of that name as well,
+    /// `open` says so, and [`Remote::named`](crate::Remote::named) gives the program's another.
+    ///
     /// An optional variable that is set to nothing counts as not set. The file holds the records of all domains; rotated files are not compressed. Files per
     /// domain and per level beside it are one option away: `.domain_files(true)` gives `orders.db.log`, `.level_files(true)` gives `orders.error.log`. Several services
     /// may log into one folder, each under its own name ([`isolated`](LogConfig::isolated)); a second process of the same name is an error of `open`.

@@ -143,7 +143,7 @@ impl Remote {
         remote.layout(AnyLayout::rows()).batch_bytes(4 << 20).backlog_records(8192)
     }
 
-    /// Another name than it has so far, as [`new`](Remote::new) takes it: for a second database, as each sink has a name of its own. The spool belongs to the name: what
+    /// Another name than it has so far, as [`new`](Remote::new) takes it: for a second database, as each sink has a name of its own, also beside one of `LOG_DATABASE_URL` or of a configuration file. The spool belongs to the name: what
     /// waits under the old one stays there.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Remote {

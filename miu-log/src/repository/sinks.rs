@@ -99,8 +99,7 @@ impl<'a> Sinks<'a> {
         for added in &self.added {
             if let Some(name) = chosen_name(added) {
                 if names.contains(&name) {
-                    let problem = "another sink has this name; each needs one of its own";
-                    return Err(wrong(name, problem));
+                    return Err(wrong(name, name_is_taken(added)));
                 }
                 names.push(name);
             }
@@ -168,6 +167,22 @@ impl<'a> Sinks<'a> {
         router.set_durability(config.durability);
         Ok((router, rotated_files))
     }
+}
+
+/// Why a sink cannot have the name that it has, which another one has, and what helps.
+fn name_is_taken(sink: &Added) -> String {
+    let problem = "another sink has this name; each needs one of its own";
+    let Added::Remote(remote) = sink else { return problem.to_owned() };
+    let other = match &*remote.name {
+        "database" => {
+            "; LOG_DATABASE_URL, and the section `database` of a configuration file, make one as well"
+        }
+        "discord" | "telegram" | "webhook" => {
+            "; the section of this name in a configuration file makes one as well"
+        }
+        _ => "",
+    };
+    format!("{problem}, which Remote::named gives it{other}")
 }
 
 fn chosen_name(sink: &Added) -> Option<&str> {

@@ -19,6 +19,7 @@ fn service(place: &Place, role: &str, variables: &[(&str, &str)]) -> Command {
         "PATH_TO_LOGS",
         "LOG_MAX_SIZE",
         "LOG_MAX_FILES",
+        "LOG_DATABASE_URL",
         "MIU_LOG",
         "NODE_ENV",
     ] {
@@ -181,6 +182,20 @@ fn levels_of_the_variable_have_the_last_word() {
     let outcome = run(&mut service(&place, "env-open", &variables));
     let says = "the environment variable MIU_LOG, column 7: the unknown domain \"bd\"";
     assert!(outcome.printed().starts_with(says), "{outcome:?}");
+}
+
+#[test]
+fn a_database_of_the_environment_is_beside_that_of_the_program_and_takes_the_place_of_none() {
+    let place = Place::new();
+    let variables = [("RUN_ENVIRONMENT", "production"), ("LOG_DATABASE_URL", "sqlite:theirs.db")];
+    let outcome = run(&mut service(&place, "env-databases", &variables));
+    for words in
+        ["another sink has this name", "which Remote::named gives it; LOG_DATABASE_URL, and the section"]
+    {
+        assert!(outcome.stdout.contains(words), "{outcome:?}");
+    }
+    assert_eq!((outcome.number("database"), outcome.number("own")), (1, 1), "{outcome:?}");
+    assert_eq!(names(&place.root().join("here")).iter().filter(|name| name.ends_with(".db")).count(), 2);
 }
 
 // V-31, V-43 to V-46

@@ -52,6 +52,7 @@ mod overflow;
 mod panics;
 mod postgres;
 mod postgres_faults;
+mod postgres_tables;
 mod processes;
 mod programs;
 mod puppet;

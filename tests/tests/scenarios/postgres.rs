@@ -43,7 +43,8 @@ pub(crate) fn texts(server: &Postgres, query: &str) -> Vec<String> {
     texts
 }
 
-fn numbers(server: &Postgres, prefix: &str) -> Vec<u32> {
+/// The numbers in the table, in their order.
+pub(crate) fn numbers(server: &Postgres, prefix: &str) -> Vec<u32> {
     let query = format!(
         "SELECT substr(message, 3) FROM {prefix}_logs WHERE message LIKE 'n %' ORDER BY substr(message, 3)::int"
     );

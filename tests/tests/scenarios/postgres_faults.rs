@@ -2,11 +2,13 @@
 //! words of its own.
 // P-06, P-08, P-41 to P-47, P-51 to P-53, P-58, P-59, P-72, F68, F69
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Child;
 use std::time::Duration;
 
-use miu_log::{Database, Remote};
+use miu_log::{CircuitState, Database, Remote};
 use miu_log_tests::postgres::Postgres;
 use miu_log_tests::{Outcome, Place, logs, run, wait, wait_until};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -215,7 +217,7 @@ fn each_way_not_to_get_into_the_table_has_its_own_words_and_shows_no_password() 
          GRANT USAGE ON SEQUENCE words_logs_id_seq TO canary_reader;
          ALTER ROLE canary_reader SET default_transaction_read_only = on;",
     );
-    let nobody = { std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port() };
+    let nobody = { TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port() };
     let at = |user: &str, database: &str| format!("postgres://{user}@127.0.0.1:{port}/{database}");
     let off = "it is off until the next start";
     let later = "tried again";
@@ -256,7 +258,9 @@ fn each_way_not_to_get_into_the_table_has_its_own_words_and_shows_no_password() 
         let mut command = child(&place, "postgres");
         let outcome = run(command.args([&*url, prefix, "0", "1", "at-once"]));
         let text = outcome.stderr.replace("canary.invalid", "");
-        assert!(text.contains(words) && text.contains(then), "{url}: {text}");
+        // Either comes first, what is done before there are records or the flush.
+        let says = text.contains(then) || then == later && text.contains("its records wait");
+        assert!(text.contains(words) && says, "{url}: {text}");
         assert!(!text.contains("canary") && !outcome.stdout.contains("canary"), "{url}: {text}");
         assert!(text.contains("1 record is not delivered; it is in its spool"), "{text}");
         texts.push(text);
@@ -367,4 +371,69 @@ fn a_socket_of_this_machine_is_an_address_as_well() {
     repo.app.info("n 0");
     arrive(&repo);
     assert_complete(server, "socket", 1);
+}
+
+#[test]
+fn a_server_that_says_nothing_leaves_time_for_the_next_one_in_the_address() {
+    let (place, server) = (Place::new(), Postgres::shared());
+    // The system takes connections for it, and nobody reads from them.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let hosts = format!("127.0.0.1:{},127.0.0.1:{}", silent.local_addr().unwrap().port(), server.port());
+    let url = format!("postgres://postgres@{hosts}/postgres");
+    // Less for all of it than for a connection, in the second place.
+    for (number, request) in [(0, 15_000), (1, 800)] {
+        let remote = sink(Database::url(&*url).table_prefix("several"))
+            .connect_timeout(Duration::from_millis(1_000))
+            .request_timeout(Duration::from_millis(request));
+        let repo = logs::Repository::open(place.config().sink(remote)).unwrap();
+        repo.app.info(format!("n {number}"));
+        arrive(&repo);
+    }
+    assert_complete(server, "several", 2);
+    drop(silent);
+    let (_, outcome) = once("postgres://ann@127.0.0.1:1,127.0.0.1:2/x", "several");
+    let words = "postgres://127.0.0.1:1,127.0.0.1:2 is not reached: Connection refused";
+    assert!(outcome.stderr.contains(words), "{outcome:?}");
+}
+
+/// A message of the client's: its first one, or one with a letter before its length.
+fn message(client: &mut TcpStream, has_letter: bool) -> std::io::Result<Vec<u8>> {
+    let mut head = vec![0; if has_letter { 5 } else { 4 }];
+    client.read_exact(&mut head)?;
+    let length = u32::from_be_bytes(head[head.len() - 4..].try_into().unwrap());
+    let mut body = vec![0; length as usize - 4];
+    client.read_exact(&mut body)?;
+    Ok(body)
+}
+
+/// Asks a client to log in by SCRAM with so many iterations; whether it answers.
+fn ask(client: &mut TcpStream, iterations: &str) -> std::io::Result<Vec<u8>> {
+    let request = |kind: u32, text: &str| {
+        let length = text.len() as u32 + 8;
+        [b"R", &length.to_be_bytes()[..], &kind.to_be_bytes(), text.as_bytes()].concat()
+    };
+    message(client, false)?;
+    client.write_all(&request(10, "SCRAM-SHA-256\0\0"))?;
+    let first = String::from_utf8_lossy(&message(client, true)?).into_owned();
+    let nonce = first.split_once("r=").unwrap().1;
+    client.write_all(&request(11, &format!("r={nonce}more,s=c2FsdHNhbHQ=,i={iterations}")))?;
+    message(client, true)
+}
+
+#[test]
+fn a_server_that_wants_a_login_without_end_gets_none() {
+    // More than anybody sets, as much as a number of the protocol's holds, and more than that.
+    for iterations in ["1000000", "4294967295", "99999999999999999999"] {
+        let (place, listener) = (Place::new(), TcpListener::bind("127.0.0.1:0").unwrap());
+        let url = format!("postgres://ann:canary@{}/x", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || ask(&mut listener.accept().unwrap().0, iterations));
+        let repo = logs::Repository::open(place.config().sink(sink(Database::url(url)))).unwrap();
+        repo.app.info("n 0");
+        wait_until("it is off", || stats(&repo).remote.unwrap().circuit == CircuitState::Off);
+        let fault = stats(&repo).fault.unwrap();
+        assert!(fault.contains("the way to log in is not settled") && !fault.contains("canary"), "{fault}");
+        wait_until("its record waits", || stats(&repo).held == 1);
+        // It is the one attempt there was, and the connection is closed.
+        assert!(server.join().unwrap().is_err());
+    }
 }

@@ -144,7 +144,7 @@ pub(super) fn database() -> impl Kind<Value = DatabaseDraft> {
             key(
                 "pool_size",
                 "2",
-                "How many connections there are at most.",
+                "How many connections there are at most. One is enough; the second, which is the last that is of use, lets old rows be deleted while others are written.",
                 number(1, 16),
                 |it: &mut Draft, connections| it.pool_size = Some(connections),
             ),

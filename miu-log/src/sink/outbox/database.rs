@@ -3,7 +3,7 @@
 //! B1. The table, its columns and its indexes are made where they are missing; nothing that is there is changed or dropped.
 //! B2. A record is in the table once, however often it is offered: `record_id` is unique.
 //! B3. A text that is longer than its column is cut on a character, a NUL is taken out, and both are counted: no text stops a record.
-//! B4. What is shown of a server's address is its scheme and its host; of a file's, its path.
+//! B4. What is shown of a server's address is its scheme and its hosts; of a file's, its path.
 //!
 //! Called by the outbox, on its thread, where the clients of the databases work as well.
 
@@ -28,7 +28,8 @@ use crate::sink::Line;
 /// [`LogConfig::sink`](crate::LogConfig::sink), or for [`Remote::database`](crate::Remote::database) where less than all records or other limits are wanted.
 ///
 /// The table is made with its indexes where it is missing. One that another writer has made with the same columns gets what it lacks, `record_id` for instance;
-/// nothing else of it is changed. In PostgreSQL its columns have to be of types that records fit: those of a table that is made here, or `bigint` and `integer` for each other,
+/// nothing else of it is changed. Each batch sees whether the table is still the one that was looked at, with its columns and indexes: so one that was renamed for an archive is followed by a new one, whose
+/// indexes have a number behind their names (`idx_miu_logs_level_2`) where the old one has kept them, and an index that was dropped is made again. In PostgreSQL its columns have to be of types that records fit: those of a table that is made here, or `bigint` and `integer` for each other,
 /// `json` or `text` for `jsonb`, `text` or a longer `varchar` for a `varchar`. Each record is a row: `timestamp`, `level`, `logger_name` (the domain), `process_id`, `thread_id`, `thread_name`, `hostname`,
 /// `message`, `exception`, `function_name`, `module`, `filename`, `lineno`, `pathname`, `extra_data` (the fields, as JSON, raw bytes among them in base64) and `record_id`, by which
 /// a record is in the table once, however often it is delivered. Names are cut to the length of their column, NULs are taken out, and a record of
@@ -36,7 +37,8 @@ use crate::sink::Line;
 ///
 /// - **When its queue is full:** as of every [`Remote`](crate::Remote): its queue is the spool, up to 256 MiB; past that and 4 MiB of memory records go to the console, stderr, nowhere, each counted.
 /// - **When the destination fails:** a database that is locked, full, or not there is asked again, and records wait in the spool, as of every
-///   `Remote`. Missing rights, and a table that cannot be made or has other columns, turn the sink off until the next start, which is said with what to do. A record that the database does not take is a dead letter:
+///   `Remote`. Missing rights, and a table that cannot be made or has other columns, turn the sink off until the next start, which is said with what to do. So does a table in which nothing can make `record_id` unique; any other index that cannot be made again
+///   while the program runs is said, and records go on. A PostgreSQL sequence without numbers left, or one that was set back, is waited for. A record that the database does not take, by its constraints or by a trigger that raises, is a dead letter:
 ///   a readable line with its reason in `.outbox/database/dead-letters` in the log folder (or under the name that the sink has), which holds 16 MiB; past that such records go to the console. That file is never read or cleared: what has to be in the table
 ///   is logged anew, and the file deleted while the program is stopped.
 ///   A SQLite file that is damaged is moved aside, to `<name>.corrupt-<time>` with its journal, and a new one is begun; one that is deleted or renamed is made anew. Either is said on stderr, and so is a PostgreSQL table that is made anew. A file that never was
@@ -52,7 +54,8 @@ use crate::sink::Line;
 ///
 /// A PostgreSQL address is `postgres://user:password@host:port/name?options`, or begins with `postgresql://`; user, password and name are `%`-escaped where they have to be, and a host that is the escaped
 /// path of a folder is that of a socket. Among the options are `sslmode` (`disable`, or `require` and `verify-full`, which both check the server's certificate and its name), `sslrootcert` (a file
-/// of certificates as PEM, in place of those that browsers trust), and those of the client, such as `connect_timeout`. Without `sslmode` a server on this machine is reached without TLS, and every other
+/// of certificates as PEM, in place of those that browsers trust), and those of the client, such as `connect_timeout`, `target_session_attrs` and `keepalives_idle` (by default a connection that is silent for 30 s is asked for). Several hosts, `host1:port1,host2:port2`, are
+/// tried in their order, and so are the addresses of a name; each has an equal part of what is left of the [`connect_timeout`](crate::Remote::connect_timeout), so that one which takes a connection and says nothing leaves time for the next. Without `sslmode` a server on this machine is reached without TLS, and every other
 /// one with `verify-full`; nothing falls back to plain text. The table is looked for, and made, in the schemas of the user's `search_path`. A user who may not make it
 /// needs `INSERT` on the table and `USAGE` on the sequence `{prefix}_logs_id_seq`, better also `SELECT` of `record_id`, and for `retention_days` `SELECT` and `DELETE`. Times are kept to the
 /// microsecond. Old rows are deleted at the start and every hour, 5000 at most in a transaction, by one program at a time; the first of them are deleted when
@@ -105,7 +108,8 @@ impl Database {
         self
     }
 
-    /// How many connections to a server there are at most, of 1 to 16. Default: 2. A SQLite file has one.
+    /// How many connections to a server there are at most, of 1 to 16. Default: 2, and no more are ever made: one writes, as the order of the rows would be lost with more, and one deletes
+    /// what is older than [`retention_days`](Database::retention_days). With 1 they take turns, and more than 2 are accepted and change nothing. A SQLite file has one.
     #[must_use]
     pub fn pool_size(mut self, connections: usize) -> Database {
         self.pool_size = connections;

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::process::{Command, Stdio};
 
-use miu_log::{CommandExt, LogConfig};
+use miu_log::{CommandExt, Database, LogConfig, Remote};
 use miu_log_tests::{logs, rotated, wait_until};
 
 use crate::FLUSH;
@@ -48,6 +48,19 @@ pub(crate) fn open() {
             println!("opened");
         }
         Err(error) => println!("{error}"),
+    }
+}
+
+/// Has a database of its own beside that of the environment, first under the name that this one has, then under another.
+pub(crate) fn databases() {
+    let own = || Remote::database(Database::url("sqlite:own.db"));
+    let error = logs::Repository::open(LogConfig::from_env().sink(own())).err().unwrap();
+    println!("{error}");
+    let repo = logs::Repository::open(LogConfig::from_env().sink(own().named("own"))).unwrap();
+    repo.app.info("opened");
+    repo.flush(FLUSH).unwrap();
+    for sink in repo.stats().sinks {
+        println!("{}={}", sink.name, sink.written);
     }
 }
 

@@ -181,6 +181,7 @@ fn main() {
         "env-all-files" => environment::service_with_all_files(),
         "env-strict" => environment::strict(),
         "env-lenient" => environment::lenient(),
+        "env-databases" => environment::databases(),
         "env-open" => environment::open(),
         "env-open-until-tidy" => environment::open_until_tidy(),
         "env-thousand" => environment::thousand(),

@@ -3,7 +3,8 @@
 //! G1. A batch is written whole or not at all, in one transaction, and what of it is in the table already is left out.
 //! G2. Nothing waits for the server longer than the timeouts say, whatever it does: every wait has its deadline on this side as well.
 //! G3. Nothing is sent in plain text to a server that is not on this machine, unless the address says `sslmode=disable`.
-//! G4. The table is looked at before the first batch, and again when the server says that something of it is missing. Nothing is written to columns of other types.
+//! G4. The table is looked at before the first batch, and again when it is another one by now, or has other columns or indexes, which each batch asks the server first.
+//!     Nothing is written to columns of other types.
 //!
 //! One thread writes, the outbox's; one deletes what is too old, if anything is to be. Both use the connections of one pool, and whichever waits for
 //! the server moves the connections of both.
@@ -28,6 +29,7 @@ use pool::{Connection, Pool};
 use retention::Retention;
 use shape::Shape;
 use tokio::time::timeout;
+use tokio_postgres::SimpleQueryMessage;
 
 use super::columns::Columns;
 use super::{NAME, Table, show};
@@ -61,6 +63,12 @@ impl Shared {
     fn say(&self, what: &str) {
         let (origin, table) = (&self.pool.address.origin, &self.table.name);
         say(&self.name, "table", &format!("the table {table} of {origin} {what}"));
+    }
+
+    /// Says what is wrong with the table, and what follows.
+    fn say_fault(&self, fault: &Fault, plan: &str) {
+        let error = fault.told(Stage::Table, &self.pool.address.origin, &self.table, None);
+        say(&self.name, "table", &format!("{error}; {plan}"));
     }
 }
 
@@ -100,13 +108,24 @@ impl Postgres {
                 let (mut reconnected, mut made) = (false, false);
                 loop {
                     stage = Stage::Connecting;
-                    let lease = shared.pool.get(timeouts.connect).await?;
+                    let patience = timeouts.connect.min(timeouts.request.saturating_sub(begun.elapsed()));
+                    let lease = shared.pool.get(patience).await?;
                     let result = async {
+                        let is_fresh = self.shape.is_none();
                         let shape = match &mut self.shape {
                             Some(shape) => shape,
                             none => {
                                 stage = Stage::Table;
-                                let ready = schema::ensure(&lease, &shared.table, timeouts.request).await?;
+                                let ready = schema::ensure(
+                                    &lease,
+                                    &shared.table,
+                                    timeouts.request,
+                                    self.has_been_there,
+                                )
+                                .await?;
+                                if let Some(fault) = ready.lacking {
+                                    shared.say_fault(&fault, "records go on without it");
+                                }
                                 if ready.is_new && self.has_been_there {
                                     shared.say("was gone; it is made anew");
                                 }
@@ -115,7 +134,7 @@ impl Postgres {
                             }
                         };
                         stage = Stage::Writing;
-                        write(&lease, &shared.table, shape, rows, &limits).await
+                        write(&lease, &shared.table, shape, is_fresh, rows, &limits).await
                     }
                     .await;
                     match result {
@@ -142,7 +161,9 @@ impl Postgres {
             };
             timeout(timeouts.request, work).await.unwrap_or(Err(Fault::TimedOut))
         });
-        result.map_err(|fault| fault.told(stage, &shared.pool.address.origin, &shared.table))?;
+        result.map_err(|fault| {
+            fault.told(stage, &shared.pool.address.origin, &shared.table, self.shape.as_ref())
+        })?;
         if self.retention.is_none()
             && let Some(days) = self.retention_days
         {
@@ -182,11 +203,12 @@ impl Deliver for Postgres {
     }
 }
 
-/// Writes these rows in one transaction: by a copy, which is fast, and if some are there already by a statement that leaves those out.
+/// Writes these rows in one transaction, to a table that looks so, and did just now if that is fresh: by a copy, which is fast, and if some are there already by a statement that leaves those out.
 async fn write(
     connection: &Connection,
     table: &Table,
     shape: &Shape,
+    is_fresh: bool,
     rows: &[Columns<'_>],
     limits: &str,
 ) -> Result<(), Fault> {
@@ -194,16 +216,32 @@ async fn write(
         return Ok(());
     }
     let begin = format!("BEGIN; {limits}");
-    connection.client.batch_execute(&begin).await?;
+    // What was looked at just now is not compared: whatever a server makes of that, it holds up no record.
+    if is_fresh {
+        connection.client.batch_execute(&begin).await?;
+    } else if !begin_on(connection, &begin, table, shape).await? {
+        return Err(Fault::Changed);
+    }
     match copy::write(connection, table, shape, rows).await {
         Err(fault) if fault.is_duplicate(shape) => {
             connection.client.batch_execute(&format!("ROLLBACK; {begin}")).await?;
             merge::write(connection, table, shape, rows).await?;
         }
+        // The index may have got another name.
+        Err(fault) if !is_fresh && fault.is_of_unique() => return Err(Fault::Changed),
         result => result?,
     }
     connection.client.batch_execute("COMMIT").await?;
     Ok(())
+}
+
+/// Begins a transaction; whether the table in it is the one that was looked at. It is asked on the same way, for a statement of its own would cost a way there and back.
+async fn begin_on(connection: &Connection, begin: &str, table: &Table, shape: &Shape) -> Result<bool, Fault> {
+    let query = format!("{begin}; SELECT {}", schema::mark(table));
+    let answers = connection.client.simple_query(&query).await?;
+    Ok(answers
+        .iter()
+        .any(|answer| matches!(answer, SimpleQueryMessage::Row(row) if row.get(0) == Some(&*shape.mark))))
 }
 
 /// What the server is to keep to within a transaction that has this much time: it ends before this side gives up, so that the reason is known, and what is

@@ -242,6 +242,8 @@ struct Store {
 struct Open {
     connection: Connection,
     identity: Identity,
+    /// Of the tables, when this one was seen to.
+    version: i64,
 }
 
 impl Store {
@@ -307,13 +309,18 @@ impl Store {
             None => {
                 let (path, identity) = self.place.make(deadline)?;
                 *found = Some(identity);
-                let connection = connect(path, &self.table, deadline)?;
-                Open { connection, identity }
+                let (connection, version) = connect(path, &self.table, deadline)?;
+                Open { connection, identity, version }
             }
         };
         *found = Some(open.identity);
         let open = self.open.insert(open);
         open.connection.busy_timeout(left(deadline))?;
+        let version = schema::version(&open.connection)?;
+        if version != open.version {
+            schema::prepare(&mut open.connection, &self.table)?;
+            open.version = version;
+        }
         Ok(&mut open.connection)
     }
 
@@ -368,8 +375,8 @@ impl Store {
     }
 }
 
-/// Opens the file, and sees to its table.
-fn connect(path: PathBuf, table: &Table, deadline: Instant) -> Result<Connection, Fault> {
+/// Opens the file, and sees to its table, from this version of the tables on.
+fn connect(path: PathBuf, table: &Table, deadline: Instant) -> Result<(Connection, i64), Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW
@@ -382,8 +389,9 @@ fn connect(path: PathBuf, table: &Table, deadline: Instant) -> Result<Connection
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update_and_check(None, "journal_size_limit", JOURNAL, |_| Ok(()))?;
     connection.busy_timeout(left(deadline))?;
+    let version = schema::version(&connection)?;
     schema::prepare(&mut connection, table)?;
-    Ok(connection)
+    Ok((connection, version))
 }
 
 fn left(deadline: Instant) -> Duration {

@@ -25,7 +25,8 @@ const WORDS: &str = "postgres://user:password@host:port/name is expected, with %
 
 /// Where a server is, and how it is connected to.
 pub(super) struct Address {
-    pub(super) config: Config,
+    /// One for each host, in the order in which they are tried.
+    pub(super) servers: Vec<Config>,
     /// What may be shown.
     pub(super) origin: String,
     /// None: in plain text.
@@ -93,17 +94,94 @@ impl Address {
         if config.get_application_name().is_none() {
             config.application_name("miu-log");
         }
-        config
-            .keepalives(true)
-            .keepalives_idle(SILENCE)
-            .keepalives_interval(SILENCE / 3)
-            .keepalives_retries(3);
+        let says =
+            |name: &str| others.iter().any(|it| it.split_once('=').is_some_and(|(key, _)| key == name));
+        if !says("keepalives_idle") {
+            config.keepalives_idle(SILENCE);
+        }
+        if config.get_keepalives_interval().is_none() {
+            config.keepalives_interval(SILENCE / 3);
+        }
+        if config.get_keepalives_retries().is_none() {
+            config.keepalives_retries(3);
+        }
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(SILENCE);
         }
         let origin = origin(&config);
-        Ok(Address { config, origin, tls })
+        Ok(Address { servers: servers(config)?, origin, tls })
     }
+}
+
+/// The same for each host by itself, so that each can have its share of the time: the client gives all of it to the first that says nothing.
+fn servers(config: Config) -> Result<Vec<Config>, String> {
+    let (hosts, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
+    let fits = |count: usize, least: usize| count <= least || count == hosts.len();
+    if !fits(addresses.len(), 0) || !fits(ports.len(), 1) {
+        return Err(format!(
+            "the database's address names another number of hosts than of ports or of hostaddr; {WORDS}"
+        ));
+    }
+    if hosts.len() == 1 {
+        return Ok(vec![config]);
+    }
+    let mut servers = Vec::with_capacity(hosts.len());
+    for (at, host) in hosts.iter().enumerate() {
+        let mut server = alike(&config);
+        match host {
+            Host::Tcp(name) => server.host(name),
+            Host::Unix(path) => server.host_path(path),
+        };
+        if let Some(address) = addresses.get(at) {
+            server.hostaddr(*address);
+        }
+        if let Some(port) = ports.get(at).or_else(|| ports.first()) {
+            server.port(*port);
+        }
+        servers.push(server);
+    }
+    Ok(servers)
+}
+
+/// All that this says, but for where the servers are: the client's own has no way to take a host away.
+fn alike(config: &Config) -> Config {
+    let mut other = Config::new();
+    other
+        .ssl_mode(config.get_ssl_mode())
+        .ssl_negotiation(config.get_ssl_negotiation())
+        .keepalives(config.get_keepalives())
+        .keepalives_idle(config.get_keepalives_idle())
+        .target_session_attrs(config.get_target_session_attrs())
+        .channel_binding(config.get_channel_binding())
+        .load_balance_hosts(config.get_load_balance_hosts());
+    if let Some(user) = config.get_user() {
+        other.user(user);
+    }
+    if let Some(password) = config.get_password() {
+        other.password(password);
+    }
+    if let Some(name) = config.get_dbname() {
+        other.dbname(name);
+    }
+    if let Some(options) = config.get_options() {
+        other.options(options);
+    }
+    if let Some(name) = config.get_application_name() {
+        other.application_name(name);
+    }
+    if let Some(timeout) = config.get_connect_timeout() {
+        other.connect_timeout(*timeout);
+    }
+    if let Some(timeout) = config.get_tcp_user_timeout() {
+        other.tcp_user_timeout(*timeout);
+    }
+    if let Some(interval) = config.get_keepalives_interval() {
+        other.keepalives_interval(interval);
+    }
+    if let Some(retries) = config.get_keepalives_retries() {
+        other.keepalives_retries(retries);
+    }
+    other
 }
 
 /// An address before its options, and those. As in the client, the credentials end at the first `@`.
@@ -127,17 +205,25 @@ fn is_near(config: &Config) -> bool {
     config.get_hosts().iter().all(host) && config.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback)
 }
 
-/// Scheme and host of the first server.
+/// Scheme and hosts.
 fn origin(config: &Config) -> String {
-    let port = config.get_ports().first().copied().unwrap_or(PORT);
-    match config.get_hosts().first() {
-        Some(Host::Tcp(host)) if host.contains(':') && !host.starts_with('[') => {
-            format!("postgres://[{host}]:{port}")
-        }
-        Some(Host::Tcp(host)) => format!("postgres://{host}:{port}"),
-        Some(Host::Unix(path)) => format!("postgres://{}:{port}", path.display()),
-        None => "postgres://".to_owned(),
-    }
+    let ports = config.get_ports();
+    let hosts: Vec<String> = config
+        .get_hosts()
+        .iter()
+        .enumerate()
+        .map(|(at, host)| {
+            let port = ports.get(at).or_else(|| ports.first()).copied().unwrap_or(PORT);
+            match host {
+                Host::Tcp(host) if host.contains(':') && !host.starts_with('[') => {
+                    format!("[{host}]:{port}")
+                }
+                Host::Tcp(host) => format!("{host}:{port}"),
+                Host::Unix(path) => format!("{}:{port}", path.display()),
+            }
+        })
+        .collect();
+    format!("postgres://{}", hosts.join(","))
 }
 
 /// A value of an option, as a path.
@@ -182,14 +268,57 @@ mod tests {
                 "postgres://localhost:5432",
             ),
             ("postgres://ann@%2Frun%2Fpostgresql/logs", false, "postgres:///run/postgresql:5432"),
-            ("postgres://ann@localhost,db.example.org/logs", true, "postgres://localhost:5432"),
+            (
+                "postgres://ann@localhost,db.example.org/logs",
+                true,
+                "postgres://localhost:5432,db.example.org:5432",
+            ),
+            ("postgres://ann@127.0.0.1:1,[::1]:2/logs", false, "postgres://127.0.0.1:1,[::1]:2"),
             ("postgres://ann@localhost/logs?hostaddr=10.0.0.1", true, "postgres://localhost:5432"),
         ] {
             let address = of(url).unwrap_or_else(|problem| panic!("{url}: {problem}"));
             assert_eq!((address.tls.is_some(), &*address.origin), (tls, origin), "{url}");
-            let mode = address.config.get_ssl_mode();
-            assert_eq!(mode, if tls { SslMode::Require } else { SslMode::Disable }, "{url}");
+            let mode = if tls { SslMode::Require } else { SslMode::Disable };
+            assert!(address.servers.iter().all(|server| server.get_ssl_mode() == mode), "{url}");
         }
+    }
+
+    #[test]
+    fn each_server_of_several_has_all_that_the_address_says() {
+        let options = "connect_timeout=3&tcp_user_timeout=4&keepalives=0&keepalives_idle=5&keepalives_interval=6&keepalives_retries=7\
+                       &target_session_attrs=read-write&channel_binding=require&load_balance_hosts=random&application_name=a&options=-c%20b\
+                       &sslnegotiation=direct";
+        for options in [options, ""] {
+            let at = |hosts: &str| {
+                of(&format!("postgres://ann:p%2C@{hosts}/logs?sslmode=require&{options}")).unwrap().servers
+            };
+            let several = at("[::1]:1,10.0.0.1,db.example.org:3");
+            assert_eq!(several.len(), 3);
+            for (server, host) in several.iter().zip(["[::1]:1", "10.0.0.1", "db.example.org:3"]) {
+                let alone = &at(host)[0];
+                assert_eq!(format!("{server:?}"), format!("{alone:?}"));
+                assert_eq!(server.get_password(), alone.get_password());
+                assert_eq!(server.get_ssl_negotiation(), alone.get_ssl_negotiation());
+            }
+        }
+        let paired = of("postgres://ann@a,b:2/logs?hostaddr=10.0.0.1,10.0.0.2").unwrap().servers;
+        assert_eq!(paired[1].get_hostaddrs()[0].to_string(), "10.0.0.2");
+        assert_eq!(paired[1].get_ports(), [2]);
+    }
+
+    #[test]
+    fn what_an_address_says_of_keepalives_is_kept_to() {
+        let keepalives = |options: &str| {
+            let server = of(&format!("postgres://ann@host/logs?{options}")).unwrap().servers.remove(0);
+            let seconds = |time: Duration| time.as_secs();
+            let interval = server.get_keepalives_interval().map(seconds);
+            let idle = seconds(server.get_keepalives_idle());
+            (server.get_keepalives(), idle, interval, server.get_keepalives_retries())
+        };
+        assert_eq!(keepalives(""), (true, 30, Some(10), Some(3)));
+        assert_eq!(keepalives("keepalives=0"), (false, 30, Some(10), Some(3)));
+        assert_eq!(keepalives("keepalives_idle=7200"), (true, 7200, Some(10), Some(3)));
+        assert_eq!(keepalives("keepalives_interval=5&keepalives_retries=9"), (true, 30, Some(5), Some(9)));
     }
 
     #[test]
@@ -198,6 +327,7 @@ mod tests {
             ("postgres://ann:canary@localhost:canary/logs", "the database's address is not accepted"),
             ("postgres://ann:can?ary@localhost/logs?canary=1", "the database's address is not accepted"),
             ("postgres://ann:canary@/logs", "names no host"),
+            ("postgres://ann:canary@a,b,c/logs?hostaddr=10.0.0.1", "another number of hosts"),
             ("postgres://ann:canary@localhost/logs?sslmode=prefer", "nothing falls back to plain text"),
             ("postgres://ann:pass@canary/x@localhost/logs", "more than one @"),
             ("postgres://ann:canary@localhost/logs?sslmode=allow", "disable, require and verify-full are"),

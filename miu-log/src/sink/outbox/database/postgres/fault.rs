@@ -21,6 +21,10 @@ pub(super) enum Fault {
     Client(Error),
     /// No connection within its time.
     Unreached,
+    /// The host's name leads nowhere.
+    Unresolved(std::io::Error),
+    /// The table is not as it was when it was looked at.
+    Changed,
     /// No answer within the time of all of it.
     TimedOut,
     /// The table is none for records, in words.
@@ -46,13 +50,15 @@ impl From<Error> for Fault {
 }
 
 impl Fault {
-    /// Of making what is missing.
-    pub(super) fn making(error: Error, missing: Vec<String>) -> Fault {
+    /// The same, of making what is missing.
+    pub(super) fn making(self, missing: Vec<String>) -> Fault {
         let may_not = [SqlState::INSUFFICIENT_PRIVILEGE, SqlState::INVALID_SCHEMA_NAME];
-        if error.code().is_some_and(|code| may_not.contains(code)) {
-            return Fault::Denied { error, missing };
+        match self {
+            Fault::Client(error) if error.code().is_some_and(|code| may_not.contains(code)) => {
+                Fault::Denied { error, missing }
+            }
+            other => other,
         }
-        Fault::Client(error)
     }
 
     fn answer(&self) -> Option<&DbError> {
@@ -60,6 +66,11 @@ impl Fault {
             Fault::Client(error) | Fault::Denied { error, .. } => error.as_db_error(),
             _ => None,
         }
+    }
+
+    /// Whether it is what the server has answered, which works.
+    pub(super) fn is_answer(&self) -> bool {
+        self.answer().is_some() && !self.is_of_connection()
     }
 
     /// Whether the connection was no more, perhaps since long.
@@ -71,7 +82,7 @@ impl Fault {
         }
     }
 
-    /// Whether the table, a column or an index of it is not there, or a column is of another type than it was.
+    /// Whether the table, a column or an index of it is not there, or anything of it is otherwise than it was.
     pub(super) fn is_of_table(&self) -> bool {
         const OF_TABLE: [SqlState; 5] = [
             SqlState::UNDEFINED_TABLE,
@@ -81,7 +92,12 @@ impl Fault {
             SqlState::INVALID_BINARY_REPRESENTATION,
             SqlState::PROTOCOL_VIOLATION,
         ];
-        self.answer().is_some_and(|answer| OF_TABLE.contains(answer.code()))
+        matches!(self, Fault::Changed) || self.answer().is_some_and(|answer| OF_TABLE.contains(answer.code()))
+    }
+
+    /// Whether something in the table would be there twice.
+    pub(super) fn is_of_unique(&self) -> bool {
+        self.answer().is_some_and(|answer| *answer.code() == SqlState::UNIQUE_VIOLATION)
     }
 
     /// Whether a record was in the table before.
@@ -92,11 +108,26 @@ impl Fault {
         })
     }
 
-    /// What the outbox is told.
-    pub(super) fn told(&self, stage: Stage, origin: &str, table: &Table) -> DeliverError {
+    /// What the outbox is told, of a table that looked so.
+    pub(super) fn told(
+        &self,
+        stage: Stage,
+        origin: &str,
+        table: &Table,
+        shape: Option<&Shape>,
+    ) -> DeliverError {
         let error = match self {
             Fault::Unreached => {
                 return DeliverError::retry(format!("{origin} is not reached within the time for it"));
+            }
+            Fault::Unresolved(error) => {
+                return DeliverError::retry(format!("{origin} is not reached: {error}"));
+            }
+            Fault::Changed => {
+                let name = &table.name;
+                return DeliverError::retry(format!(
+                    "{origin} has a table {name} that somebody is about to change"
+                ));
             }
             Fault::TimedOut => {
                 let error = DeliverError::retry(format!("{origin} does not answer within the time for it"));
@@ -110,7 +141,7 @@ impl Fault {
             if let Fault::Denied { missing, .. } = self {
                 return denied(answer, missing, origin, table);
             }
-            return told(answer, stage, origin, table);
+            return told(answer, stage, origin, table, shape);
         }
         let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
         // The client tells its kinds of errors apart by their text alone.
@@ -140,8 +171,10 @@ impl Fault {
 }
 
 /// What this answer of the server means.
-fn told(answer: &DbError, stage: Stage, origin: &str, table: &Table) -> DeliverError {
+fn told(answer: &DbError, stage: Stage, origin: &str, table: &Table, shape: Option<&Shape>) -> DeliverError {
     let code = answer.code();
+    let is_of_number = answer.constraint().is_some()
+        && answer.constraint() == shape.and_then(|shape| shape.primary.as_deref());
     let table = &table.name;
     let text = |what: &str| format!("{origin} {what} ({}, SQLSTATE {})", answer.message(), code.code());
     // Without the server's text, which names the user.
@@ -160,10 +193,20 @@ fn told(answer: &DbError, stage: Stage, origin: &str, table: &Table) -> DeliverE
         ("42501", _) => DeliverError::off(text(&format!(
             "does not let this user insert into {table}: GRANT INSERT on it, and USAGE on the sequence {table}_id_seq, to the user"
         ))),
-        ("23505", _) => DeliverError::retry(text(&format!(
+        ("23505", _) if stage == Stage::Table => DeliverError::off(text(&format!(
+            "has rows of {table} with the same record_id, which is to be unique: delete all but one of each"
+        ))),
+        ("23505", _) if is_of_number => DeliverError::retry(text(&format!(
             "has a row of {table} with the next number already: set its sequence to the largest id"
         ))),
-        ("54000", _) | (_, "22" | "23") => DeliverError::refused(text("does not take a record")),
+        // It concerns every record.
+        ("2200H", _) => DeliverError::retry(text(&format!(
+            "has no number left for a row of {table}: let the sequence of its id go on, ALTER SEQUENCE .. NO MAXVALUE, and make the id a bigint if it is none"
+        ))),
+        // What the record is, or a rule of the owner's or their trigger says of it.
+        ("54000", _) | (_, "22" | "23" | "P0") if stage == Stage::Writing => {
+            DeliverError::refused(text("does not take a record"))
+        }
         (_, "42") => DeliverError::off(text(&format!("has a table {table} that is none of ours"))),
         ("25006", _) => DeliverError::retry(text("is read-only")),
         ("53300", _) => DeliverError::retry(plain("has too many connections")),

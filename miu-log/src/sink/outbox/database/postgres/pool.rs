@@ -2,18 +2,23 @@
 //!
 //! L1. A connection is handed out if it is open as far as this side knows; one that was idle for long has answered just before.
 //! L2. One on which anything failed is closed, unless it has shown that it works.
+//! L3. Of several servers, or several addresses of one, each has an equal part of the time that is left for a connection, with all that is said at its beginning.
 //!
 //! Called by the writer and by `retention`, from a thread each.
 
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::net::lookup_host;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::timeout;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::config::{Host, LoadBalanceHosts};
+use tokio_postgres::{Client, Config, NoTls};
 
 use super::address::Address;
 use super::fault::Fault;
@@ -84,12 +89,35 @@ impl Pool {
                 return Ok(Lease { pool: self, connection, _permit: permit });
             }
         }
-        let connection = timeout(patience, self.connect()).await.map_err(|_| Fault::Unreached)??;
+        let connection = self.connect(patience).await?;
         Ok(Lease { pool: self, connection, _permit: permit })
     }
 
-    async fn connect(&self) -> Result<Connection, Fault> {
-        let Address { config, tls, .. } = &self.address;
+    /// A connection to the first server that gives one.
+    async fn connect(&self, patience: Duration) -> Result<Connection, Fault> {
+        let mut servers: Vec<&Config> = self.address.servers.iter().collect();
+        let is_random = |server: &&Config| server.get_load_balance_hosts() == LoadBalanceHosts::Random;
+        if servers.first().is_some_and(is_random) {
+            let chance = RandomState::new();
+            servers.sort_by_cached_key(|server| chance.hash_one(std::ptr::from_ref::<Config>(server)));
+        }
+        first_of(servers, patience, async |server, share| {
+            let begun = Instant::now();
+            let addresses = match timeout(share, addresses(server)).await {
+                Err(_) => return Err(Fault::Unreached),
+                Ok(found) => found.map_err(Fault::Unresolved)?,
+            };
+            let left = share.saturating_sub(begun.elapsed());
+            first_of(addresses, left, async |address, share| {
+                timeout(share, self.connect_to(&address)).await.unwrap_or(Err(Fault::Unreached))
+            })
+            .await
+        })
+        .await
+    }
+
+    async fn connect_to(&self, config: &Config) -> Result<Connection, Fault> {
+        let Address { tls, .. } = &self.address;
         // What a connection ends with is what its client gets.
         let (client, task) = match tls {
             None => {
@@ -107,6 +135,45 @@ impl Pool {
     fn take(&self) -> Option<Connection> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
+}
+
+/// The first connection that one of these gives, each of which has an equal part of the time that is left; the last one's fault where none does.
+async fn first_of<T>(
+    these: Vec<T>,
+    time: Duration,
+    connect: impl AsyncFn(T, Duration) -> Result<Connection, Fault>,
+) -> Result<Connection, Fault> {
+    let begun = Instant::now();
+    let mut rest = these.len() as u32;
+    let mut fault = Fault::Unreached;
+    for one in these {
+        match connect(one, time.saturating_sub(begun.elapsed()) / rest).await {
+            Ok(connection) => return Ok(connection),
+            Err(last) => fault = last,
+        }
+        rest -= 1;
+    }
+    Err(fault)
+}
+
+/// The server at each of the addresses that its name has.
+async fn addresses(server: &Config) -> std::io::Result<Vec<Config>> {
+    let (Some(Host::Tcp(name)), []) = (server.get_hosts().first(), server.get_hostaddrs()) else {
+        return Ok(vec![server.clone()]);
+    };
+    let port = server.get_ports().first().copied().unwrap_or_default();
+    let found = lookup_host((&**name, port)).await?;
+    let at = |address: SocketAddr| {
+        let mut server = server.clone();
+        // The name stays, for the server's certificate has to be for it.
+        server.hostaddr(address.ip());
+        server
+    };
+    let found: Vec<Config> = found.map(at).collect();
+    if found.is_empty() {
+        return Err(std::io::Error::other("its name has no address"));
+    }
+    Ok(found)
 }
 
 impl Drop for Pool {

@@ -91,7 +91,7 @@ async fn rounds(shared: &Shared, days: u32) {
             }
             Err(fault) => {
                 if !std::mem::replace(&mut is_told, true) {
-                    let error = fault.told(Stage::Deleting, &shared.pool.address.origin, &shared.table);
+                    let error = fault.told(Stage::Deleting, &shared.pool.address.origin, &shared.table, None);
                     say(&shared.name, "retention", &format!("{error}; what is too old is not deleted yet"));
                 }
                 PAUSE_AFTER_ERROR

@@ -15,6 +15,10 @@ pub(super) struct Shape {
     pub(super) json: Json,
     /// The names of the indexes that make `record_id` unique.
     pub(super) unique: Vec<String>,
+    /// The name of the primary key's.
+    pub(super) primary: Option<String>,
+    /// By what the table is known for the one that was looked at.
+    pub(super) mark: String,
 }
 
 /// What `extra_data` is.
@@ -120,12 +124,12 @@ impl Kind {
 }
 
 impl Shape {
-    /// Of a table with these columns. `record_id` may be missing: it is added.
+    /// Of a table with these columns, as yet without indexes and a mark. `record_id` may be missing: it is added.
     ///
     /// # Errors
     ///
     /// What of it no record fits, all of it, with what is accepted.
-    pub(super) fn of(columns: &[Found], unique: Vec<String>) -> Result<Shape, String> {
+    pub(super) fn of(columns: &[Found]) -> Result<Shape, String> {
         let find = |name: &str| columns.iter().find(|found| found.name == name);
         let mut problems = Vec::new();
         for (name, kind, is_optional) in COLUMNS {
@@ -168,7 +172,9 @@ impl Shape {
                 Some(TEXT) => Json::Text,
                 _ => Json::Binary,
             },
-            unique,
+            unique: Vec::new(),
+            primary: None,
+            mark: String::new(),
         })
     }
 }
@@ -200,12 +206,12 @@ mod tests {
     }
 
     fn of(other: (&str, &str, Option<usize>)) -> Result<Shape, String> {
-        Shape::of(&columns(Some(other)), Vec::new())
+        Shape::of(&columns(Some(other)))
     }
 
     #[test]
     fn kinds_that_take_the_same_values_are_written_in_their_own_form() {
-        let ours = Shape::of(&columns(None), Vec::new()).unwrap();
+        let ours = Shape::of(&columns(None)).unwrap();
         assert_eq!((ours.is_thread_id_wide, ours.json), (false, Json::Binary));
         let wide = |name| of((name, BIGINT, None)).unwrap();
         assert!(wide("process_id").is_process_id_wide && !wide("process_id").is_thread_id_wide);
@@ -261,6 +267,6 @@ mod tests {
                         it has no column \"module\", and one of type character varying(255) or text is expected; \
                         the column \"lineno\" is of type real, and integer or bigint is expected; \
                         the column \"tenant\" is NOT NULL and has no default, and no record has a value for it";
-        assert_eq!(Shape::of(&columns, Vec::new()).unwrap_err(), expected);
+        assert_eq!(Shape::of(&columns).unwrap_err(), expected);
     }
 }

@@ -1,7 +1,8 @@
 //! The table in a SQLite file: made with its indexes, or given what it lacks.
 //!
 //! Looks first, and writes only where something is missing. A table that another writer has made with the same columns gets `record_id` and its
-//! index; one with other columns is left alone, and said. Called by the engine, for each connection.
+//! index; one with other columns is left alone, and said. Called by the engine, for each connection, and
+//! when something of it was changed.
 
 use rusqlite::{Connection, TransactionBehavior, ffi};
 
@@ -68,6 +69,11 @@ pub(super) fn prepare(connection: &mut Connection, table: &Table) -> Result<(), 
     Ok(())
 }
 
+/// A number that is another one when anybody has changed the file's tables or indexes.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "schema_version", |row| row.get(0))
+}
+
 /// What has to be done to it.
 fn statements(connection: &Connection, table: &Table) -> Result<Vec<String>, Fault> {
     let name = &table.name;
@@ -104,17 +110,24 @@ fn statements(connection: &Connection, table: &Table) -> Result<Vec<String>, Fau
             statements.push(format!("ALTER TABLE \"{name}\" ADD COLUMN \"{RECORD_ID}\" {RECORD_ID_TYPE}"));
         }
     }
-    let indexes =
-        texts("SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?1 COLLATE NOCASE")?;
+    let own =
+        texts("SELECT lower(name) FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?1 COLLATE NOCASE")?;
+    // An index keeps its name when its table gets another one, for an archive.
+    let taken = texts("SELECT lower(name) FROM sqlite_schema WHERE ?1 <> ''")?;
+    let is_unique = !texts(UNIQUE)?.is_empty();
     for (of, columns) in INDEXES {
+        let is_there = if of == RECORD_ID { is_unique } else { table.has_index(of, &own) };
+        if is_there {
+            continue;
+        }
         let index = table.index(of);
-        if !indexes.contains(&index) {
-            let unique = if of == RECORD_ID { "UNIQUE " } else { "" };
-            statements.push(format!("CREATE {unique}INDEX \"{index}\" ON \"{name}\" ({columns})"));
-        } else if of == RECORD_ID && !texts(UNIQUE)?.contains(&index) {
+        if of == RECORD_ID && own.contains(&index) {
             let what = format!("has an index {index:?} that is not one that makes {RECORD_ID} unique");
             return Err(off(table, &what, "drop that index"));
         }
+        let index = table.free_index(of, |name| taken.iter().any(|taken| taken == name));
+        let unique = if of == RECORD_ID { "UNIQUE " } else { "" };
+        statements.push(format!("CREATE {unique}INDEX \"{index}\" ON \"{name}\" ({columns})"));
     }
     Ok(statements)
 }

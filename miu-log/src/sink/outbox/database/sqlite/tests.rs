@@ -348,6 +348,55 @@ fn a_table_that_is_dropped_is_made_again() {
     assert_eq!(count(&path), 2);
 }
 
+/// The table's indexes.
+fn indexes(path: &Path) -> Vec<String> {
+    let connection = read(path);
+    let query = "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'miu_logs' ORDER BY name";
+    let mut statement = connection.prepare(query).unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn a_table_that_is_renamed_is_followed_by_one_with_all_indexes_however_often() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("logs.db");
+    let mut engine = engine(&path);
+    deliver(&mut engine, &records(0..3)).unwrap();
+    let first = indexes(&path);
+    assert_eq!(first.len(), 6);
+    for (at, number) in [(1, "_2"), (2, "_3")] {
+        read(&path).execute_batch(&format!("ALTER TABLE miu_logs RENAME TO miu_logs_{at}")).unwrap();
+        // The second time it is there already.
+        for _ in 0..2 {
+            deliver(&mut engine, &records(0..3)).unwrap();
+        }
+        let expected: Vec<String> = first.iter().map(|name| format!("{name}{number}")).collect();
+        assert_eq!((indexes(&path), count(&path)), (expected, 3));
+    }
+    // What there is by another name is found again, also where the first name is free.
+    read(&path).execute_batch("DROP TABLE miu_logs_1").unwrap();
+    deliver(&mut engine, &records(3..4)).unwrap();
+    assert_eq!((indexes(&path).len(), count(&path)), (6, 4));
+}
+
+#[test]
+fn an_index_that_is_dropped_is_made_again_and_a_column_that_no_record_fits_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("logs.db");
+    let mut engine = engine(&path);
+    deliver(&mut engine, &records(0..1)).unwrap();
+    let all = indexes(&path);
+    for (number, of) in [(1, "level"), (2, "record_id")] {
+        read(&path).execute_batch(&format!("DROP INDEX idx_miu_logs_{of}")).unwrap();
+        deliver(&mut engine, &records(number..number + 1)).unwrap();
+        assert_eq!(indexes(&path), all);
+    }
+    let other = "DROP TABLE miu_logs; CREATE TABLE miu_logs (id INTEGER PRIMARY KEY, tenant TEXT NOT NULL)";
+    read(&path).execute_batch(other).unwrap();
+    let error = deliver(&mut engine, &records(3..4)).unwrap_err();
+    assert_eq!(error.kind, Kind::Off, "{error}");
+}
+
 #[test]
 fn what_is_no_plain_file_of_its_own_turns_the_sink_off_and_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
