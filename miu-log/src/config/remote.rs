@@ -34,10 +34,10 @@ const SMALLEST_SPOOL: u64 = 64 << 10;
 /// sink's own. A batch that fails is offered again, five times, after pauses of at most 1, 2, 4, 8 and 16 s, of which chance
 /// takes a part; a longer pause that the destination asks for is kept. After that the destination is left alone for 30 s, later for up to
 /// five minutes, and then tried once at a time. Of a batch that it refuses the halves are offered, until the record is found that it does not
-/// take, which goes into a file of its own.
+/// take, which goes into a file of its own. Where it says that a batch was [too much at once](crate::DeliverError::smaller) it gets less.
 ///
-/// - **When its queue is full:** its queue is the spool, `.outbox/<name>/` in the log folder (`.outbox/<app>@<name>/` where programs [share it](crate::LogConfig::isolated)), up to 256 MiB, whatever the destination does. What has no room there waits
-///   in memory, up to 4 MiB, then goes to the console, else to stderr, else it is dropped; each is counted ([`SinkStats`](crate::SinkStats)). Without a spool it waits in
+/// - **When its queue is full:** its queue is the spool, `.outbox/<name>/` in the log folder (`.outbox/<app>@<name>/` where programs [share it](crate::LogConfig::isolated)), up to 256 MiB, whatever the destination does. What has no room there, or cannot
+///   be written, waits in memory, up to 4 MiB, until the spool takes it; what is more goes to the console, else to stderr, else it is dropped; each is counted ([`SinkStats`](crate::SinkStats)). Without a spool it waits in
 ///   memory only; past 16 MiB while one request hangs (20 MiB for ERROR and CRITICAL) new records are dropped and counted.
 /// - **When the destination fails:** its records stay in the spool, and are delivered in order later, also after a restart. Without a spool a batch
 ///   goes to the console, stderr or nowhere after its last retry.
@@ -46,7 +46,8 @@ const SMALLEST_SPOOL: u64 = 64 << 10;
 ///   it takes. A second delivery, after an answer that got lost or a crash, also of the machine, has the same [`Line::id`](crate::Line::id). [`recover`](crate::recover()) delivers nothing.
 ///
 /// A flush makes a batch of what waits and tries it, for half of [`sink_timeout`](crate::LogConfig::sink_timeout) at most; what is in the spool by then is safe, so that a
-/// destination that fails or hangs is no error of a flush. So does the end of the program, which waits no longer than `sink_timeout` and says how many records are left in the spool.
+/// destination that fails or hangs is no error of a flush. So does the end of the program, which waits no longer than `sink_timeout` and says how many records are left in the spool. Where
+/// a request hangs longer than that, records that were in memory only are counted as dropped, and told.
 ///
 /// # Examples
 ///
@@ -246,7 +247,8 @@ impl Remote {
         self
     }
 
-    /// Whether the console gets what neither the destination nor the spool takes, before stderr does. A repository without a console has none for this either. Default:
+    /// Whether the console gets what neither the destination nor the spool takes, before stderr does. Records that are shown there anyway, because of their level, are not
+    /// shown again. A repository without a console has none for this either. Default:
     /// `true`.
     #[must_use]
     pub fn console_fallback(mut self, wanted: bool) -> Remote {

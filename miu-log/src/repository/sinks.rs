@@ -147,8 +147,8 @@ impl<'a> Sinks<'a> {
                     custom_slot(name, custom, config, &mut layouts, specs, &domains)?
                 }
                 Added::Remote(remote) => {
-                    let stream = console.as_ref().map(stream);
-                    remote_slot(*remote, spools.as_ref(), config, &mut layouts, specs, (&domains, stream))?
+                    let console = console.as_ref();
+                    remote_slot(*remote, spools.as_ref(), config, &mut layouts, specs, (&domains, console))?
                 }
             };
             slots.push(slot);
@@ -260,7 +260,7 @@ fn remote_slot(
     config: &LogConfig,
     layouts: &mut Layouts,
     specs: &[DomainSpec],
-    (domains, stream): (&[String], Option<Stream>),
+    (domains, console): (&[String], Option<&Console>),
 ) -> Result<Slot, Error> {
     let filter = remote.choice.filter(specs).map_err(|problem| remote.wrong(problem))?;
     let record_filter = remote.choice.record_filter();
@@ -270,7 +270,7 @@ fn remote_slot(
         remote.diagnose.unwrap_or(config.diagnose),
     );
     let options = remote.options(spools, config.sink_timeout, config.durability != Durability::Os);
-    let console = stream.filter(|_| remote.console).map(|it| fallback_console(&remote.name, domains, it));
+    let console = console.filter(|_| remote.console).map(|it| fallback_console(&remote.name, domains, it));
     let sink =
         Outbox::new(&remote.name, options, remote.deliverer, domains.to_vec(), console).map_err(|error| {
             Error::io(format!("cannot start the thread of the sink {:?}", remote.name), error)
@@ -283,10 +283,11 @@ fn stream(console: &Console) -> Stream {
 }
 
 /// A console for what a remote sink cannot get rid of: made only if it comes to that.
-fn fallback_console(name: &str, domains: &[String], stream: Stream) -> OpenConsole {
-    let (name, domains) = (format!("{name}-console"), domains.to_vec());
-    Box::new(move || {
+fn fallback_console(name: &str, domains: &[String], console: &Console) -> OpenConsole {
+    let (name, domains, stream) = (format!("{name}-console"), domains.to_vec(), stream(console));
+    let open = Box::new(move || {
         let console = Box::new(console::Console::new(stream));
         Queued::new(&name, console, domains).ok().map(|queued| Box::new(queued) as Box<dyn Sink>)
-    })
+    });
+    OpenConsole { open, shown_from: console.min_level }
 }

@@ -4,12 +4,13 @@
 //!     has arrived; else it is a dead letter, on the console, on stderr or lost, and counted as such.
 //! O2. Records are offered in their order, and none that arrived is offered again but after the death of the process or an answer that got lost.
 //! O3. A destination is asked again after a pause that grows, no sooner than it asks for; after the last retry it is left alone and then
-//!     tried once (`circuit`).
-//! O4. A record that is refused by itself costs no other record.
+//!     tried once (`circuit`). What is too much for it is offered in smaller portions (`portion`), and no record is given up for that.
+//! O4. A record that is refused by itself costs no other record. That the deliverer panics is held against a single record only.
 //! O5. The listener waits for the file system, as it does for log files, never for the destination.
 //!
-//! The listener's side is here: it appends to the spool, and gives what the spool does not take to the [queue](super::queued), behind which the
-//! thread's side works (`courier`). While any of that is in memory the spool is left alone, so that all stays in order. The policies are pure, and have files of
+//! The listener's side is here: it appends to the spool, and gives what the spool does not take to `memory`, where the thread's side finds it (`courier`). As soon as the spool takes it
+//! that goes first, so that all stays in order. What has no room there goes through the [queue](super::queued), behind which the thread's side works; without a spool
+//! everything does. The policies are pure, and have files of
 //! their own. Made by the configuration.
 
 mod backoff;
@@ -22,7 +23,10 @@ pub(crate) mod database;
 pub(crate) mod dead_letters;
 pub(crate) mod deliver;
 mod fallback;
+mod memory;
+mod portion;
 mod rates;
+mod report;
 pub(crate) mod spool;
 #[cfg(feature = "webhook")]
 pub(crate) mod webhook;
@@ -31,16 +35,19 @@ use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) use backoff::Backoff;
 pub(crate) use batching::Batching;
+use batching::Waiting;
 use courier::{Courier, Kit};
 use deliver::{Deliver, Timeouts};
 use fallback::Fallback;
 pub(crate) use fallback::OpenConsole;
+use memory::{Lines, Memory};
 use rates::Rates;
+use report::Report;
 use spool::{Appender, Drain, Refusal, Shared, Unsynced};
 
 use super::queued::Queued;
@@ -48,7 +55,6 @@ use super::{Batch, Health, Sink, SinkError};
 use crate::clock::Clock;
 use crate::escape::escaped;
 use crate::notice::{notice, records};
-use crate::sync::lock;
 
 /// How the outbox of one destination works.
 #[derive(Clone, Debug)]
@@ -68,31 +74,16 @@ pub(crate) struct Options {
 const QUEUE: usize = 16 << 20;
 const QUEUE_RESERVE: usize = QUEUE / 4;
 
-/// What the thread's side tells of itself at any time, also before and during an attempt: its health, of which `waiting` are the records that it has and the
-/// spool has not, and why it fails.
-#[derive(Clone, Debug, Default)]
-struct Report(Arc<Mutex<(Health, Option<String>)>>);
+/// For how long a spool that failed is left alone.
+const SPOOL_PAUSE: u64 = 1_000_000_000;
 
-impl Report {
-    fn set(&self, health: Health) {
-        lock(&self.0).0 = health;
-    }
-
-    fn set_fault(&self, fault: Option<String>) {
-        lock(&self.0).1 = fault;
-    }
-
-    fn health(&self) -> Health {
-        lock(&self.0).0
-    }
-
-    fn fault(&self) -> Option<String> {
-        lock(&self.0).1.clone()
-    }
-
-    /// Whether nothing is in memory alone.
-    fn is_spooled(&self) -> bool {
-        lock(&self.0).0.waiting == 0
+/// What waits in the spool and in memory.
+fn waiting(spool: Option<&Shared>, memory: &Lines) -> Waiting {
+    let (spooled, memory) = (spool.map_or(Waiting::default(), Shared::unread), memory.waiting());
+    Waiting {
+        records: spooled.records + memory.records,
+        bytes: spooled.bytes + memory.bytes,
+        since: if spooled.records > 0 { spooled.since } else { memory.since },
     }
 }
 
@@ -112,6 +103,10 @@ pub(crate) struct Outbox {
     flush_wait: Duration,
     /// When the flush under way was begun.
     flush_begun: Option<Instant>,
+    /// Records that went through the queue.
+    queued_records: u64,
+    /// Those that went no further, and those that were lost with the thread, once it has been left behind.
+    left_behind: Option<u64>,
 }
 
 /// What decides where records wait.
@@ -120,10 +115,14 @@ struct Intake {
     batching: Batching,
     appender: Option<Appender>,
     report: Report,
+    memory: Memory,
+    domains: Vec<String>,
     clock: Clock,
     /// The fault of the spool that is going on has been told.
     told: bool,
-    /// Files of the spool that could not be made durable when they were left.
+    /// Where it could not be written to: no attempt before then.
+    retry_at: u64,
+    /// How often the spool could not be written to, and files of it that could not be made durable when they were left.
     errors: u64,
 }
 
@@ -134,15 +133,50 @@ impl fmt::Debug for Intake {
 }
 
 impl Intake {
-    /// Appends to the spool what it takes of the batch. How many records that are, and whether they make work for the thread.
+    /// Puts into the spool what it takes of the batch, and what follows into memory, as far as there is room. How many records that are, and whether they make work for the
+    /// thread. Without a spool all goes through the queue.
     fn take(&mut self, batch: &Batch<'_>) -> (usize, bool) {
-        // What is in memory is older than what comes: it has to be delivered first.
-        let Some(appender) = self.appender.as_mut().filter(|_| self.report.is_spooled()) else {
-            return (0, false);
-        };
-        let before = appender.shared().unread();
-        let (taken, refusal) = appender.append(batch, self.clock.monotonic());
-        let after = appender.shared().unread();
+        let memory = self.memory.clone();
+        let mut memory = memory.lines();
+        let before = self.due(&memory);
+        let now = self.clock.monotonic();
+        let mut taken = 0;
+        if self.spool_memory(&mut memory) {
+            taken = self.append(batch, now);
+        }
+        if self.appender.is_some() && taken < batch.len() && !self.report.is_off() {
+            let rest = Batch { entries: &batch.entries[taken..], ..*batch };
+            taken += memory.push(&rest, now);
+        }
+        (taken, taken > 0 && before != self.due(&memory))
+    }
+
+    /// Puts into the spool what it takes of what waits in memory, which is newer than all that is there. Whether nothing is left of it.
+    fn spool_memory(&mut self, memory: &mut Lines) -> bool {
+        if !memory.held.entries.is_empty() && self.appender.is_some() {
+            let domains = std::mem::take(&mut self.domains);
+            let taken = self.append(&memory.held.batch(&domains), memory.since);
+            self.domains = domains;
+            memory.held.discard(taken);
+        }
+        memory.held.entries.is_empty()
+    }
+
+    /// From when on what waits makes a batch.
+    fn due(&self, memory: &Lines) -> Option<u64> {
+        let spool = self.appender.as_ref().map(|appender| &**appender.shared());
+        self.batching.due(waiting(spool, memory), None)
+    }
+
+    /// Appends to the spool what it takes of these records, which have waited since then; how many.
+    fn append(&mut self, batch: &Batch<'_>, since: u64) -> usize {
+        let now = self.clock.monotonic();
+        let Some(appender) = self.appender.as_mut().filter(|_| self.retry_at <= now) else { return 0 };
+        let (taken, refusal) = appender.append(batch, since);
+        if let Some(Refusal::Io(_)) = refusal {
+            self.errors += 1;
+            self.retry_at = now.saturating_add(SPOOL_PAUSE);
+        }
         match refusal {
             None => self.told = false,
             Some(refusal) if !std::mem::replace(&mut self.told, true) => {
@@ -164,8 +198,13 @@ impl Intake {
             let text = format!("its spool was removed, and {} with it", records(gone));
             say(&self.name, "spool", &format!("{text}, counted as lost; it is made anew"));
         }
-        let (was, is) = (self.batching.due(before, None), self.batching.due(after, None));
-        (taken, taken > 0 && was != is)
+        taken
+    }
+
+    /// Tries again to have in the spool what waits in memory.
+    fn tick(&mut self) {
+        let memory = self.memory.clone();
+        self.spool_memory(&mut memory.lines());
     }
 }
 
@@ -181,18 +220,21 @@ fn sides(
 ) -> (Intake, Courier) {
     deliverer.set_name(name);
     let (appender, spool) = open_spool(name, &options, &clock).unzip();
-    let report = Report::default();
+    let (report, memory) = (Report::default(), Memory::default());
     let intake = Intake {
         name: name.to_owned(),
         batching: options.batching,
         appender,
         report: report.clone(),
+        memory: memory.clone(),
+        domains: domains.clone(),
         clock: clock.clone(),
         told: false,
+        retry_at: 0,
         errors: 0,
     };
     let name = name.to_owned();
-    let kit = Kit { name, options, deliverer, domains, spool, fallback, clock, chance, report };
+    let kit = Kit { name, options, deliverer, domains, spool, fallback, clock, chance, report, memory };
     (intake, Courier::new(kit))
 }
 
@@ -270,14 +312,39 @@ impl Outbox {
         let (intake, courier) = sides(name, options, deliverer, domains.clone(), fallback, clock, chance);
         let queued = Queued::with_limits(name, Box::new(courier), domains, QUEUE, QUEUE_RESERVE)?;
         let spool = intake.appender.as_ref().map(|appender| Arc::clone(appender.shared()));
-        Ok(Outbox { intake, queued, spool, rates: Rates::default(), flush_wait, flush_begun: None })
+        Ok(Outbox {
+            intake,
+            queued,
+            spool,
+            rates: Rates::default(),
+            flush_wait,
+            flush_begun: None,
+            queued_records: 0,
+            left_behind: None,
+        })
+    }
+}
+
+impl Outbox {
+    /// Records that the spool has not got, wherever they are.
+    fn outside(&self) -> u64 {
+        let queued = self.queued.health();
+        let memory = self.intake.memory.lines();
+        let (report, received) = self.intake.report.health();
+        self.outside_of(&memory, &queued, report.waiting, received)
+    }
+
+    /// The same, as of one moment: in the queue, in memory, at hand.
+    fn outside_of(&self, memory: &Lines, queued: &Health, at_hand: u64, received: u64) -> u64 {
+        // What the queue has lost by itself is no longer in it.
+        let lost = self.left_behind.unwrap_or(queued.lost);
+        self.queued_records.saturating_sub(received + lost) + memory.waiting().records + at_hand
     }
 }
 
 impl Sink for Outbox {
     fn write(&mut self, batch: &Batch<'_>) -> Result<(), SinkError> {
-        // In this order: what leaves the queue is counted outside before.
-        let (taken, is_work) = if self.queued.is_empty() { self.intake.take(batch) } else { (0, false) };
+        let (taken, is_work) = self.intake.take(batch);
         if is_work {
             self.queued.nudge();
         }
@@ -285,7 +352,10 @@ impl Sink for Outbox {
             return Ok(());
         }
         let rest = Batch { entries: &batch.entries[taken..], ..*batch };
-        self.queued.write(&rest).map_err(|error| error.behind(taken))
+        let written = self.queued.write(&rest);
+        let count = written.as_ref().map_or_else(SinkError::delivered, |()| rest.len());
+        self.queued_records += count as u64;
+        written.map_err(|error| error.behind(taken))
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
@@ -310,54 +380,73 @@ impl Sink for Outbox {
         } else {
             self.flush_begun.get_or_insert_with(Instant::now)
         };
-        let is_safe =
-            || self.intake.appender.is_some() && self.queued.is_empty() && self.intake.report.is_spooled();
+        let is_safe = || self.intake.appender.is_some() && self.outside() == 0;
         let is_enough = begun.elapsed() >= self.flush_wait && is_safe();
         Ok(self.queued.poll_flush(begin)? || is_enough)
     }
 
     fn tick(&mut self) -> Result<(), SinkError> {
-        if let Some(remote) = self.intake.report.health().remote {
+        if let Some(remote) = self.intake.report.health().0.remote {
             self.rates.note(self.intake.clock.monotonic(), remote.batches, remote.delivered);
         }
+        self.intake.tick();
         self.queued.tick()
     }
 
     fn close(&mut self, deadline: Instant) -> Result<(), SinkError> {
+        self.intake.tick();
         let before = self.queued.lost();
         let closed = self.queued.close(deadline);
-        let is_lossless = self.queued.lost() == before;
-        let Some(appender) = self.intake.appender.take() else { return closed };
-        // A request that hangs may come back one day.
-        appender.shared().leave();
-        let (left, name) = (appender.shared().pending(), &self.intake.name);
-        if left > 0 {
-            let are = if left == 1 { "is not delivered; it is" } else { "are not delivered; they are" };
-            let text = format!("{} {are} in its spool, for the next start", records(left));
-            say(name, "at its end", &text);
+        let mut lost = 0;
+        if closed.is_err() {
+            // The thread is left behind. A request that hangs may come back one day, and changes nothing then.
+            self.intake.report.leave();
+            self.intake.tick();
+            self.left_behind = Some(before);
+            lost = self.outside();
+            self.left_behind = Some(before + lost);
         }
-        // A request that hangs has been left behind, but no record with it.
-        if is_lossless { Ok(()) } else { closed }
+        if let Some(appender) = self.intake.appender.take() {
+            appender.shared().leave();
+            let (left, name) = (appender.shared().pending(), &self.intake.name);
+            if left > 0 {
+                let are = if left == 1 { "is not delivered; it is" } else { "are not delivered; they are" };
+                let text = format!("{} {are} in its spool, for the next start", records(left));
+                say(name, "at its end", &text);
+            }
+        }
+        if lost == 0 {
+            return Ok(());
+        }
+        let text = format!("{} could not be handed over before the deadline", records(lost));
+        Err(SinkError::fatal(format!("{text}; counted as lost"), 0))
     }
 
     fn lost(&self) -> u64 {
-        self.queued.lost()
+        self.health().lost
     }
 
     fn health(&self) -> Health {
-        // The queue's part first: what leaves it is in the report before.
-        let (queued, report) = (self.queued.health(), self.intake.report.health());
+        let queued = self.queued.health();
+        // Behind this lock nothing is on its way from memory to the thread, or from the queue into memory.
+        let memory = self.intake.memory.lines();
+        let (report, received) = self.intake.report.health();
         let spool = self.spool.as_deref();
         let mut remote = report.remote.unwrap_or_default();
         let oldest = spool.and_then(Shared::oldest_unread);
-        remote.oldest = [remote.oldest, oldest].into_iter().flatten().min();
+        let oldest_in_memory = memory.held.entries.first().map(|entry| entry.time);
+        remote.oldest = [remote.oldest, oldest, oldest_in_memory].into_iter().flatten().min();
         remote.spool_bytes = spool.map_or(0, Shared::size);
         (remote.batches_per_second, remote.records_per_second) = self.rates.per_second();
+        let waiting = match self.left_behind {
+            Some(_) => 0,
+            None => self.outside_of(&memory, &queued, report.waiting, received),
+        };
         Health {
             errors: self.intake.errors + queued.errors + report.errors,
             retries: queued.retries + report.retries,
-            waiting: queued.waiting + report.waiting + spool.map_or(0, Shared::pending),
-            lost: queued.lost + report.lost + spool.map_or(0, Shared::removed),
+            waiting: waiting + spool.map_or(0, Shared::pending),
+            lost: self.left_behind.unwrap_or(queued.lost) + report.lost + spool.map_or(0, Shared::removed),
             failing: queued.failing || report.failing,
             panicking: queued.panicking,
             remote: Some(remote),

@@ -140,11 +140,6 @@ impl Queued {
         Ok(Queued { shared, staged: Held::default(), ticket: None, limit, reserve })
     }
 
-    /// Whether everything it was given has been given to the sink.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.shared.status().records == 0
-    }
-
     /// Has the thread ask its sink how long it may rest.
     pub(crate) fn nudge(&self) {
         // Taking the lock orders this after the thread's look at its sink, so that no wake-up is missed.

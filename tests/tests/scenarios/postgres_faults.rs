@@ -132,6 +132,39 @@ fn a_table_that_somebody_has_locked_gets_its_records_afterwards() {
 }
 
 #[test]
+fn a_server_for_which_a_batch_is_too_much_gets_less_at_once_also_after_a_restart() {
+    let (place, server) = (Place::new(), Postgres::shared());
+    let remote = || {
+        let database = Database::url(server.url()).table_prefix("slow");
+        sink(database).request_timeout(Duration::from_millis(1_000))
+    };
+    let repo = logs::Repository::open(place.config().sink(remote())).unwrap();
+    repo.app.info("n 0");
+    arrive(&repo);
+    // A batch of all of them takes three times as long as it may.
+    server.sql(
+        "CREATE FUNCTION slow() RETURNS trigger AS $$ BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END $$ LANGUAGE plpgsql;
+         CREATE TRIGGER slow BEFORE INSERT ON slow_logs FOR EACH ROW EXECUTE FUNCTION slow()",
+    );
+    let mut other = server.connect();
+    let mut lock = other.transaction().unwrap();
+    lock.batch_execute("LOCK TABLE slow_logs IN ACCESS EXCLUSIVE MODE").unwrap();
+    for number in 1..300 {
+        repo.app.info(format!("n {number}"));
+    }
+    // Nothing is there of an outage but what waits.
+    repo.shutdown();
+    lock.rollback().unwrap();
+    drop(repo);
+    let repo = logs::Repository::open(place.config().sink(remote())).unwrap();
+    wait_until("all has arrived", || stats(&repo).held == 0);
+    assert_complete(server, "slow", 300);
+    let stats = stats(&repo);
+    assert_eq!((stats.dropped, stats.dead_letters, stats.written), (0, 0, 299));
+    assert!(stats.errors > 0 && stats.remote.unwrap().batches > 3, "{stats:?}");
+}
+
+#[test]
 fn a_connection_that_is_cut_in_the_middle_of_a_batch_costs_no_record_and_doubles_none() {
     let (place, server) = (Place::new(), Postgres::shared());
     server.sql("CREATE ROLE cut LOGIN SUPERUSER");

@@ -30,6 +30,14 @@ impl Bisection {
         self.parts.last().copied()
     }
 
+    /// Offers no more than so many records at once.
+    pub(super) fn limit(&mut self, most: usize) {
+        if let Some(part) = self.parts.pop() {
+            let first = part.min(most.max(1));
+            self.parts.extend([part - first, first].into_iter().filter(|part| *part > 0));
+        }
+    }
+
     /// The first records are dealt with: some of the part that was offered.
     pub(super) fn done(&mut self, records: usize) {
         if let Some(part) = self.parts.last_mut() {
@@ -86,6 +94,25 @@ mod tests {
         let (arrived, refused, asked) = run(50, &[31]);
         assert_eq!((arrived.len(), refused), (49, vec![31]));
         assert!(asked <= 13, "{asked}");
+    }
+
+    #[test]
+    fn a_part_is_offered_in_pieces_and_a_piece_that_is_refused_is_halved_alone() {
+        let mut bisection = Bisection::new(10);
+        bisection.limit(4);
+        assert_eq!((bisection.next(), bisection.refused()), (Some(4), Refused::Halved));
+        bisection.limit(4);
+        assert_eq!(bisection.parts, [6, 2, 2]);
+        bisection.limit(0);
+        assert_eq!((bisection.next(), bisection.refused()), (Some(1), Refused::Poison));
+        for done in [1, 1, 2] {
+            bisection.done(done);
+        }
+        bisection.limit(100);
+        assert_eq!(bisection.parts, [6]);
+        bisection.done(6);
+        bisection.limit(100);
+        assert_eq!(bisection.next(), None);
     }
 
     proptest! {

@@ -40,6 +40,11 @@ impl Circuit {
         matches!(self, Circuit::HalfOpen { .. })
     }
 
+    /// Whether that attempt comes after the longest time for which a destination is left alone.
+    pub(super) fn is_at_last(self) -> bool {
+        matches!(self, Circuit::HalfOpen { pause: LONGEST })
+    }
+
     /// A batch has failed for good: the destination is left alone, for twice as long as the last time.
     pub(super) fn open(&mut self, now: u64) {
         let pause = match *self {
@@ -72,6 +77,7 @@ mod tests {
             now = circuit.due();
             circuit.begin(now);
             assert!(circuit.is_half_open() && circuit.due() == 0);
+            assert_eq!(circuit.is_at_last(), pause == 300);
         }
         circuit.close();
         circuit.begin(now);

@@ -4,6 +4,7 @@
 //! the spool did not take. Records come from the spool first, for what is in memory is newer.
 
 mod asked;
+mod reach;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,15 +16,15 @@ use super::circuit::Circuit;
 use super::dead_letters::{self, DeadLetters};
 use super::deliver::{Deliver, DeliverError, Kind, Timeouts};
 use super::fallback::Fallback;
+use super::memory::Memory;
+use super::portion::Portion;
+use super::report::Report;
 use super::spool::{Drain, Place, Shared};
-use super::{Options, Report, say};
+use super::{Options, say};
 use crate::clock::{Clock, nanos};
 use crate::notice::records;
 use crate::own_thread::MuteThread;
 use crate::sink::{Batch, CircuitState, Health, Held, RemoteHealth, Sink, SinkError};
-
-/// Bytes of lines that are kept in memory where they cannot be in the spool.
-const MEMORY: usize = 4 << 20;
 
 /// What is left of the time for the end has to be longer than this for another attempt: one that is cut short would look like a fault.
 const SHORTEST_ATTEMPT: Duration = Duration::from_millis(50);
@@ -42,19 +43,21 @@ pub(super) struct Kit {
     pub(super) clock: Clock,
     pub(super) chance: Box<dyn FnMut() -> u64 + Send>,
     pub(super) report: Report,
+    pub(super) memory: Memory,
 }
 
 /// See the module's description.
 pub(super) struct Courier {
     pub(super) kit: Kit,
-    /// What the spool did not take, with none in it that is older, and when the oldest of it came.
-    pub(super) memory: Held,
-    since: u64,
     pub(super) current: Option<Current>,
     circuit: Circuit,
+    portion: Portion,
     dead: Option<DeadLetters>,
     /// The destination was asked for before there was anything for it.
     pub(super) has_connected: bool,
+    /// When it is asked for again where nothing waits, and how often that was in vain.
+    reach_again: Option<u64>,
+    unreached: u32,
     /// Nothing gets there before the next start.
     is_off: bool,
     /// Whatever waits is a batch: somebody wants a flush, or the end is near.
@@ -70,6 +73,11 @@ pub(super) struct Courier {
     dead_letters: u64,
     batches: u64,
     delivered: u64,
+    /// Records that came through the queue, and those that the deliverer has changed.
+    received: u64,
+    altered: u64,
+    /// A record was put aside because of a panic, and nothing has been answered since.
+    has_buried: bool,
     /// The fault that is going on has been told.
     told: bool,
 }
@@ -81,6 +89,8 @@ pub(super) struct Current {
     places: Vec<Place>,
     parts: Bisection,
     failed: u32,
+    /// How often it was too much at once, so that less of it is offered.
+    lessened: u32,
     panics: u32,
     due: u64,
 }
@@ -99,11 +109,12 @@ impl Courier {
                 .spool
                 .as_ref()
                 .map(|(folder, _)| DeadLetters::new(folder, kit.options.is_durable)),
-            memory: Held::default(),
-            since: kit.clock.monotonic(),
             current: None,
             circuit: Circuit::Closed,
+            portion: Portion::new(),
             has_connected: false,
+            reach_again: None,
+            unreached: 0,
             is_off: false,
             hurried: false,
             is_ending: false,
@@ -114,6 +125,9 @@ impl Courier {
             dead_letters: 0,
             batches: 0,
             delivered: 0,
+            received: 0,
+            altered: 0,
+            has_buried: false,
             told: false,
             kit,
         };
@@ -127,36 +141,25 @@ impl Courier {
 
     /// What waits, without the batch at hand.
     fn waiting(&self) -> Waiting {
-        let memory = Waiting {
-            records: self.memory.entries.len() as u64,
-            bytes: self.memory.text.len() as u64,
-            since: self.since,
-        };
-        let spooled = self.spooled().map_or(Waiting::default(), Shared::unread);
-        Waiting {
-            records: spooled.records + memory.records,
-            bytes: spooled.bytes + memory.bytes,
-            since: if spooled.records > 0 { spooled.since } else { memory.since },
-        }
+        let memory = self.kit.memory.lines();
+        super::waiting(self.spooled(), &memory)
     }
 
-    /// Records that it has and the spool has not.
+    /// Records at hand that the spool has not got.
     fn outside(&self) -> u64 {
-        let at_hand = match &self.current {
-            Some(current) if current.places.is_empty() => current.held.entries.len(),
-            _ => 0,
-        };
-        (self.memory.entries.len() + at_hand) as u64
+        let current = self.current.as_ref().filter(|current| current.places.is_empty());
+        current.map_or(0, |current| current.held.entries.len() as u64)
     }
 
     /// Records that have not arrived.
     fn pending(&self) -> u64 {
-        self.spooled().map_or(0, Shared::pending) + self.outside()
+        let memory = self.kit.memory.lines().waiting().records;
+        self.spooled().map_or(0, Shared::pending) + memory + self.outside()
     }
 
     /// When there is something to do, on the monotonic clock; 0 where that is now.
     fn due(&self) -> Option<u64> {
-        if self.is_off {
+        if self.is_off || self.kit.report.is_left() {
             return None;
         }
         let due = match &self.current {
@@ -169,45 +172,58 @@ impl Courier {
         Some(due.max(circuit).max(self.asked_until))
     }
 
+    /// How many records go at once.
+    fn most(&self) -> usize {
+        let batching = &self.kit.options.batching;
+        batching.most.max(batching.records)
+    }
+
     /// Puts the next records together, if there are any.
     pub(super) fn take(&mut self) {
-        let batching = self.kit.options.batching;
-        let (most, bytes) = (batching.most.max(batching.records), batching.bytes);
+        let bytes = self.kit.options.batching.bytes;
+        let most = self.portion.most(self.most());
+        let memory = self.kit.memory.clone();
+        let mut memory = memory.lines();
+        // Behind the lock: what is appended from now on is newer than what is in memory.
+        if self.spooled().is_some_and(|spool| spool.unread().records > 0) {
+            drop(memory);
+            return self.take_spooled(most, bytes);
+        }
+        let held = memory.first(most, bytes);
+        let count = held.entries.len();
+        if self.take_in(held, Vec::new()) {
+            memory.held.discard(count);
+        }
+    }
+
+    fn take_spooled(&mut self, most: usize, bytes: usize) {
+        let Some(spool) = &mut self.kit.spool else { return };
         let mut held = Held::default();
-        let mut places = Vec::new();
-        if let Some(spool) = &mut self.kit.spool
-            && spool.shared().unread().records > 0
-        {
-            match spool.read(most, bytes, &mut self.kit.domains, &mut held) {
-                Ok(read) if !read.is_empty() => places = read,
-                failed => {
-                    let error =
-                        failed.map_or_else(|error| error.to_string(), |_| "it is not there".to_owned());
-                    let gone = spool.give_up_unreadable();
-                    self.errors += 1;
-                    self.kit.fallback.counts.lost += gone;
-                    let gone = records(gone);
-                    self.say(
-                        "spool",
-                        &format!("{gone} in its spool cannot be read: {error}; counted as lost"),
-                    );
-                    return;
-                }
+        let error = match spool.read(most, bytes, &mut self.kit.domains, &mut held) {
+            Ok(places) if !places.is_empty() => {
+                self.take_in(held, places);
+                return;
             }
-        } else {
-            for entry in self.memory.entries.iter().take(most) {
-                let line = &self.memory.text[entry.start as usize..entry.end as usize];
-                if !held.entries.is_empty() && held.text.len() + line.len() > bytes {
-                    break;
-                }
-                held.push(line, *entry);
-            }
-            self.memory.discard(held.entries.len());
-        }
-        if !held.entries.is_empty() {
-            let parts = Bisection::new(held.entries.len());
-            self.current = Some(Current { held, places, parts, failed: 0, panics: 0, due: 0 });
-        }
+            Ok(_) => "it is not there".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let Some(_held) = self.kit.report.hold() else { return };
+        let gone = spool.give_up_unreadable();
+        self.errors += 1;
+        self.kit.fallback.counts.lost += gone;
+        let gone = records(gone);
+        self.say("spool", &format!("{gone} in its spool cannot be read: {error}; counted as lost"));
+        self.tell_health();
+    }
+
+    /// These are the batch at hand, unless there are none, or it is too late for them.
+    fn take_in(&mut self, held: Held, places: Vec<Place>) -> bool {
+        let report = self.kit.report.clone();
+        let Some(_held) = report.hold().filter(|_| !held.entries.is_empty()) else { return false };
+        let parts = Bisection::new(held.entries.len());
+        self.current = Some(Current { held, places, parts, failed: 0, lessened: 0, panics: 0, due: 0 });
+        self.tell_health();
+        true
     }
 
     /// One attempt, if one is due. Whether another one may be made at once.
@@ -219,10 +235,14 @@ impl Courier {
         if self.current.is_none() {
             self.take();
         }
+        // Where it panics with everything, a single one shows as much.
+        let is_one = self.has_buried && self.circuit.due() > 0;
+        let most = if is_one { 1 } else { self.portion.most(self.most()) };
         let Some(current) = &mut self.current else { return true };
+        current.parts.limit(most);
         let Some(part) = current.parts.next() else { return true };
         self.circuit.begin(now);
-        if current.failed > 0 {
+        if current.failed + current.lessened > 0 {
             self.retries += 1;
         }
         self.publish();
@@ -230,45 +250,45 @@ impl Courier {
         let batch = current.held.batch(&self.kit.domains);
         let batch = Batch { entries: &batch.entries[..part.min(batch.entries.len())], ..batch };
         let deliverer = &mut *self.kit.deliverer;
-        let _mute = MuteThread::begin();
-        let error = match catch_unwind(AssertUnwindSafe(|| deliverer.deliver(&batch, timeouts))) {
-            Ok(Ok(())) => {
-                self.arrived(part);
-                self.settle();
-                self.space_out();
-                return true;
-            }
-            Ok(Err(DeliverError { kind: Kind::Later(pause), .. })) => {
-                self.ask(self.kit.clock.monotonic(), pause);
-                return false;
-            }
-            Ok(Err(error)) => error,
-            Err(_) => {
-                current.panics += 1;
-                let text = "it panicked";
-                if current.panics >= PANICS_PER_BATCH {
-                    DeliverError::refused(text)
-                } else {
-                    DeliverError::retry(text)
-                }
-            }
+        let mute = MuteThread::begin();
+        let answer = catch_unwind(AssertUnwindSafe(|| {
+            let answer = deliverer.deliver(&batch, timeouts);
+            (answer, deliverer.altered())
+        }));
+        drop(mute);
+        if self.kit.report.is_left() {
+            return false;
+        }
+        let Ok((answer, altered)) = answer else {
+            self.errors += 1;
+            return self.panicked(part);
         };
+        self.altered = altered;
+        let Err(error) = answer else {
+            self.portion.arrived(part, self.most());
+            self.arrived(part);
+            self.space_out();
+            return true;
+        };
+        if let Kind::Later(pause) = error.kind {
+            self.ask(self.kit.clock.monotonic(), pause);
+            return false;
+        }
         self.errors += 1;
         let delivered = error.delivered.min(part);
         if delivered > 0 {
             self.arrived(delivered);
             if delivered == part {
-                self.settle();
                 return true;
             }
         }
         match error.kind {
-            Kind::Retry(asked) => self.failed(&error, asked),
-            Kind::Later(pause) => self.failed(&error, Some(pause)),
+            Kind::Retry(asked) => self.failed(&error, asked, part),
+            Kind::Later(pause) => self.failed(&error, Some(pause), part),
             Kind::Refused => self.refused(&error),
             Kind::Off => self.turn_off(&error),
+            Kind::Unknown => self.failed(&error, None, part),
         }
-        self.settle();
         error.kind == Kind::Refused && !self.space_out()
     }
 
@@ -285,17 +305,28 @@ impl Courier {
 
     /// The first records of the batch have arrived.
     fn arrived(&mut self, records: usize) {
+        let report = self.kit.report.clone();
+        let Some(held) = report.hold() else { return };
         self.circuit.close();
+        self.has_buried = false;
         self.batches += 1;
         self.delivered += records as u64;
         self.last_arrival = Some(self.kit.clock.monotonic());
         self.forget_pause();
         self.dealt_with(records);
+        self.tell_health();
+        drop(held);
+        self.unreached = 0;
+        self.passed();
+    }
+
+    /// The fault that was told is over, if there was one.
+    fn passed(&mut self) {
         if std::mem::take(&mut self.told) {
             self.kit.report.set_fault(None);
             let left = self.pending();
             let wait = if left == 1 { "waits" } else { "wait" };
-            self.say("fault", &format!("it works again; {} {wait}", crate::notice::records(left)));
+            self.say("fault", &format!("it works again; {} {wait}", records(left)));
         }
     }
 
@@ -304,7 +335,7 @@ impl Courier {
         let Some(current) = &mut self.current else { return };
         current.parts.done(records);
         current.held.discard(records);
-        (current.failed, current.due) = (0, 0);
+        (current.failed, current.lessened, current.due) = (0, 0, 0);
         if records > 0 && current.places.len() >= records {
             let place = current.places[records - 1];
             current.places.drain(..records);
@@ -316,54 +347,99 @@ impl Courier {
                 self.say("spool", &format!("{text}; after a restart it is delivered once more"));
             }
         }
-    }
-
-    /// Forgets a batch of which nothing is left.
-    fn settle(&mut self) {
+        // A batch of which nothing is left is forgotten.
         if self.current.as_ref().is_some_and(|current| current.parts.next().is_none()) {
             self.current = None;
         }
     }
 
-    /// An attempt failed, and the next one may not.
-    fn failed(&mut self, error: &DeliverError, asked: Option<Duration>) {
+    /// An attempt with so many records failed, and the next one may not.
+    fn failed(&mut self, error: &DeliverError, asked: Option<Duration>, offered: usize) {
         let now = self.kit.clock.monotonic();
         if let Some(asked) = asked {
             self.ask(now, asked);
         }
+        let is_less = error.is_too_much && self.portion.too_much(offered);
         let Some(current) = &mut self.current else { return };
-        current.failed += 1;
-        let chance = (self.kit.chance)();
-        let pause = self.kit.options.backoff.pause(current.failed, chance);
-        if let Some(pause) = pause
-            && !self.circuit.is_half_open()
-        {
+        let (chance, backoff) = ((self.kit.chance)(), self.kit.options.backoff);
+        let pause = if is_less {
+            // What comes next is not the same once more. It has an end, as it gets less each time.
+            current.lessened += 1;
+            backoff.pause((current.failed + current.lessened).min(backoff.retries), chance)
+        } else {
+            current.failed += 1;
+            let is_last = self.circuit.is_half_open();
+            backoff.pause(current.failed, chance).filter(|_| !is_last)
+        };
+        if let Some(pause) = pause {
             current.due = now.saturating_add(pause);
-            self.tell(error, "its records wait, and are offered again");
+            let less = if is_less { ", fewer at a time" } else { "" };
+            self.tell(error, &format!("its records wait, and are offered again{less}"));
             return;
         }
-        (current.failed, current.due) = (0, 0);
-        self.circuit.open(now);
-        if current.places.is_empty() {
+        self.leave_alone(error);
+    }
+
+    /// The batch has failed for good, for now: nothing is tried for a while.
+    fn leave_alone(&mut self, error: &DeliverError) {
+        let Some(current) = &mut self.current else { return };
+        (current.failed, current.lessened, current.due) = (0, 0, 0);
+        self.circuit.open(self.kit.clock.monotonic());
+        self.reach_later();
+        if self.kit.spool.is_some() {
+            self.tell(error, "its records wait in its spool");
+        } else {
             self.tell(error, "without a spool its records go to the console or stderr");
             self.give_away();
-        } else {
-            self.tell(error, "its records wait in its spool");
         }
+    }
+
+    /// The deliverer panicked with so many records. That is no answer: it may be a record's fault, or that of a destination which is not there. Whether another
+    /// attempt may be made at once.
+    fn panicked(&mut self, offered: usize) -> bool {
+        let error = DeliverError::retry("it panicked");
+        let Some(current) = &mut self.current else { return true };
+        current.panics += 1;
+        if current.panics < PANICS_PER_BATCH {
+            self.failed(&error, None, offered);
+            return false;
+        }
+        if offered > 1 {
+            current.parts.refused();
+            return true;
+        }
+        // One record after the other: it is not for what is in them, unless it goes on for long.
+        if self.has_buried && !self.circuit.is_at_last() {
+            self.leave_alone(&error);
+            return false;
+        }
+        self.bury(&error);
+        self.has_buried = true;
+        if self.circuit.is_half_open() {
+            self.circuit.open(self.kit.clock.monotonic());
+        }
+        true
     }
 
     /// The destination does not take these records as they are.
     fn refused(&mut self, error: &DeliverError) {
         // It has answered.
         self.circuit.close();
-        let Some(current) = &mut self.current else { return };
-        if current.parts.refused() == Refused::Halved {
-            return;
+        self.has_buried = false;
+        if self.current.as_mut().is_some_and(|current| current.parts.refused() == Refused::Poison) {
+            self.bury(error);
         }
+    }
+
+    /// The first record of the batch cannot be delivered: it is put aside.
+    fn bury(&mut self, error: &DeliverError) {
+        let Some(current) = &self.current else { return };
         let one = current.held.batch(&self.kit.domains);
         let one = Batch { entries: &one.entries[..one.entries.len().min(1)], ..one };
         let one = shown(&*self.kit.deliverer, &one);
         let one = one.batch(&self.kit.domains);
+        let report = self.kit.report.clone();
+        let Some(_held) = report.hold() else { return };
         let buried = match &mut self.dead {
             Some(dead) => dead.take(&one, &error.to_string()),
             None => Err("without a spool there is no file for it".to_owned()),
@@ -386,6 +462,7 @@ impl Courier {
             }
         }
         self.dealt_with(1);
+        self.tell_health();
     }
 
     /// Nothing gets there any more.
@@ -394,43 +471,39 @@ impl Courier {
         let plan = if self.kit.spool.is_some() { "wait in its spool" } else { "go to the console or stderr" };
         self.kit.report.set_fault(Some(error.to_string()));
         self.say("off", &format!("{error}; it is off until the next start, and its records {plan}"));
+        self.give_all_away();
+    }
+
+    /// Gives all that the spool has not got to whoever takes it.
+    fn give_all_away(&mut self) {
         if self.current.as_ref().is_some_and(|current| current.places.is_empty()) {
             self.give_away();
         }
-        let memory = std::mem::take(&mut self.memory);
-        self.fall_back(&memory);
+        let memory = self.kit.memory.clone();
+        let mut lines = memory.lines();
+        let held = std::mem::take(&mut lines.held);
+        let taken = self.take_in(held, Vec::new());
+        drop(lines);
+        if taken {
+            self.give_away();
+        }
     }
 
     /// Gives the batch at hand to whoever takes it.
     fn give_away(&mut self) {
         if let Some(current) = self.current.take() {
-            self.fall_back(&current.held);
+            self.fall_back(&current.held.batch(&self.kit.domains.clone()), 0);
         }
     }
 
-    /// Has people see these instead.
-    fn fall_back(&mut self, held: &Held) {
-        if !held.entries.is_empty() {
-            let shown = shown(&*self.kit.deliverer, &held.batch(&self.kit.domains));
-            self.kit.fallback.take(&shown.batch(&self.kit.domains));
-        }
-    }
-
-    /// Reaches for the destination before there is anything for it.
-    fn connect(&mut self) {
-        self.has_connected = true;
-        let _mute = MuteThread::begin();
-        let (deliverer, timeouts) = (&mut *self.kit.deliverer, self.kit.options.timeouts);
-        let connected = catch_unwind(AssertUnwindSafe(|| deliverer.connect(timeouts)))
-            .unwrap_or_else(|_| Err(DeliverError::retry("it panicked")));
-        let Err(error) = connected else { return };
-        self.errors += 1;
-        match error.kind {
-            Kind::Off => self.turn_off(&error),
-            Kind::Retry(_) | Kind::Later(_) | Kind::Refused => {
-                self.tell(&error, "it is tried again when there are records for it");
-            }
-        }
+    /// Has people see these instead, of which so many have just come through the queue.
+    fn fall_back(&mut self, batch: &Batch<'_>, received: u64) {
+        let shown = shown(&*self.kit.deliverer, batch);
+        let report = self.kit.report.clone();
+        let Some(_held) = report.hold() else { return };
+        self.kit.fallback.take(&shown.batch(batch.domains));
+        self.received += received;
+        self.tell_health();
     }
 
     /// Says a fault once, until it has passed. At the end nothing is said but what is left: an attempt may have been cut short for that.
@@ -447,21 +520,14 @@ impl Courier {
 
     /// What the other side is to know.
     fn publish(&self) {
-        self.kit.report.set(self.told_health());
+        if let Some(_held) = self.kit.report.hold() {
+            self.tell_health();
+        }
     }
 
-    /// What the spool does not take waits in memory, or goes elsewhere.
-    fn keep(&mut self, batch: &Batch<'_>) {
-        let mut left = Held::default();
-        for (entry, line) in batch.entries.iter().zip(batch.iter()) {
-            let fits =
-                self.memory.text.len() + line.as_bytes().len() <= MEMORY || self.memory.entries.is_empty();
-            if !(fits && !self.is_off && left.entries.is_empty() && self.memory.push(line.as_bytes(), *entry))
-            {
-                left.push(line.as_bytes(), *entry);
-            }
-        }
-        self.fall_back(&left);
+    /// The same while the records are held.
+    fn tell_health(&self) {
+        self.kit.report.set(self.told_health(), self.received);
     }
 
     /// Delivers what there is, without waiting for anything but the destination; begins no attempt after the deadline. One that is under way then
@@ -481,13 +547,21 @@ impl Courier {
 }
 
 impl Sink for Courier {
-    /// Takes everything: what the spool did not take.
+    /// Takes everything. Without a spool it waits in memory; where there is one, that has no room left for it.
     fn write(&mut self, batch: &Batch<'_>) -> Result<(), SinkError> {
-        if self.memory.entries.is_empty() {
-            self.since = self.kit.clock.monotonic();
+        let mut taken = 0;
+        if self.kit.spool.is_none() && !self.is_off {
+            let (memory, report) = (self.kit.memory.clone(), self.kit.report.clone());
+            let mut lines = memory.lines();
+            let Some(_held) = report.hold() else { return Ok(()) };
+            taken = lines.push(batch, self.kit.clock.monotonic());
+            self.received += taken as u64;
+            self.tell_health();
         }
-        self.keep(batch);
-        self.publish();
+        if taken < batch.len() {
+            let rest = Batch { entries: &batch.entries[taken..], ..*batch };
+            self.fall_back(&rest, rest.len() as u64);
+        }
         Ok(())
     }
 
@@ -499,17 +573,18 @@ impl Sink for Courier {
     }
 
     fn tick(&mut self) -> Result<(), SinkError> {
-        if self.has_connected {
-            self.step(self.kit.options.timeouts);
-        } else if self.asked_until <= self.kit.clock.monotonic() {
+        if self.connect_due().is_some_and(|due| due <= self.kit.clock.monotonic()) {
             self.connect();
+        } else if self.has_connected {
+            self.step(self.kit.options.timeouts);
         }
         self.publish();
         Ok(())
     }
 
     fn rest(&self) -> Option<Duration> {
-        let due = if self.has_connected { self.due()? } else { self.asked_until };
+        let work = self.due().filter(|_| self.has_connected);
+        let due = work.into_iter().chain(self.connect_due()).min()?;
         Some(Duration::from_nanos(due.saturating_sub(self.kit.clock.monotonic())))
     }
 
@@ -520,11 +595,7 @@ impl Sink for Courier {
         let left = deadline.saturating_duration_since(Instant::now());
         self.has_connected = true;
         self.hurry(Instant::now() + left - left / 8, true);
-        if self.current.as_ref().is_some_and(|current| current.places.is_empty()) {
-            self.give_away();
-        }
-        let memory = std::mem::take(&mut self.memory);
-        self.fall_back(&memory);
+        self.give_all_away();
         self.kit.fallback.close(deadline);
         if let Some(spool) = &mut self.kit.spool
             && let Err(error) = spool.finish()
@@ -534,8 +605,7 @@ impl Sink for Courier {
         }
         self.publish();
         // What it has open is closed while somebody still waits for it.
-        let closed = Box::new(Closed { altered: self.kit.deliverer.altered() });
-        let deliverer = std::mem::replace(&mut self.kit.deliverer, closed);
+        let deliverer = std::mem::replace(&mut self.kit.deliverer, Box::new(Closed));
         // There is nobody left whom a panic concerns.
         let _mute = MuteThread::begin();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(deliverer)));
@@ -547,7 +617,6 @@ impl Courier {
     /// As far as the spool does not tell it.
     pub(super) fn told_health(&self) -> Health {
         let counts = self.kit.fallback.counts;
-        let first = |held: &Held| held.entries.first().map(|entry| entry.time);
         Health {
             errors: self.errors,
             retries: self.retries,
@@ -561,8 +630,8 @@ impl Courier {
             remote: Some(RemoteHealth {
                 batches: self.batches,
                 delivered: self.delivered,
-                altered: self.kit.deliverer.altered(),
-                oldest: self.current.as_ref().and_then(|it| first(&it.held)).or_else(|| first(&self.memory)),
+                altered: self.altered,
+                oldest: self.current.as_ref().and_then(|it| it.held.entries.first()).map(|entry| entry.time),
                 circuit: match self.circuit {
                     _ if self.is_off => CircuitState::Off,
                     Circuit::Closed => CircuitState::Closed,
@@ -576,17 +645,11 @@ impl Courier {
 }
 
 /// Stands where the deliverer was.
-struct Closed {
-    altered: u64,
-}
+struct Closed;
 
 impl Deliver for Closed {
     fn deliver(&mut self, _batch: &Batch<'_>, _timeouts: Timeouts) -> Result<(), DeliverError> {
         Err(DeliverError::retry("it is closed"))
-    }
-
-    fn altered(&self) -> u64 {
-        self.altered
     }
 }
 

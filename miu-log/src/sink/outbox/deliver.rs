@@ -11,7 +11,8 @@ use crate::sink::{Batch, Line};
 /// How records get to a destination: one batch at a time. Everything else (waiting, retrying, spooling, giving up) is done by [`Remote`](crate::Remote).
 ///
 /// It is called on the sink's own thread, which it may hold up no longer than the [`Timeouts`] say; what it, or a crate that it uses, logs
-/// on that thread is dropped and counted ([`DropReason::OwnThread`](crate::DropReason::OwnThread)). A panic counts as an error that may pass, and on the third one the batch counts as refused.
+/// on that thread is dropped and counted ([`DropReason::OwnThread`](crate::DropReason::OwnThread)). A panic counts as an error that may pass. From the third one with a
+/// batch on its halves are offered, until the record is found that makes it panic, which is put aside; where the next one does so as well, the destination is left alone.
 /// At the end it is dropped there, within the time for the end.
 ///
 /// A batch can come a second time where the answer to the first got lost, also after a restart: a receiver that must have each record once compares
@@ -24,15 +25,15 @@ pub trait Deliver: Send {
     /// [`DeliverError`] says whether to try again, and what arrived all the same.
     fn deliver(&mut self, batch: &Batch<'_>, timeouts: Timeouts) -> Result<(), DeliverError>;
 
-    /// Reaches the destination before there is anything to deliver, once, right after the start: so that what is wrong is told
-    /// before the first record comes. Default: does nothing.
+    /// Reaches the destination while there is nothing to deliver: right after the start, so that what is wrong is told before the first record comes, and after a fault, with
+    /// pauses of up to a minute, until it says `Ok`: so that the fault counts as over without a record. Default: does nothing, and a fault lasts until a batch arrives.
     ///
     /// # Errors
     ///
     /// As [`deliver`](Deliver::deliver), which is called all the same when there is something, but after [`DeliverError::off`].
     fn connect(&mut self, timeouts: Timeouts) -> Result<(), DeliverError> {
         let _ = timeouts;
-        Ok(())
+        Err(DeliverError::new("whether it is reached is not known", Kind::Unknown))
     }
 
     /// How a line is shown to people, on the console and among the dead letters, where it gets no further. Default: as it is.
@@ -79,6 +80,7 @@ pub struct DeliverError {
     message: String,
     pub(super) kind: Kind,
     pub(super) delivered: usize,
+    pub(super) is_too_much: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,11 +91,13 @@ pub(super) enum Kind {
     Later(Duration),
     Refused,
     Off,
+    /// Nobody can tell: of a destination that is reached with records only.
+    Unknown,
 }
 
 impl DeliverError {
     fn new(message: impl Into<String>, kind: Kind) -> DeliverError {
-        DeliverError { message: message.into(), kind, delivered: 0 }
+        DeliverError { message: message.into(), kind, delivered: 0, is_too_much: false }
     }
 
     /// It may pass: the destination is not reached, overloaded, or does not answer.
@@ -127,6 +131,25 @@ impl DeliverError {
     #[must_use]
     pub fn delivered(self, records: usize) -> DeliverError {
         DeliverError { delivered: records, ..self }
+    }
+
+    /// It was too much at once, such as a batch that the destination did not get done within the time of a request: half as many records are offered next time, down to a
+    /// single one, and more again when those arrive. That counts as an error, and not as one of the retries while it leads to fewer records. A single record
+    /// is offered again as after any other error that may pass: it is never refused for that.
+    ///
+    /// For [`retry`](DeliverError::retry) and [`retry_after`](DeliverError::retry_after); with others it changes nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use miu_log::DeliverError;
+    ///
+    /// let error = DeliverError::retry("no answer within 15 s").smaller();
+    /// assert_eq!(error.to_string(), "no answer within 15 s");
+    /// ```
+    #[must_use]
+    pub fn smaller(self) -> DeliverError {
+        DeliverError { is_too_much: true, ..self }
     }
 }
 

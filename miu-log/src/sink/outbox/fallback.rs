@@ -6,11 +6,16 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use crate::level::Level;
 use crate::notice;
 use crate::sink::{Batch, Sink};
 
-/// Makes the console, when it is wanted first.
-pub(crate) type OpenConsole = Box<dyn FnOnce() -> Option<Box<dyn Sink>> + Send>;
+/// Makes the console, when it is wanted first, to show what was not shown there anyway.
+pub(crate) struct OpenConsole {
+    pub(crate) open: Box<dyn FnOnce() -> Option<Box<dyn Sink>> + Send>,
+    /// The level from which on all records are on the console already, as those of any other sink.
+    pub(crate) shown_from: Level,
+}
 
 /// Shows a line on stderr; false where it could not.
 pub(super) type Show = fn(&[u8]) -> bool;
@@ -18,7 +23,7 @@ pub(super) type Show = fn(&[u8]) -> bool;
 /// The places, and how many records went to each.
 pub(super) struct Fallback {
     open: Option<OpenConsole>,
-    console: Option<Box<dyn Sink>>,
+    console: Option<(Box<dyn Sink>, Level)>,
     show: Show,
     pub(super) counts: Counts,
 }
@@ -50,13 +55,19 @@ impl Fallback {
 
     /// Takes all of these, one way or the other.
     pub(super) fn take(&mut self, batch: &Batch<'_>) {
-        if let Some(open) = self.open.take() {
-            self.console = open();
+        if let Some(OpenConsole { open, shown_from }) = self.open.take() {
+            self.console = open().map(|console| (console, shown_from));
         }
-        let total = batch.len();
         let mut shown = 0;
-        if let Some(console) = &mut self.console {
-            shown = match catch_unwind(AssertUnwindSafe(|| console.write(batch))) {
+        let mut entries = batch.entries.to_vec();
+        if let Some((_, from)) = &self.console {
+            entries.retain(|entry| entry.level < *from);
+            self.counts.console += (batch.len() - entries.len()) as u64;
+        }
+        let batch = Batch { entries: &entries, ..*batch };
+        let total = batch.len();
+        if let Some((console, _)) = self.console.as_mut().filter(|_| total > 0) {
+            shown = match catch_unwind(AssertUnwindSafe(|| console.write(&batch))) {
                 Ok(Ok(())) => total,
                 Ok(Err(error)) => error.delivered().min(total),
                 Err(_) => 0,
@@ -74,7 +85,7 @@ impl Fallback {
 
     /// Waits for the console, if there is one, no longer than until then.
     pub(super) fn close(&mut self, deadline: Instant) {
-        if let Some(console) = &mut self.console {
+        if let Some((console, _)) = &mut self.console {
             // What it says against that is counted by itself, and there is nobody left to be told.
             let _ = catch_unwind(AssertUnwindSafe(|| console.close(deadline)));
             self.counts.lost += console.lost();
@@ -102,11 +113,17 @@ mod tests {
         fn of_a(line: &[u8]) -> bool {
             line.starts_with(b"a")
         }
-        let mut fallback = Fallback::new(Some(Box::new(|| Some(Box::new(Takes(1)) as _))), of_a);
+        let console =
+            |shown_from| OpenConsole { open: Box::new(|| Some(Box::new(Takes(1)) as _)), shown_from };
+        let mut fallback = Fallback::new(Some(console(Level::Error)), of_a);
         fallback.take(&held(&["x\n", "a1\n", "b\n", "a2\n"]).batch(&[]));
         assert_eq!(fallback.counts, Counts { console: 1, stderr: 2, lost: 1 });
         let mut fallback = Fallback::new(None, of_a);
         fallback.take(&held(&["x\n", "a1\n"]).batch(&[]));
         assert_eq!(fallback.counts, Counts { console: 0, stderr: 1, lost: 1 });
+        // What the console shows anyway is not shown a second time.
+        let mut fallback = Fallback::new(Some(console(Level::Info)), |_| panic!("shown again"));
+        fallback.take(&held(&["x\n", "a1\n"]).batch(&[]));
+        assert_eq!(fallback.counts, Counts { console: 2, stderr: 0, lost: 0 });
     }
 }

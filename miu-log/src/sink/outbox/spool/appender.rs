@@ -194,9 +194,11 @@ impl Appender {
                 && let Err(error) = writer.write_all(&self.buffer)
             {
                 // Half a record may stand there now, so the file ends here; what follows goes into another one. Where that fails as
-                // well the checksum tells.
-                let _ = writer.set_len(used);
-                self.leave_file();
+                // well the checksum tells. A file that is empty again is gone on with: a fault that lasts leaves no trail of them.
+                let is_empty = writer.set_len(used).is_ok() && used == 0;
+                if !is_empty {
+                    self.leave_file();
+                }
                 return (taken, Some(Refusal::Io(error)));
             }
             let (len, count) = (self.buffer.len() as u64, count as u64);

@@ -130,7 +130,9 @@ impl Fault {
                 ));
             }
             Fault::TimedOut => {
-                return DeliverError::retry(format!("{origin} does not answer within the time for it"));
+                let error = DeliverError::retry(format!("{origin} does not answer within the time for it"));
+                // With fewer rows it may.
+                return if stage == Stage::Writing { error.smaller() } else { error };
             }
             Fault::Unfit(problem) => return DeliverError::off(format!("{origin} {problem}")),
             Fault::Client(error) | Fault::Denied { error, .. } => error,
@@ -212,6 +214,7 @@ fn told(answer: &DbError, stage: Stage, origin: &str, table: &Table, shape: Opti
         ("57014", _) if stage == Stage::Table => DeliverError::retry(text(&format!(
             "does not get the indexes of {table} done within the time of a request: give it more time, or have its owner make them"
         ))),
+        ("57014", _) if stage == Stage::Writing => DeliverError::retry(text("is too slow")).smaller(),
         ("57014", _) => DeliverError::retry(text("is too slow")),
         (_, "57") => DeliverError::retry(text("is not ready")),
         _ => DeliverError::retry(text("fails")),
