@@ -9,6 +9,37 @@
 /// Bytes of a scheme and the colon behind it.
 const LONGEST_SCHEME: usize = 16;
 
+/// The first three bytes of what may be a token, as groups of prefixes: a text that begins so is looked at again.
+const PREFIXES: [[&[u8]; 3]; 8] = [
+    [b"-", b"-", b"-"],
+    [b"A", b"KS", b"I"],
+    [b"bB", b"eEaA", b"aAsS"],
+    [b"e", b"y", b"J"],
+    [b"g", b"h", b"oprsu"],
+    [b"g", b"il", b"tp"],
+    [b"rs", b"k", b"_"],
+    [b"x", b"o", b"x"],
+];
+
+/// For each of the first three bytes: in which groups it stands there, a bit each.
+static BEGINNINGS: [[u8; 256]; 3] = {
+    let mut groups = [[0; 256]; 3];
+    let mut group = 0;
+    while group < PREFIXES.len() {
+        let mut at = 0;
+        while at < groups.len() {
+            let mut bytes = PREFIXES[group][at];
+            while let [byte, rest @ ..] = bytes {
+                groups[at][*byte as usize] |= 1 << group;
+                bytes = rest;
+            }
+            at += 1;
+        }
+        group += 1;
+    }
+    groups
+};
+
 /// Whether the text is a secret by its shape.
 #[inline]
 pub(crate) fn is_secret(text: &str) -> bool {
@@ -27,26 +58,8 @@ pub(crate) fn is_secret_in_quotes(text: &[u8]) -> bool {
 fn is_candidate(text: &[u8]) -> bool {
     // The shortest is longer.
     let Some(first) = text.first_chunk::<8>() else { return false };
-    let begins = matches!(
-        &[first[0], first[1], first[2]],
-        b"---"
-            | b"AKI"
-            | b"ASI"
-            | b"eyJ"
-            | b"gho"
-            | b"ghp"
-            | b"ghr"
-            | b"ghs"
-            | b"ghu"
-            | b"git"
-            | b"glp"
-            | b"rk_"
-            | b"sk_"
-            | b"xox"
-    );
-    begins
-        || matches!(&[first[0] | 32, first[1] | 32, first[2] | 32], b"bea" | b"bas")
-        || has_early_colon(text, *first)
+    let [one, two, three] = [0, 1, 2].map(|at| BEGINNINGS[at][usize::from(first[at])]);
+    one & two & three != 0 || has_early_colon(text, *first)
 }
 
 #[inline(never)]
