@@ -350,9 +350,15 @@ impl Spools {
         &self.folder
     }
 
-    /// The sink's name, where a folder of this name is the spool of this repository's sink.
-    pub(crate) fn sink_of<'a>(&self, name: &'a str) -> Option<&'a str> {
-        name.strip_prefix(&self.prefix).filter(|sink| !sink.contains('@'))
+    /// Whether a folder of this name is nobody's spool but perhaps this repository's, which has these sinks: what another program has left, of those that share
+    /// the folder, may be what it goes on with.
+    pub(crate) fn is_left(&self, name: &str, sinks: &[String]) -> bool {
+        let sink = name.strip_prefix(&self.prefix).filter(|sink| !sink.contains('@'));
+        match sink {
+            Some(sink) => !sinks.iter().any(|known| known == sink),
+            // Of a program that had the folder for itself, or, for such a one, of those that shared it.
+            None => self.prefix.is_empty() || !name.contains('@'),
+        }
     }
 }
 
@@ -442,7 +448,8 @@ mod tests {
         assert!(path.is_absolute() && path.ends_with("logs/.outbox/far") && limit == 256 << 20, "{path:?}");
         assert_eq!(at(far(), None), None);
         assert_eq!(at(far().without_spool(), Some(&spools)), None);
-        assert_eq!((spools.sink_of("far"), spools.sink_of("shop@far")), (Some("far"), None));
+        let is_left = |name: &str| spools.is_left(name, &["far".to_owned()]);
+        assert_eq!(["far", "near", "shop@far"].map(is_left), [false, true, true]);
     }
 
     #[test]
@@ -452,8 +459,8 @@ mod tests {
         assert!(
             path("shop").ends_with("logs/.outbox/shop@far") && path("mail").ends_with(".outbox/mail@far")
         );
-        let of_shop = ["shop@far", "mail@far", "far", "shop@mail@far"]
-            .map(|name| spools("shop").sink_of(name).is_some());
-        assert_eq!(of_shop, [true, false, false, false]);
+        let is_left = |name: &str| spools("shop").is_left(name, &["far".to_owned()]);
+        let names = ["shop@far", "shop@near", "mail@far", "far"];
+        assert_eq!(names.map(is_left), [false, true, false, true]);
     }
 }

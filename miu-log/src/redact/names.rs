@@ -13,14 +13,16 @@ const OF_KEYS: [&str; 7] = ["api", "private", "access", "signing", "encryption",
 
 /// What a name ends with that tells about a secret, and does not have it as its value.
 #[rustfmt::skip]
-const ABOUT: [&str; 47] = [
+const ABOUT: [&str; 71] = [
     // How much of it there is.
     "count", "counts", "len", "length", "size", "bytes", "chars", "limit", "limits", "max", "min", "total", "used", "usage", "left", "remaining",
-    "budget", "rate", "index", "position", "attempts", "failures", "retries",
+    "budget", "rate", "index", "position", "pos", "offset", "num", "number", "hits", "attempts", "failures", "retries", "strength",
     // How long it holds.
-    "ttl", "age", "lifetime", "expiry", "expires", "expired", "expiration", "at", "in", "ms", "secs", "seconds",
+    "ttl", "age", "lifetime", "exp", "expiry", "expires", "expired", "expiration", "at", "in", "ms", "secs", "seconds", "time", "date", "created", "updated",
+    "changed",
     // What it is, and where.
-    "kind", "type", "state", "status", "valid", "version", "present", "required", "enabled", "name", "path", "file",
+    "kind", "type", "class", "mode", "alg", "algorithm", "state", "status", "valid", "version", "present", "required", "enabled", "consent", "accepted",
+    "error", "name", "path", "file", "issuer", "endpoint", "domain", "arn", "kid",
 ];
 
 /// Whether a field of this name has a secret as its value.
@@ -77,20 +79,20 @@ fn is_secret_word(word: &[u8], before: &[u8]) -> bool {
     let Some(end) = word.last_chunk::<3>() else { return false };
     // Nearly all words end with the look at their last letters.
     let secrets: &[&str] = match &end.map(|byte| byte.to_ascii_lowercase()) {
-        b"key" if word.len() == 3 => {
-            return OF_KEYS.iter().any(|kind| before.eq_ignore_ascii_case(kind.as_bytes()));
-        }
-        b"key" => &["apikey", "privatekey"],
+        b"key" => return is_secret_key(word, before),
+        b"eys" => return is_secret_key(&word[..word.len() - 1], before),
         b"ord" => &["password"],
         b"rds" => &["passwords"],
         b"swd" => &["passwd"],
         b"pwd" => &["pwd"],
+        b"wds" => &["pwds"],
         b"ase" => &["passphrase"],
         b"ode" => &["passcode"],
         b"ret" => &["secret"],
         b"ets" => &["secrets"],
         b"ken" => &["token"],
         b"jwt" => &["jwt"],
+        b"wts" => &["jwts"],
         b"rer" => &["bearer"],
         b"ion" => &["authorization"],
         b"kie" => &["cookie"],
@@ -100,6 +102,15 @@ fn is_secret_word(word: &[u8], before: &[u8]) -> bool {
         _ => return false,
     };
     secrets.iter().any(|secret| ends_with(word, secret.as_bytes()))
+}
+
+/// Whether this word, which ends with `key`, says itself or by the one before it which key it is, and that is a secret one.
+fn is_secret_key(word: &[u8], before: &[u8]) -> bool {
+    let which = &word[..word.len() - b"key".len()];
+    match which {
+        b"" => OF_KEYS.iter().any(|kind| before.eq_ignore_ascii_case(kind.as_bytes())),
+        _ => ends_with(which, b"secret") || OF_KEYS.iter().any(|kind| ends_with(which, kind.as_bytes())),
+    }
 }
 
 fn ends_with(word: &[u8], end: &[u8]) -> bool {
@@ -137,6 +148,12 @@ mod tests {
             "Set-Cookie",
             "setCookie",
             "credentials",
+            "SECRETKEY",
+            "accesskey",
+            "signing_keys",
+            "apikeys",
+            "pwds",
+            "JWTs",
             "api_key",
             "apiKey",
             "apikey",
@@ -158,6 +175,11 @@ mod tests {
     #[test]
     fn other_names_and_those_that_tell_about_a_secret_are_none() {
         for name in [
+            "jwt_exp",
+            "token_offset",
+            "token_issuer",
+            "password_changed",
+            "monkeys",
             "",
             "_",
             "...",

@@ -2,12 +2,12 @@
 //!
 //! H1. Only what cannot be meant otherwise counts: a known prefix with enough of a token behind it, or an address with a password. A text is judged by how
 //!     it begins; what stands in its middle is not looked for.
-//! H2. An ordinary text costs a look at its first sixteen bytes, and nothing is allocated.
+//! H2. An ordinary text costs a look at its first bytes, 32 at most, and nothing is allocated.
 //!
 //! Called for texts that are values of fields, on the thread that logs.
 
 /// Bytes of a scheme and the colon behind it.
-const LONGEST_SCHEME: usize = 16;
+const LONGEST_SCHEME: usize = 32;
 
 /// The first three bytes of what may be a token, as groups of prefixes: a text that begins so is looked at again.
 const PREFIXES: [[&[u8]; 3]; 8] = [
@@ -16,9 +16,9 @@ const PREFIXES: [[&[u8]; 3]; 8] = [
     [b"bB", b"eEaA", b"aAsS"],
     [b"e", b"y", b"J"],
     [b"g", b"h", b"oprsu"],
-    [b"g", b"il", b"tp"],
+    [b"g", b"il", b"abcdefimoprst"],
     [b"rs", b"k", b"_"],
-    [b"x", b"o", b"x"],
+    [b"wx", b"aho", b"psx"],
 ];
 
 /// For each of the first three bytes: in which groups it stands there, a bit each.
@@ -70,18 +70,19 @@ fn is_token_or_address(text: &str) -> bool {
 /// Whether there is a colon among the first bytes.
 #[inline]
 fn has_early_colon(bytes: &[u8], first: [u8; 8]) -> bool {
-    const { assert!(LONGEST_SCHEME == 16) }
     let has_colon = |eight: [u8; 8]| {
         // Borrows only where a byte is zero.
         let word = u64::from_le_bytes(eight) ^ 0x3a3a_3a3a_3a3a_3a3a;
         word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080 != 0
     };
-    let second = match bytes.first_chunk::<16>() {
-        Some(both) => both.last_chunk::<8>(),
-        None => bytes.last_chunk::<8>(),
-    };
-    has_colon(first) || second.is_some_and(|second| has_colon(*second))
+    let rest = &bytes[8..bytes.len().min(LONGEST_SCHEME)];
+    has_colon(first)
+        || rest.as_chunks::<8>().0.iter().any(|eight| has_colon(*eight))
+        || (!rest.len().is_multiple_of(8) && bytes.last_chunk::<8>().is_some_and(|last| has_colon(*last)))
 }
+
+const OF_GITLAB: [&str; 10] =
+    ["glpat-", "glrt-", "gldt-", "glptt-", "glcbt-", "glsoat-", "glft-", "glimt-", "glagent-", "gloas-"];
 
 /// Whether the text begins with a token.
 fn is_token(text: &str) -> bool {
@@ -100,10 +101,15 @@ fn is_token(text: &str) -> bool {
         }
         Some(b'g') => {
             follows(&["ghp_", "gho_", "ghu_", "ghs_", "ghr_"], 16, &alphanumeric)
-                || follows(&["github_pat_", "glpat-"], 16, &word)
+                || follows(&["github_pat_"], 16, &word)
+                || follows(&OF_GITLAB, 16, &word)
         }
         Some(b'r' | b's') => follows(&["sk_live_", "sk_test_", "rk_live_", "rk_test_"], 8, &alphanumeric),
-        Some(b'x') => follows(&["xoxb-", "xoxp-", "xoxa-", "xoxr-", "xoxs-"], 8, &word),
+        Some(b'x') => {
+            follows(&["xoxa-", "xoxb-", "xoxc-", "xoxd-", "xoxe-", "xoxp-", "xoxr-", "xoxs-"], 8, &word)
+                || follows(&["xoxe.xoxp-", "xoxe.xoxb-", "xapp-"], 8, &word)
+        }
+        Some(b'w') => follows(&["whsec_"], 16, &alphanumeric),
         Some(b'e') => is_json_token(text),
         Some(b'-') => is_private_key(text),
         Some(b'B' | b'b') => is_authorization(text),
@@ -178,6 +184,7 @@ fn is_name_and_password(given: &[u8]) -> bool {
 
 /// `scheme://user:password@…`.
 fn is_address_with_password(text: &str) -> bool {
+    let text = text.strip_prefix("jdbc:").unwrap_or(text);
     let Some(colon) = text.bytes().take(LONGEST_SCHEME).position(|byte| byte == b':') else { return false };
     let (scheme, rest) = text.split_at(colon);
     let Some(rest) = rest.strip_prefix("://").filter(|rest| rest.as_bytes().contains(&b'@')) else {
@@ -230,6 +237,13 @@ mod tests {
             "-----BEGIN PRIVATE KEY-----\nMIIE",
             "-----BEGIN RSA PRIVATE KEY-----",
             "-----BEGIN PGP PRIVATE KEY BLOCK-----",
+            &made("glrt-", 20),
+            &made("glsoat-", 20),
+            &made("xapp-1-", 20),
+            &made("xoxe.xoxp-", 20),
+            &made("whsec_", 20),
+            "postgresql+asyncpg://ann:canary@example.org/orders",
+            "jdbc:postgresql://ann:canary@example.org/orders",
             "postgres://ann:canary@example.org/orders",
             "a://b:c@d",
             "https://ann:p%40ss@example.org:8443/x?y=z",
@@ -294,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_colon_among_the_first_bytes_is_found_wherever_it_is() {
-        for len in 8..20 {
+        for len in 8..45 {
             let plain = "x".repeat(len).into_bytes();
             let first = |bytes: &[u8]| *bytes.first_chunk::<8>().unwrap();
             assert!(!has_early_colon(&plain, first(&plain)));

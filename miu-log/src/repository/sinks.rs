@@ -154,9 +154,7 @@ impl<'a> Sinks<'a> {
             slots.push(slot);
         }
         if let Some(spools) = &spools {
-            outbox::tell_of_others(spools.folder(), |name| {
-                spools.sink_of(name).is_some_and(|sink| !names.iter().any(|known| known == sink))
-            });
+            outbox::tell_of_others(spools.folder(), |name| spools.is_left(name, &names));
         }
         let diagnosing = layouts.diagnosing();
         if !diagnosing.is_empty() {
