@@ -33,9 +33,12 @@ pub(crate) fn run(log_folder: &Path) -> anyhow::Result<Outcome> {
 fn shown(found: &Inspection) -> String {
     let mut out = format!("log folder         {:?}\n", found.log_folder);
     // Writing to a string cannot fail.
-    let _ = writeln!(out, "in use             {}", in_use(found.holder.as_ref()));
+    let is_shared = found.holder.is_none() && !found.apps.is_empty();
+    let in_use = if is_shared { "see its apps, below".to_owned() } else { in_use(found.holder.as_ref()) };
+    let _ = writeln!(out, "in use             {in_use}");
     match &found.runtime_directory {
         Some(path) => _ = writeln!(out, "runtime directory  {path:?}"),
+        None if is_shared => {}
         None => out.push_str("runtime directory  none was found\n"),
     }
     if !found.rings.is_empty() {

@@ -89,6 +89,21 @@ fn status_of_a_folder_that_nobody_has_is_3_and_of_none_is_1() {
     assert!(!missing.exists());
 }
 
+#[test]
+fn status_of_a_folder_that_programs_share_does_not_say_that_nobody_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = LogConfig::new(folder.path()).console(false).isolated(true).app("alpha");
+    let _repo = logs::Repository::open(config).unwrap();
+    let (code, out, err) = status(folder.path());
+    assert_eq!((code, err.as_str()), (0, ""));
+    let (head, of_app) = out.split_once("\nof the app alpha").unwrap();
+    assert!(
+        head.contains("in use             see its apps, below\n") && !head.contains("none was found"),
+        "{out}"
+    );
+    assert!(of_app.contains("in use             yes, by process"), "{out}");
+}
+
 /// A destination that is not there until it is told, and takes no record with `bad` in it. How many it has taken.
 #[derive(Clone, Default)]
 struct Fussy(Arc<(AtomicBool, AtomicU64)>);

@@ -3,28 +3,13 @@
 
 use miu_log_tests::{Place, run};
 
-use crate::{child_under, is_installed};
+use crate::child_with_fault;
 
 /// Runs twenty records, each written by itself, with this fault injected into the writes to `app.log`.
 fn with_fault(fault: &str) -> (Place, miu_log_tests::Outcome) {
-    assert!(is_installed("strace"), "this scenario injects faults into system calls by means of strace");
     let place = Place::new();
     let path = place.log("app.log");
-    let inject = format!("inject=write:{fault}");
-    let arguments = [
-        "-f",
-        "--seccomp-bpf",
-        "-qq",
-        "-o",
-        "/dev/null",
-        "-P",
-        path.to_str().unwrap(),
-        "-e",
-        "trace=write",
-        "-e",
-        &inject,
-    ];
-    let outcome = run(&mut child_under("strace", arguments, &place, "twenty-records"));
+    let outcome = run(&mut child_with_fault(&place, (&path, "write", fault), "twenty-records"));
     outcome.printed();
     (place, outcome)
 }

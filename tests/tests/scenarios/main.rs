@@ -100,6 +100,16 @@ fn child_under<'a>(
     command
 }
 
+/// The child program in this role, with a fault injected into these system calls on this file.
+fn child_with_fault(place: &Place, (path, call, fault): (&Path, &str, &str), role: &str) -> Command {
+    assert!(is_installed("strace"), "this scenario injects faults into system calls by means of strace");
+    let (path, trace) = (path.to_str().unwrap(), format!("trace={call}"));
+    let inject = format!("inject={call}:{fault}");
+    let to_nowhere = ["-f", "--seccomp-bpf", "-qq", "-o", "/dev/null"];
+    let arguments = to_nowhere.into_iter().chain(["-P", path, "-e", &trace, "-e", &inject]);
+    child_under("strace", arguments, place, role)
+}
+
 fn prepare(command: &mut Command, place: &Place) {
     command
         .env("MIU_LOG_RUNTIME_DIR", place.runtime())
