@@ -68,6 +68,84 @@ fn once_in_an_interval_and_at_the_end() {
 
 #[test]
 fn a_failed_sync_is_told_with_its_range_and_not_repeated() {
+    assert!(is_installed("strace"), "this scenario injects faults into system calls by means of strace");
+    let place = Place::new();
+    let (trace, log) = (place.root().join("trace"), place.log("app.log"));
+    let arguments = [
+        "-f",
+        "--seccomp-bpf",
+        "-qq",
+        "-y",
+        "-o",
+        trace.to_str().unwrap(),
+        "-P",
+        log.to_str().unwrap(),
+        "-e",
+        "trace=write,fdatasync",
+        "-e",
+        "inject=fdatasync:error=EIO:when=1",
+    ];
+    let outcome = run(&mut child_under("strace", arguments, &place, "durable-twice"));
+    let counts = ["errors", "written", "dropped"].map(|name| outcome.number(name));
+    assert_eq!(counts, [1, 2, 0], "{outcome:?}");
+    assert_eq!(place.messages("app.log"), ["record 0", "record 1"]);
+    let len = place.text("app.log").lines().next().unwrap().len() + 1;
+    let told = format!("Input/output error (os error 5); bytes 0 to {len} may be lost with the power");
+    assert!(outcome.stderr.contains(&told), "{told}: {outcome:?}");
+    let text = std::fs::read_to_string(&trace).unwrap();
+    let call = |line: &str| {
+        let (call, rest) = line.split_once(' ')?.1.trim_start().split_once('(')?;
+        let descriptor: u32 = rest.split_once('<')?.0.parse().ok()?;
+        Some((call.to_owned(), descriptor))
+    };
+    let calls: Vec<(String, u32)> = text.lines().filter_map(call).collect();
+    let kinds: Vec<&str> = calls.iter().map(|(call, _)| call.as_str()).collect();
+    // Once for each record, and not once more at the end.
+    assert_eq!(kinds, ["write", "fdatasync", "write", "fdatasync"]);
+    let descriptors: Vec<u32> = calls.iter().map(|(_, descriptor)| *descriptor).collect();
+    assert!(descriptors[0] == descriptors[1] && descriptors[1] != descriptors[2], "opened anew: {calls:?}");
+}
+
+/// What waits in the spool of a sink whose destination takes nothing, and the system calls on its files.
+fn spool_calls(durability: &str) -> String {
+    let role = ["durable-remote", durability, "INFO", "INFO", "INFO", "CRITICAL", "INFO"];
+    let (_place, outcome, calls) = calls_on(".spool>", &role);
+    assert_eq!((outcome.number("held"), outcome.number("errors")), (5, 0), "{outcome:?}");
+    calls
+}
+
+#[test]
+fn by_default_a_spool_is_left_to_the_operating_system() {
+    let calls = spool_calls("os");
+    assert!(!calls.contains(['s', 'n']) && calls.matches('w').count() == 5, "{calls}");
+}
+
+#[test]
+fn an_error_in_a_spool_is_durable_before_it_is_acknowledged() {
+    let calls = spool_calls("on-error");
+    // With the names of its file and of the two folders that may be new.
+    assert!(calls.contains("wcwcwcwsnnncwc"), "the fourth record is the CRITICAL one: {calls}");
+    assert_eq!(calls.matches('s').count(), 1, "{calls}");
+}
+
+#[test]
+fn a_spool_is_made_durable_once_in_an_interval_and_at_the_end() {
+    let calls = spool_calls("every-hour");
+    assert!((1..=2).contains(&calls.matches('s').count()), "{calls}");
+    assert!(calls.trim_end_matches(['c', 'n']).ends_with('s'), "nothing is left at the end: {calls}");
+}
+
+#[test]
+fn a_file_of_a_spool_is_durable_when_it_is_left() {
+    for (durability, expected) in [("on-error", "wcsnnnwc"), ("os", "wcwc")] {
+        let role = ["durable-remote", durability, "INFO:1100000", "INFO"];
+        let (_place, _, calls) = calls_on(".spool>", &role);
+        assert_eq!(calls.trim_start_matches('c'), expected);
+    }
+}
+
+#[test]
+fn a_failed_sync_of_a_spool_is_told_with_its_range_and_not_repeated() {
     let place = Place::new();
     let spool = place.log(".outbox/far");
     let first = spool.join("0000000000000001.spool");
