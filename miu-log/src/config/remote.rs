@@ -13,6 +13,7 @@ use super::select::{Choice, selecting};
 use crate::error::Error;
 use crate::layout::AnyLayout;
 use crate::sink::outbox::deliver::{Deliver, Timeouts};
+use crate::sink::outbox::spool::tally::{FOLDER, name_of, owner_of};
 use crate::sink::outbox::{Backoff, Batching, Options};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 use crate::sink::{
@@ -325,8 +326,8 @@ impl Remote {
 #[derive(Clone, Debug)]
 pub(crate) struct Spools {
     folder: PathBuf,
-    /// Stands before the name of a sink.
-    prefix: String,
+    /// The repository's name among those that share the log folder.
+    app: Option<String>,
 }
 
 impl Spools {
@@ -334,15 +335,11 @@ impl Spools {
     pub(crate) fn new(log_folder: &Path, instance: Option<&str>) -> Spools {
         // Wherever the program goes later, the spools stay where they are.
         let log_folder = std::path::absolute(log_folder).unwrap_or_else(|_| log_folder.to_owned());
-        Spools {
-            folder: log_folder.join(".outbox"),
-            // No sink's name has this sign.
-            prefix: instance.map_or_else(String::new, |instance| format!("{instance}@")),
-        }
+        Spools { folder: log_folder.join(FOLDER), app: instance.map(str::to_owned) }
     }
 
     fn of(&self, sink: &str) -> PathBuf {
-        self.folder.join(format!("{}{sink}", self.prefix))
+        self.folder.join(name_of(self.app.as_deref(), sink))
     }
 
     /// Where they all are.
@@ -353,12 +350,12 @@ impl Spools {
     /// Whether a folder of this name is nobody's spool but perhaps this repository's, which has these sinks: what another program has left, of those that share
     /// the folder, may be what it goes on with.
     pub(crate) fn is_left(&self, name: &str, sinks: &[String]) -> bool {
-        let sink = name.strip_prefix(&self.prefix).filter(|sink| !sink.contains('@'));
-        match sink {
-            Some(sink) => !sinks.iter().any(|known| known == sink),
-            // Of a program that had the folder for itself, or, for such a one, of those that shared it.
-            None => self.prefix.is_empty() || !name.contains('@'),
+        let (app, sink) = owner_of(name);
+        if app == self.app.as_deref() {
+            return !sinks.iter().any(|known| known == sink);
         }
+        // Of a program that had the folder for itself, or, for such a one, of those that shared it.
+        app.is_none() || self.app.is_none()
     }
 }
 

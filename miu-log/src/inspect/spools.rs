@@ -11,10 +11,7 @@ use std::time::{Duration, SystemTime};
 use super::{Directory, Look};
 use crate::runtime;
 use crate::sink::outbox::dead_letters;
-use crate::sink::outbox::spool::tally::{POSITION, POSITION_LEN, Tally};
-
-/// The folder of all spools, in the log folder.
-const SPOOLS: &str = ".outbox";
+use crate::sink::outbox::spool::tally::{FOLDER, POSITION, POSITION_LEN, Tally, owner_of};
 
 /// How much is read of one file. A spool begins another one after a MiB, or after a record that is longer.
 const MOST_BYTES: u64 = 64 << 20;
@@ -43,7 +40,7 @@ pub struct SpoolState {
 impl Look {
     /// What is in the folder of all spools, if there is one.
     pub(super) fn spools(&mut self, log_folder: &Path) -> Vec<SpoolState> {
-        let Some(all) = self.open(log_folder.join(SPOOLS)) else { return Vec::new() };
+        let Some(all) = self.open(log_folder.join(FOLDER)) else { return Vec::new() };
         let folders: Vec<_> =
             all.names.iter().filter_map(|name| Some((name, self.open(all.path.join(name))?))).collect();
         folders.into_iter().map(|(name, folder)| self.spool(name, folder)).collect()
@@ -62,11 +59,9 @@ impl Look {
             }
         }
         let dead = self.contents(&folder.path.join(dead_letters::NAME), dead_letters::LIMIT);
-        // No sink's name has this sign.
-        let (app, name) =
-            name.rsplit_once('@').map_or((None, name), |(app, name)| (Some(app.to_owned()), name));
+        let (app, name) = owner_of(name);
         SpoolState {
-            app,
+            app: app.map(str::to_owned),
             name: name.to_owned(),
             records: tally.records,
             bytes: tally.bytes,

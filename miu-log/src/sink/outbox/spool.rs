@@ -29,6 +29,7 @@ mod format;
 mod pause;
 pub(crate) mod tally;
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -56,6 +57,17 @@ const CHUNK: u64 = 64 * 1024;
 pub(super) struct Place {
     segment: u64,
     offset: u64,
+}
+
+impl Place {
+    /// How many bytes of a file with this number and length are behind it.
+    fn bytes_behind(self, number: u64, len: u64) -> u64 {
+        match number.cmp(&self.segment) {
+            Ordering::Less => 0,
+            Ordering::Equal => len.saturating_sub(self.offset),
+            Ordering::Greater => len,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -220,12 +232,7 @@ pub(super) fn waiting_in(folder: &Path) -> io::Result<u64> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let Some(number) = number_of(&entry.file_name()) else { continue };
-        let len = entry.metadata()?.len();
-        bytes += match number.cmp(&arrived.segment) {
-            std::cmp::Ordering::Less => 0,
-            std::cmp::Ordering::Equal => len.saturating_sub(arrived.offset),
-            std::cmp::Ordering::Greater => len,
-        };
+        bytes += arrived.bytes_behind(number, entry.metadata()?.len());
     }
     Ok(bytes)
 }

@@ -133,12 +133,7 @@ impl Drain {
     }
 
     fn bytes_behind(&self, state: &super::State) -> u64 {
-        let behind = |segment: &super::Segment| match segment.number.cmp(&self.read.segment) {
-            std::cmp::Ordering::Less => 0,
-            std::cmp::Ordering::Equal => segment.len.saturating_sub(self.read.offset),
-            std::cmp::Ordering::Greater => segment.len,
-        };
-        state.segments.iter().map(behind).sum()
+        state.segments.iter().map(|segment| self.read.bytes_behind(segment.number, segment.len)).sum()
     }
 
     /// So many records have arrived, up to this place: they are not read again.

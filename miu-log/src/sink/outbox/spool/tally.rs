@@ -7,6 +7,22 @@ use super::Place;
 use super::format::{decode, is_begun, number_of, position_in};
 use crate::record::UnixNanos;
 
+/// The folder of all spools, in the log folder.
+pub(crate) const FOLDER: &str = ".outbox";
+
+/// Between the names of a program and of its sink. No sink's name has it.
+const BETWEEN: char = '@';
+
+/// Name of the folder of a sink's spool, where programs share the log folder of that program's.
+pub(crate) fn name_of(app: Option<&str>, sink: &str) -> String {
+    app.map_or_else(|| sink.to_owned(), |app| format!("{app}{BETWEEN}{sink}"))
+}
+
+/// Whose the spool in a folder of this name is: the program's, if programs share the log folder, and the sink's name.
+pub(crate) fn owner_of(name: &str) -> (Option<&str>, &str) {
+    name.rsplit_once(BETWEEN).map_or((None, name), |(app, sink)| (Some(app), sink))
+}
+
 /// Name of the file that says what has arrived, and how much of it there is to read.
 pub(crate) const POSITION: &str = "position";
 pub(crate) const POSITION_LEN: u64 = 8192;
